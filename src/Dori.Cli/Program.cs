@@ -1,0 +1,2 @@
+Dori.Native.NativeLibraries.Prepare();
+Console.WriteLine(TorchSharp.torch.ones(3).sum().item<float>());
