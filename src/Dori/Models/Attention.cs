@@ -1,0 +1,57 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Dori.Models;
+
+/// <summary>Multi-head attention over tokens, self or cross.</summary>
+internal sealed class Attention : nn.Module
+{
+    private readonly Linear to_q, to_k, to_v;
+    private readonly ModuleList<nn.Module<Tensor, Tensor>> to_out;
+    private readonly int _heads;
+    private readonly bool _upcast;
+
+    /// <param name="width">Width of the queries' tokens; also the heads' total width.</param>
+    /// <param name="contextWidth">Width of the tokens that keys and values come from.</param>
+    public Attention(int width, int contextWidth, int heads, bool upcast = false, bool qkvBias = false) : base(nameof(Attention))
+    {
+        to_q = new Linear(width, width, qkvBias);
+        to_k = new Linear(contextWidth, width, qkvBias);
+        to_v = new Linear(contextWidth, width, qkvBias);
+        to_out = nn.ModuleList<nn.Module<Tensor, Tensor>>(new Linear(width, width), new NoWeights());
+        (_heads, _upcast) = (heads, upcast);
+        RegisterComponents();
+    }
+
+    /// <param name="x">(N, L, width)</param>
+    /// <param name="context">
+    /// (E, T, contextWidth) where E divides N: row e serves the N/E consecutive rows of x from e N/E on,
+    /// and is projected once however many they are. Null: x itself.
+    /// </param>
+    /// <returns>(N, L, width)</returns>
+    public Tensor call(Tensor x, Tensor? context = null)
+    {
+        using var scope = NewDisposeScope();
+        long n = x.shape[0];
+        Tensor q = Split(to_q.call(x)); // (N, heads, L, d)
+        Tensor k = Spread(Split(to_k.call(context ?? x)), n); // (N, heads, T, d)
+        Tensor v = Spread(Split(to_v.call(context ?? x)), n);
+        ScalarType dtype = x.dtype;
+        if (_upcast && dtype != float32) (q, k, v) = (q.to(float32), k.to(float32), v.to(float32));
+        Tensor mixed = F.scaled_dot_product_attention(q, k, v); // (N, heads, L, d)
+        Tensor joined = mixed.transpose(1, 2).reshape(n, x.shape[1], -1).to(dtype); // (N, L, width)
+        return to_out[0].call(joined).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Split(Tensor x) => x.view(x.shape[0], x.shape[1], _heads, -1).transpose(1, 2); // (E, heads, T, d)
+
+    private static Tensor Spread(Tensor x, long n)
+    {
+        long e = x.shape[0];
+        if (e == n) return x;
+        if (e == 1) return x.expand(n, -1, -1, -1);
+        return x.unsqueeze(1).expand(-1, n / e, -1, -1, -1).reshape(n, x.shape[1], x.shape[2], x.shape[3]);
+    }
+}

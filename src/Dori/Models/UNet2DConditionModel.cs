@@ -1,0 +1,97 @@
+using Dori.Checkpoints;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Dori.Models;
+
+/// <summary>Two linear layers over the sinusoidal time embedding.</summary>
+internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
+{
+    private readonly Linear linear_1, linear_2;
+
+    public TimestepEmbedding(int input, int width) : base(nameof(TimestepEmbedding))
+    {
+        linear_1 = new Linear(input, width);
+        linear_2 = new Linear(width, width);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        using Tensor hidden = linear_1.call(input), activated = F.silu(hidden);
+        return linear_2.call(activated);
+    }
+}
+
+/// <summary>
+/// eps_theta(z_t, t, y): the denoiser of Stable Diffusion 1.x, 2.x and of the built-in model, following its config.
+/// Field names are the checkpoint's keys. Weights come uninitialised and without gradients.
+/// </summary>
+public sealed class UNet2DConditionModel : nn.Module
+{
+    private readonly Conv2d conv_in, conv_out;
+    private readonly TimestepEmbedding time_embedding;
+    private readonly ModuleList<UNetDownBlock> down_blocks = nn.ModuleList<UNetDownBlock>();
+    private readonly UNetMidBlock mid_block;
+    private readonly ModuleList<UNetUpBlock> up_blocks = nn.ModuleList<UNetUpBlock>();
+    private readonly GroupNorm conv_norm_out;
+
+    public UNetConfig Config { get; }
+
+    public UNet2DConditionModel(UNetConfig config) : base(nameof(UNet2DConditionModel))
+    {
+        Config = config;
+        IReadOnlyList<int> channels = config.BlockOutChannels;
+        int levels = channels.Count, timeWidth = 4 * channels[0];
+        var settings = new BlockSettings(config, timeWidth);
+
+        conv_in = new Conv2d(config.InChannels, channels[0], 3, padding: 1);
+        time_embedding = new TimestepEmbedding(channels[0], timeWidth);
+        for (int i = 0; i < levels; i++)
+        {
+            int? heads = config.DownBlockTypes[i] == "CrossAttnDownBlock2D" ? config.NumAttentionHeads[i] : null;
+            down_blocks.Add(new UNetDownBlock(settings, channels[Math.Max(i - 1, 0)], channels[i], heads, downsample: i < levels - 1));
+        }
+        mid_block = new UNetMidBlock(settings, channels[^1], config.NumAttentionHeads[^1]);
+        for (int i = 0; i < levels; i++)
+        {
+            int level = levels - 1 - i; // up blocks mirror the down blocks
+            int? heads = config.UpBlockTypes[i] == "CrossAttnUpBlock2D" ? config.NumAttentionHeads[level] : null;
+            up_blocks.Add(new UNetUpBlock(settings, channels[Math.Max(level - 1, 0)], channels[Math.Min(level + 1, levels - 1)],
+                channels[level], heads, upsample: level > 0));
+        }
+        conv_norm_out = new GroupNorm(config.NormNumGroups, channels[0], config.NormEps);
+        conv_out = new Conv2d(channels[0], config.OutChannels, 3, padding: 1);
+        RegisterComponents();
+    }
+
+    /// <param name="latents">(N, 4, H, W), noisy, scaled</param>
+    /// <param name="timesteps">(N) or (1), integers or floats in 0 .. T-1</param>
+    /// <param name="encoderHiddenStates">
+    /// (E, tokens, crossAttentionDim) where E divides N; an embedding that rows share is given, and projected, once (see <see cref="Attention"/>)
+    /// </param>
+    /// <returns>(N, 4, H, W): the noise, or v, that the model predicts</returns>
+    public Tensor call(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates)
+    {
+        using var scope = NewDisposeScope();
+        Tensor time = F.silu(time_embedding.call(Sinusoids(timesteps).to(latents.dtype))); // (N or 1, 4 C)
+        Tensor x = conv_in.call(latents); // (N, C, H, W)
+        var skips = new Stack<Tensor>([x]);
+        foreach (UNetDownBlock block in down_blocks) x = block.call(x, time, encoderHiddenStates, skips);
+        x = mid_block.call(x, time, encoderHiddenStates);
+        foreach (UNetUpBlock block in up_blocks) x = block.call(x, time, encoderHiddenStates, skips);
+        x = conv_out.call(F.silu(conv_norm_out.call(x))); // (N, 4, H, W)
+        return x.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>(N) -> (N, C): cosines and sines of t at C/2 frequencies from 1 down to 1/10000.</summary>
+    private Tensor Sinusoids(Tensor timesteps)
+    {
+        int half = Config.BlockOutChannels[0] / 2;
+        Tensor exponent = arange(half, float32) * (-Math.Log(10000)) / (half - Config.FreqShift);
+        Tensor angles = timesteps.to(float32).unsqueeze(-1) * exponent.exp().to(timesteps.device); // (N, C/2)
+        return Config.FlipSinToCos ? cat([angles.cos(), angles.sin()], -1) : cat([angles.sin(), angles.cos()], -1);
+    }
+}
