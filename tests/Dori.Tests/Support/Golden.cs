@@ -19,12 +19,14 @@ internal static class Golden
     public static string EmojiModel { get; } = Path.Combine(AppContext.BaseDirectory, "models", "emoji");
 
     /// <summary>Uniform values in [-1, 1), a function of the name alone.</summary>
-    public static Tensor Hashed(string name, params long[] shape) => tensor(HashedValues(name, shape.Aggregate(1L, (a, b) => a * b)), shape);
+    public static Tensor Hashed(string name, params long[] shape) => tensor(HashedValues(name, Elements(shape)), shape);
 
     /// <summary>Unit variance.</summary>
-    public static Tensor Rand(string name, params long[] shape) => Hashed(name, shape) * MathF.Sqrt(3);
+    public static Tensor Rand(string name, params long[] shape) => tensor(HashedValues(name, Elements(shape), MathF.Sqrt(3)), shape);
 
-    public static float[] HashedValues(string name, long count)
+    private static long Elements(long[] shape) => shape.Aggregate(1L, (a, b) => a * b);
+
+    public static float[] HashedValues(string name, long count, float scale = 1, float offset = 0)
     {
         ulong h = Fnv1a(name);
         var values = new float[count];
@@ -36,7 +38,7 @@ internal static class Golden
                 z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
                 z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
                 z ^= z >> 31;
-                values[i] = (z >> 40) * (1f / (1 << 23)) - 1;
+                values[i] = ((z >> 40) * (1f / (1 << 23)) - 1) * scale + offset;
             }
         });
         return values;
@@ -52,9 +54,8 @@ internal static class Golden
     /// <summary>The weight that the goldens were computed with, from its full name (prefix + parameter name).</summary>
     public static Tensor Weight(string name, params long[] shape)
     {
-        long elements = shape.Aggregate(1L, (a, b) => a * b);
-        if (shape.Length >= 2) return Hashed(name, shape).mul_(MathF.Sqrt(3f / (elements / shape[0])));
-        return name.EndsWith("weight", StringComparison.Ordinal) ? Hashed(name, shape).mul_(0.1f).add_(1f) : Hashed(name, shape).mul_(0.1f);
+        if (shape.Length >= 2) return tensor(HashedValues(name, Elements(shape), MathF.Sqrt(3f / (Elements(shape) / shape[0]))), shape);
+        return tensor(HashedValues(name, Elements(shape), 0.1f, name.EndsWith("weight", StringComparison.Ordinal) ? 1 : 0), shape);
     }
 
     /// <summary>Norm of the difference over the norm of what is expected.</summary>
