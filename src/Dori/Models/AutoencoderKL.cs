@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -30,7 +31,7 @@ internal sealed class VaeAttention : nn.Module<Tensor, Tensor>
         Tensor tokens = group_norm.call(x).view(n, c, h * w).transpose(1, 2); // (N, H W, C)
         Tensor mixed = F.scaled_dot_product_attention(
             to_q.call(tokens).unsqueeze(1), to_k.call(tokens).unsqueeze(1), to_v.call(tokens).unsqueeze(1)).squeeze(1);
-        return (x + to_out[0].call(mixed).transpose(1, 2).reshape(n, c, h, w)).MoveToOuterDisposeScope();
+        return x.Plus(to_out[0].call(mixed).transpose(1, 2).reshape(n, c, h, w)).MoveToOuterDisposeScope();
     }
 }
 
@@ -194,7 +195,7 @@ public sealed class AutoencoderKL : nn.Module
         Tensor moments = encoder.call(pictures);
         if (quant_conv is not null) moments = quant_conv.call(moments);
         Tensor[] halves = moments.chunk(2, 1);
-        Tensor std = (halves[1].clamp(-30, 20) * 0.5).exp();
+        Tensor std = halves[1].Clamp(-30, 20).Times(0.5).exp();
         return (halves[0].contiguous().MoveToOuterDisposeScope(), std.MoveToOuterDisposeScope());
     }
 

@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -50,7 +51,7 @@ internal sealed class ClipMlp : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         Tensor h = fc1.call(x); // (N, T, inner)
-        return fc2.call(_quick ? h * (h * 1.702).sigmoid() : F.gelu(h)).MoveToOuterDisposeScope();
+        return fc2.call(_quick ? h * h.Times(1.702).sigmoid() : F.gelu(h)).MoveToOuterDisposeScope();
     }
 }
 
@@ -72,8 +73,8 @@ internal sealed class ClipEncoderLayer : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        x = x + self_attn.call(layer_norm1.call(x));
-        return (x + mlp.call(layer_norm2.call(x))).MoveToOuterDisposeScope();
+        x = x.Plus(self_attn.call(layer_norm1.call(x)));
+        return x.Plus(mlp.call(layer_norm2.call(x))).MoveToOuterDisposeScope();
     }
 }
 

@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,7 +21,7 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         Tensor tokens = token_embedding.call(ids); // (N, T, width)
-        return (tokens + position_embedding.weight.narrow(0, 0, ids.shape[1])).MoveToOuterDisposeScope();
+        return tokens.Plus(position_embedding.weight.narrow(0, 0, ids.shape[1])).MoveToOuterDisposeScope();
     }
 }
 
@@ -62,7 +63,7 @@ public sealed class ClipTextModel : nn.Module
     {
         using var scope = NewDisposeScope();
         // Configs older than transformers 4.30 say 2 for the end token while the vocabulary's largest id is meant.
-        Tensor ends = Config.EosTokenId == 2 ? ids : ids.eq(Config.EosTokenId).to(int64);
+        Tensor ends = Config.EosTokenId == 2 ? ids : ids.eq(TensorMath.Kept((long)Config.EosTokenId)).to(int64);
         Tensor place = ends.argmax(-1); // (N), the first of equal ones
         Tensor index = place.view(-1, 1, 1).expand(-1, 1, hidden.shape[2]);
         return hidden.gather(1, index).squeeze(1).MoveToOuterDisposeScope();

@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -26,7 +27,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         Tensor patches = patch_embedding.call(pixels).flatten(2).transpose(1, 2); // (N, P, width)
         Tensor first = class_embedding.expand(pixels.shape[0], 1, -1);
-        return (cat([first, patches], 1) + position_embedding.weight).MoveToOuterDisposeScope(); // (N, 1 + P, width)
+        return cat([first, patches], 1).Plus(position_embedding.weight).MoveToOuterDisposeScope(); // (N, 1 + P, width)
     }
 }
 

@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -29,9 +30,9 @@ internal sealed class ResnetBlock2D : nn.Module
     {
         using var scope = NewDisposeScope();
         Tensor h = conv1.call(F.silu(norm1.call(x))); // (N, C', H, W)
-        if (time_emb_proj is not null) h = h + time_emb_proj.call(activatedTime!).unsqueeze(-1).unsqueeze(-1);
+        if (time_emb_proj is not null) h = h.Plus(time_emb_proj.call(activatedTime!).unsqueeze(-1).unsqueeze(-1));
         h = conv2.call(F.silu(norm2.call(h)));
-        return (h + (conv_shortcut is null ? x : conv_shortcut.call(x))).MoveToOuterDisposeScope();
+        return h.Plus(conv_shortcut is null ? x : conv_shortcut.call(x)).MoveToOuterDisposeScope();
     }
 }
 

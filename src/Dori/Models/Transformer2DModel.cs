@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -64,9 +65,9 @@ internal sealed class BasicTransformerBlock : nn.Module
     public Tensor call(Tensor x, Tensor context)
     {
         using var scope = NewDisposeScope();
-        x = x + attn1.call(norm1.call(x));
-        x = x + attn2.call(norm2.call(x), context);
-        x = x + ff.call(norm3.call(x));
+        x = x.Plus(attn1.call(norm1.call(x)));
+        x = x.Plus(attn2.call(norm2.call(x), context));
+        x = x.Plus(ff.call(norm3.call(x)));
         return x.MoveToOuterDisposeScope();
     }
 }
@@ -104,6 +105,6 @@ internal sealed class Transformer2DModel : nn.Module
         if (_linear) tokens = proj_out.call(tokens);
         tokens = tokens.reshape(n, h, w, c).permute(0, 3, 1, 2); // (N, C, H, W)
         if (!_linear) tokens = proj_out.call(tokens.contiguous());
-        return (tokens + x).MoveToOuterDisposeScope();
+        return tokens.Plus(x).MoveToOuterDisposeScope();
     }
 }

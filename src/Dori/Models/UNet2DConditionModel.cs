@@ -1,6 +1,8 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using TorchSharp;
 using TorchSharp.Modules;
+using static Dori.Native.TensorMath;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
@@ -90,8 +92,8 @@ public sealed class UNet2DConditionModel : nn.Module
     private Tensor Sinusoids(Tensor timesteps)
     {
         int half = Config.BlockOutChannels[0] / 2;
-        Tensor exponent = arange(half, float32) * (-Math.Log(10000)) / (half - Config.FreqShift);
-        Tensor angles = timesteps.to(float32).unsqueeze(-1) * exponent.exp().to(timesteps.device); // (N, C/2)
+        Tensor frequencies = Range(half).Times(-Math.Log(10000)).Over(half - Config.FreqShift).exp();
+        Tensor angles = timesteps.to(float32).unsqueeze(-1) * frequencies.to(timesteps.device); // (N, C/2)
         return Config.FlipSinToCos ? cat([angles.cos(), angles.sin()], -1) : cat([angles.sin(), angles.cos()], -1);
     }
 }
