@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dori.Measures;
 
 namespace Dori.Audit;
 
@@ -102,12 +103,6 @@ public sealed record GroupSummary
     /// <summary>Median over items of the generations' median pairwise similarity.</summary>
     public required double Diversity { get; init; }
 }
-
-/// <summary>Median and median absolute deviation (not scaled).</summary>
-public sealed record Spread(double Median, double Mad);
-
-/// <summary>Share, count, and 95 % Wilson interval.</summary>
-public sealed record Rate(double Value, int Count, double Low, double High);
 
 /// <summary>What the audit says of one item.</summary>
 public sealed record PictureSummary

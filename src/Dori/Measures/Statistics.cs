@@ -1,0 +1,53 @@
+namespace Dori.Measures;
+
+/// <summary>Median and median absolute deviation (not scaled).</summary>
+public sealed record Spread(double Median, double Mad);
+
+/// <summary>Share, count, and 95 % Wilson interval.</summary>
+public sealed record Rate(double Value, int Count, double Low, double High);
+
+/// <summary>Robust summaries and rates. All values must be numbers: NaN is refused, as it would compare as "no copy".</summary>
+public static partial class Statistics
+{
+    /// <summary>The middle value, or the mean of the two in the middle.</summary>
+    /// <exception cref="ArgumentException">No values, or one is not a number.</exception>
+    public static double Median(IEnumerable<double> values)
+    {
+        double[] sorted = [.. Numbers(values)];
+        Array.Sort(sorted);
+        int half = sorted.Length / 2;
+        return sorted.Length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+    }
+
+    /// <summary>Median and the median of the distances to it, without the factor 1.4826 for normal samples.</summary>
+    /// <exception cref="ArgumentException">No values, or one is not a number.</exception>
+    public static Spread Spread(IEnumerable<double> values)
+    {
+        double[] all = [.. values];
+        double median = Median(all);
+        return new Spread(median, Median(all.Select(value => Math.Abs(value - median))));
+    }
+
+    /// <summary>Wilson's score interval (1927), 95 %, without continuity correction.</summary>
+    /// <param name="count">Successes, 0 to <paramref name="total"/>.</param>
+    /// <param name="total">Trials; of none, the rate is 0 and the interval 0 to 1.</param>
+    public static Rate Wilson(int count, int total)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, total);
+        if (total == 0) return new Rate(0, 0, 0, 1);
+        const double z = 1.959963984540054; // 97.5 % of the standard normal
+        double n = total, p = count / n, zz = z * z / n;
+        double center = (p + zz / 2) / (1 + zz), half = z * Math.Sqrt(p * (1 - p) / n + zz / (4 * n)) / (1 + zz);
+        // At the ends the bound is the end itself, which rounding misses.
+        return new Rate(p, count, count == 0 ? 0 : center - half, count == total ? 1 : center + half);
+    }
+
+    private static double[] Numbers(IEnumerable<double> values)
+    {
+        double[] all = [.. values];
+        if (all.Length == 0) throw new ArgumentException("There are no values.", nameof(values));
+        if (Array.Exists(all, double.IsNaN)) throw new ArgumentException("A value is not a number.", nameof(values));
+        return all;
+    }
+}

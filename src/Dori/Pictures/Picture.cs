@@ -1,0 +1,160 @@
+using SkiaSharp;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Pictures;
+
+/// <summary>
+/// Picture files and tensors. A picture is a (3, H, W) float32 tensor on the CPU, RGB in [0, 1], without colour management
+/// (values as stored, as PIL reads them).
+/// </summary>
+public static partial class Picture
+{
+    /// <summary>Longest side of a picture that is decoded, in pixels.</summary>
+    public const int LongestSide = 16384;
+
+    /// <summary>Largest area of a picture that is decoded, in pixels.</summary>
+    public const long LargestArea = 100_000_000;
+
+    // More than any picture within the limits above needs; it keeps a mistaken path (a checkpoint, a video) out of memory.
+    private const long LargestFile = 1L << 29;
+
+    /// <summary>
+    /// Reads a PNG, JPEG or WebP file: transparent parts on white, turned as its EXIF orientation says.
+    /// </summary>
+    /// <returns>(3, H, W) float32 in [0, 1].</returns>
+    /// <exception cref="DoriException">The file is missing, cut off, damaged, too large, or not a picture.</exception>
+    public static Tensor Load(string path)
+    {
+        byte[] file = Read(path);
+        using SKData data = SKData.CreateCopy(file);
+        using SKCodec codec = SKCodec.Create(data)
+            ?? throw new DoriException($"{path}: not a picture that can be read; PNG, JPEG or WebP is wanted");
+        if (codec.EncodedFormat is not (SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Webp))
+            throw new DoriException($"{path}: a {codec.EncodedFormat} picture; PNG, JPEG or WebP is wanted");
+        int width = codec.Info.Width, height = codec.Info.Height;
+        // Before decoding: a few bytes can claim gigabytes of pixels.
+        if (width < 1 || height < 1 || width > LongestSide || height > LongestSide || (long)width * height > LargestArea)
+            throw new DoriException($"{path}: {width} x {height} pixels; at most {LongestSide} a side and {LargestArea / 1_000_000} million in all are read");
+
+        // No colour space: the stored values, unconverted.
+        var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
+        var pixels = new byte[info.BytesSize64];
+        SKCodecResult result = codec.GetPixels(info, pixels);
+        if (result != SKCodecResult.Success)
+            throw new DoriException($"{path}: the picture is damaged or cut off ({result}); fetch it again");
+        bool opaque = codec.Info.AlphaType == SKAlphaType.Opaque;
+        return ToTensor(pixels, width, height, opaque, codec.EncodedOrigin);
+    }
+
+    /// <summary>Writes an 8-bit RGB PNG whose bytes depend on the pixels alone. The file appears whole or not at all.</summary>
+    /// <param name="path">Overwritten where it exists; its folder must exist.</param>
+    /// <param name="picture">(3, H, W); clamped to [0, 1], then 255 x rounded to the nearest (to even at .5).</param>
+    /// <exception cref="DoriException">The picture holds a value that is not a number, or the file cannot be written.</exception>
+    public static void Save(string path, Tensor picture)
+    {
+        byte[] png = EncodePng(picture);
+        try
+        {
+            WriteWhole(path, png);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DoriException($"{path}: cannot be written: {e.Message}", e);
+        }
+    }
+
+    /// <summary>PNG bytes of a (3, H, W) picture, rounded as <see cref="Save"/> does.</summary>
+    public static byte[] EncodePng(Tensor picture) =>
+        Encode(picture, static pixmap => pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.AllFilters, 6)));
+
+    /// <summary>JPEG bytes of a (3, H, W) picture, without chroma subsampling.</summary>
+    /// <param name="picture">Rounded as <see cref="Save"/> does.</param>
+    /// <param name="quality">1 to 100.</param>
+    public static byte[] EncodeJpeg(Tensor picture, int quality = 90) =>
+        Encode(picture, pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample444, SKJpegEncoderAlphaOption.Ignore)));
+
+    private static byte[] Read(string path)
+    {
+        try
+        {
+            var file = new FileInfo(path);
+            if (Directory.Exists(path)) throw new DoriException($"{path}: a folder; a picture file is wanted");
+            if (!file.Exists) throw new DoriException($"{path}: no such picture");
+            if (file.Length > LargestFile) throw new DoriException($"{path}: {file.Length / 1_000_000} MB is too much for a picture");
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static Tensor ToTensor(byte[] rgba, int width, int height, bool opaque, SKEncodedOrigin origin)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Tensor all = tensor(rgba, [height, width, 4]).permute(2, 0, 1); // (4, H, W) uint8
+        Tensor picture = all.narrow(0, 0, 3).to(float32).div_(255f);
+        if (!opaque)
+        {
+            Tensor alpha = all.narrow(0, 3, 1).to(float32).div_(255f);
+            picture = picture * alpha + (1f - alpha);
+        }
+        picture = origin switch // EXIF orientations 1 to 8
+        {
+            SKEncodedOrigin.TopRight => picture.flip(2),
+            SKEncodedOrigin.BottomRight => picture.flip(1, 2),
+            SKEncodedOrigin.BottomLeft => picture.flip(1),
+            SKEncodedOrigin.LeftTop => picture.transpose(1, 2),
+            SKEncodedOrigin.RightTop => picture.transpose(1, 2).flip(2),
+            SKEncodedOrigin.RightBottom => picture.transpose(1, 2).flip(1, 2),
+            SKEncodedOrigin.LeftBottom => picture.transpose(1, 2).flip(1),
+            _ => picture,
+        };
+        return picture.contiguous().MoveToOuterDisposeScope();
+    }
+
+    private static unsafe byte[] Encode(Tensor picture, Func<SKPixmap, SKData?> encode)
+    {
+        if (picture.dim() != 3 || picture.shape[0] != 3 || picture.numel() == 0)
+            throw new ArgumentException($"A (3, H, W) picture is wanted, not ({string.Join(", ", picture.shape)}).", nameof(picture));
+        int height = (int)picture.shape[1], width = (int)picture.shape[2];
+        byte[] rgba = ToRgba(picture, height, width);
+        fixed (byte* pixels = rgba)
+        {
+            var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque, null);
+            using var pixmap = new SKPixmap(info, (nint)pixels);
+            using SKData encoded = encode(pixmap) ?? throw new DoriException($"a picture of {width} x {height} pixels cannot be encoded");
+            return encoded.ToArray();
+        }
+    }
+
+    private static byte[] ToRgba(Tensor picture, int height, int width)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Tensor values = picture.detach().to(float32).cpu();
+        // A conversion would turn it into black: a broken model's output must not pass for a picture.
+        if (values.isnan().any().item<bool>())
+            throw new DoriException("a picture holds values that are not numbers: the model's output is broken (a half-precision overflow? try --dtype float32)");
+        Tensor rgb = values.clamp(0, 1).mul(255f).round().to(uint8).permute(1, 2, 0); // (H, W, 3)
+        Tensor alpha = full([height, width, 1], 255, dtype: uint8);
+        return cat([rgb, alpha], 2).contiguous().data<byte>().ToArray();
+    }
+
+    // To be replaced by AtomicFile.Write: write beside, flush to disk, rename.
+    private static void WriteWhole(string path, byte[] bytes)
+    {
+        string beside = $"{path}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            File.WriteAllBytes(beside, bytes);
+            File.Move(beside, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(beside);
+        }
+    }
+}
