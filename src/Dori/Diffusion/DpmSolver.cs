@@ -1,0 +1,84 @@
+using Dori.Checkpoints;
+using static TorchSharp.torch;
+
+namespace Dori.Diffusion;
+
+/// <summary>
+/// Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models", algorithm 2 (2M, midpoint):
+/// a multistep solver of second order for the predicted z_0, of first order in the first and the last step.
+/// </summary>
+internal static class DpmSolver
+{
+    public static float[] Timesteps(NoiseSchedule schedule, SchedulerConfig config, int steps) =>
+        [.. Levels(schedule, config, steps).Timesteps.Select(t => (float)t)];
+
+    public static Tensor Run(SamplerRun run, Tensor latents)
+    {
+        (int[] timesteps, double[] sigmas) = Levels(run.Schedule, run.Config, run.Steps);
+        Tensor? previous = null; // z_0 as predicted one step earlier; in the run's scope
+        for (int k = 0; k < timesteps.Length; k++)
+        {
+            (double signal, double noise) = Split(sigmas[k]);
+            (double nextSignal, double nextNoise) = Split(sigmas[k + 1]);
+            // lambda = log(signal / noise) = -log(sigma); the last step ends at infinity, where e^-h = 0.
+            double h = Math.Log(sigmas[k] / sigmas[k + 1]);
+            double weight = nextSignal * (1 - Math.Exp(-h));
+            bool second = k > 0 && k < timesteps.Length - 1;
+            double ratio = second ? Math.Log(sigmas[k - 1] / sigmas[k]) / h : 0;
+
+            Tensor? current = null;
+            latents = run.Step(k, latents, timesteps[k], 1, (z, output) =>
+            {
+                Tensor original = run.Schedule.Prediction == PredictionType.Velocity
+                    ? signal * z - noise * output
+                    : (z - noise * output) / signal;
+                current = original.MoveToOuterDisposeScope();
+                Tensor direction = second ? original + (original - previous!) / (2 * ratio) : original;
+                return nextNoise / noise * z + weight * direction;
+            });
+            previous?.Dispose();
+            previous = current;
+        }
+        return latents;
+    }
+
+    /// <summary>sqrt(a) and sqrt(1 - a) of a noise level.</summary>
+    private static (double Signal, double Noise) Split(double sigma)
+    {
+        double signal = 1 / Math.Sqrt(sigma * sigma + 1);
+        return (signal, sigma * signal);
+    }
+
+    /// <summary>
+    /// Time steps, and their sigmas with a final 0. Unlike the other samplers this one divides the schedule for one step more and leaves the last out.
+    /// Karras's levels keep their sigmas though their time steps are rounded, and may share one.
+    /// </summary>
+    private static (int[] Timesteps, double[] Sigmas) Levels(NoiseSchedule schedule, SchedulerConfig config, int steps)
+    {
+        double[] all = SamplerTimesteps.Sigmas(schedule);
+        int[] timesteps;
+        double[] sigmas;
+        if (config.UseKarrasSigmas)
+        {
+            sigmas = SamplerTimesteps.Karras(all, steps);
+            timesteps = [.. sigmas.Select(sigma => SamplerTimesteps.Round(SamplerTimesteps.TimestepOf(all, sigma)))];
+        }
+        else
+        {
+            timesteps = SamplerTimesteps.Checked(config, steps, config.TimestepSpacing switch
+            {
+                "linspace" => [.. SamplerTimesteps.Linspace(all.Length - 1, steps + 1).Skip(1).Reverse().Select(SamplerTimesteps.Round)],
+                "leading" => [.. Enumerable.Range(1, steps).Reverse().Select(i => i * (all.Length / (steps + 1)) + config.StepsOffset)],
+                "trailing" => SamplerTimesteps.Trailing(all.Length, steps),
+                _ => throw SamplerTimesteps.Unknown(config),
+            });
+            sigmas = [.. timesteps.Select(t => all[t])];
+        }
+        for (int k = 1; k < steps; k++)
+        {
+            if ((float)sigmas[k] >= (float)sigmas[k - 1])
+                throw new DoriException($"sampler steps: {steps} steps are too many for DPM-Solver++, whose levels would repeat; choose fewer steps");
+        }
+        return (timesteps, [.. sigmas.Select(sigma => (double)(float)sigma), 0]);
+    }
+}
