@@ -1,0 +1,125 @@
+using Dori.Checkpoints;
+using Dori.Models;
+using Dori.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Diffusion;
+
+/// <summary>
+/// All parts of one checkpoint on one device: tokenizer, text encoder, VAE, UNet and noise schedule. The UNet runs in the chosen dtype,
+/// the small parts around it in float32. Weights carry no gradients. Reading it from several threads at once is safe.
+/// </summary>
+public sealed class DiffusionModel : IDisposable
+{
+    private DiffusionModel(ClipTokenizer tokenizer, ClipTextModel textEncoder, AutoencoderKL vae, UNet2DConditionModel unet,
+        SchedulerConfig scheduler, ModelDefaults defaults, Device device, ScalarType dtype)
+    {
+        (Tokenizer, TextEncoder, Vae, UNet, Scheduler, Defaults, Device, Dtype) = (tokenizer, textEncoder, vae, unet, scheduler, defaults, device, dtype);
+        Schedule = new NoiseSchedule(scheduler);
+    }
+
+    public ClipTokenizer Tokenizer { get; }
+    public ClipTextModel TextEncoder { get; }
+    public AutoencoderKL Vae { get; }
+    public UNet2DConditionModel UNet { get; }
+    public SchedulerConfig Scheduler { get; }
+    public NoiseSchedule Schedule { get; }
+    public ModelDefaults Defaults { get; }
+    public Device Device { get; }
+    /// <summary>The UNet's: float32 or bfloat16.</summary>
+    public ScalarType Dtype { get; }
+    /// <summary>Side of the square pictures that the model makes, in pixels.</summary>
+    public int PictureSize => UNet.Config.SampleSize * Vae.Scale;
+    /// <summary>(4, h, w) of one latent.</summary>
+    public long[] LatentShape => [UNet.Config.InChannels, UNet.Config.SampleSize, UNet.Config.SampleSize];
+    /// <summary>(1, tokens, width) of one text embedding.</summary>
+    public long[] EmbeddingShape => [1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim];
+
+    /// <param name="folder">A diffusers folder.</param>
+    /// <param name="dtype">float32 or bfloat16, for the UNet</param>
+    /// <exception cref="DoriException">Whatever the folder lacks or has wrong, by name.</exception>
+    public static DiffusionModel Load(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32) =>
+        Load(DiffusersFolder.Open(folder), device, dtype);
+
+    /// <inheritdoc cref="Load(string, Device?, ScalarType)"/>
+    public static DiffusionModel Load(DiffusersFolder folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    {
+        device ??= CPU;
+        if (folder.UNet.CrossAttentionDim != folder.TextEncoder.HiddenSize)
+            throw new DoriException($"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives {folder.TextEncoder.HiddenSize}");
+        if (folder.UNet.InChannels != folder.Vae.LatentChannels || folder.UNet.OutChannels != folder.Vae.LatentChannels)
+            throw new DoriException($"{folder.Path}: unet has {folder.UNet.InChannels} input and {folder.UNet.OutChannels} output channels, vae {folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
+        ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer);
+        if (tokenizer.VocabularySize > folder.TextEncoder.VocabSize || tokenizer.MaxLength > folder.TextEncoder.MaxPositionEmbeddings)
+            throw new DoriException($"{folder.Path}: tokenizer has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, text_encoder takes {folder.TextEncoder.VocabSize} and {folder.TextEncoder.MaxPositionEmbeddings}");
+        using (WeightSet weights = folder.OpenTextEncoder())
+        {
+            var text = new ClipTextModel(folder.TextEncoder);
+            ModuleLoader.Load(text, weights, "text_encoder", CheckpointKeys.TextEncoder, CheckpointKeys.TextEncoderIgnorable);
+            using WeightSet vaeWeights = folder.OpenVae(), unetWeights = folder.OpenUNet();
+            var vae = new AutoencoderKL(folder.Vae);
+            ModuleLoader.Load(vae, vaeWeights, "vae", CheckpointKeys.Vae);
+            var unet = new UNet2DConditionModel(folder.UNet);
+            if (dtype != ScalarType.Float32) unet.to(dtype);
+            ModuleLoader.Load(unet, unetWeights, "unet");
+            if (device.type != DeviceType.CPU)
+            {
+                text.to(device);
+                vae.to(device);
+                unet.to(device);
+            }
+            foreach (nn.Module part in new nn.Module[] { text, vae, unet }) part.eval();
+            return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, ModelDefaults.Read(folder.Path), device, dtype);
+        }
+    }
+
+    /// <summary>y of a prompt.</summary>
+    /// <returns>(1, tokens, width), float32</returns>
+    public Tensor Embed(string prompt)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        int[] padded = Tokenizer.EncodePadded(prompt);
+        Tensor ids = tensor(padded.Select(id => (long)id).ToArray(), [1, padded.Length]).to(Device);
+        return TextEncoder.call(ids).MoveToOuterDisposeScope();
+    }
+
+    /// <param name="pictures">(N, 3, H, W) in [0, 1]</param>
+    /// <returns>z0 = s E(x), the posterior's mean: (N, 4, H/8, W/8), float32</returns>
+    public Tensor Encode(Tensor pictures)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        (Tensor mean, Tensor _) = Vae.Encode(pictures.to(Device).to(ScalarType.Float32).Times(2).Plus(-1));
+        return mean.Times(Vae.Config.ScalingFactor).MoveToOuterDisposeScope();
+    }
+
+    /// <param name="latents">(N, 4, h, w), scaled</param>
+    /// <returns>(N, 3, 8 h, 8 w) in [0, 1], float32</returns>
+    public Tensor Decode(Tensor latents)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Tensor pictures = Vae.Decode(latents.to(ScalarType.Float32).Over(Vae.Config.ScalingFactor));
+        return pictures.Times(0.5).Plus(0.5).Clamp(0, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The UNet's output in float32; gradients flow through to <paramref name="y"/> where it asks for them.</summary>
+    /// <param name="noisy">(N, 4, h, w), float32</param>
+    /// <param name="timesteps">(N) or (1)</param>
+    /// <param name="y">(E, tokens, width), float32, E divides N</param>
+    public Tensor Predict(Tensor noisy, Tensor timesteps, Tensor y)
+    {
+        using var scope = NewDisposeScope();
+        Tensor output = UNet.call(noisy.to(Dtype), timesteps, y.to(Dtype));
+        return output.to(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        TextEncoder.Dispose();
+        Vae.Dispose();
+        UNet.Dispose();
+    }
+}

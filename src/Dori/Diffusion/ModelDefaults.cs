@@ -1,0 +1,47 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Dori.Diffusion;
+
+/// <summary>
+/// How a model wants to be sampled and searched: a model folder may say so in <c>dori.json</c>; what it leaves out is as published for
+/// Stable Diffusion. Options of the command line win over both.
+/// </summary>
+public sealed record ModelDefaults
+{
+    /// <summary>w in e_null + w (e_y - e_null).</summary>
+    public double Guidance { get; init; } = 7.5;
+    /// <summary>One of <see cref="Dori.Diffusion.Sampler.Names"/>; null: the checkpoint's own scheduler.</summary>
+    public string? Sampler { get; init; }
+    public int SamplerSteps { get; init; } = 50;
+    public int SearchSteps { get; init; } = 50;
+    /// <summary>(noise, time step) pairs a search step.</summary>
+    public int SearchBatch { get; init; } = 8;
+    public double SearchLearningRate { get; init; } = 0.1;
+
+    /// <summary>Reads <c>dori.json</c> of a model folder, where there is one.</summary>
+    /// <exception cref="DoriException">Not JSON, an unknown key, or a value out of range.</exception>
+    public static ModelDefaults Read(string folder)
+    {
+        string path = Path.Combine(folder, "dori.json");
+        if (!File.Exists(path)) return new ModelDefaults();
+        ModelDefaults read;
+        try
+        {
+            read = JsonSerializer.Deserialize(File.ReadAllText(path), ModelDefaultsJson.Default.ModelDefaults) ?? new ModelDefaults();
+        }
+        catch (JsonException e)
+        {
+            throw new DoriException($"{path}: {e.Message}", e);
+        }
+        if (read.Sampler is { } name && !Diffusion.Sampler.Names.Contains(name))
+            throw new DoriException($"{path}: sampler \"{name}\" is not known; choose one of {string.Join(", ", Diffusion.Sampler.Names)}");
+        if (read is not { Guidance: >= 0 and <= 100, SamplerSteps: >= 1 and <= 1000, SearchSteps: >= 1 and <= 100_000, SearchBatch: >= 1 and <= 4096, SearchLearningRate: > 0 and <= 100 })
+            throw new DoriException($"{path}: a value is out of range (guidance 0..100, samplerSteps 1..1000, searchSteps 1..100000, searchBatch 1..4096, searchLearningRate above 0)");
+        return read;
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSerializable(typeof(ModelDefaults))]
+internal sealed partial class ModelDefaultsJson : JsonSerializerContext;

@@ -1,0 +1,124 @@
+using Dori.Diffusion;
+using Dori.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Search;
+
+/// <summary>Settings of one search; the defaults are the published ones.</summary>
+public sealed record SearchOptions
+{
+    public int Steps { get; init; } = 50;
+    /// <summary>B: (noise, time step) pairs in every step, fresh each time.</summary>
+    public int Batch { get; init; } = 8;
+    public double LearningRate { get; init; } = 0.1;
+    /// <summary>Pairs that go through the UNet at once; fewer than <see cref="Batch"/> accumulate the gradient of the same mean and need less memory.</summary>
+    public int MicroBatch { get; init; } = 8;
+    /// <summary>Steps after which y is kept, ascending; 0 is the start.</summary>
+    public IReadOnlyList<int> SnapshotSteps { get; init; } = [50];
+}
+
+/// <summary>What a search found.</summary>
+/// <param name="Losses">Loss of every step, before its update.</param>
+/// <param name="Snapshots">y after the wanted numbers of steps: (1, tokens, width), float32. The caller disposes them.</param>
+public sealed record SearchResult(IReadOnlyList<float> Losses, IReadOnlyList<(int Step, Tensor Y)> Snapshots) : IDisposable
+{
+    public void Dispose()
+    {
+        foreach ((int _, Tensor y) in Snapshots) y.Dispose();
+    }
+}
+
+/// <summary>(noise, time steps, references) of one step: eps (B, 4, h, w); t (B) int64; which of the targets (B) int64.</summary>
+public readonly record struct SearchDraw(Tensor Noise, Tensor Timesteps, Tensor References);
+
+/// <summary>
+/// Discovery of retained images: Adam on a text embedding until the frozen model denoises towards a given picture
+/// ("Finding DoRI", arXiv 2507.16880, section on the search; method.md section 2).
+/// </summary>
+public static class DoriSearch
+{
+    private const double Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8; // Adam's defaults
+
+    /// <param name="targets">z0 of the picture and of further references of the same memory: (R, 4, h, w), scaled</param>
+    /// <param name="start">(1, tokens, width); left as it is</param>
+    /// <param name="random">All of the search's randomness; one stream a step.</param>
+    /// <param name="onStep">Told the number of steps done and the last loss.</param>
+    /// <param name="cancellation">Looked at before every step.</param>
+    public static SearchResult Run(DiffusionModel model, Tensor targets, Tensor start, SearchOptions options, RandomSource random,
+        Action<int, float>? onStep = null, CancellationToken cancellation = default)
+    {
+        int references = (int)targets.shape[0];
+        return Run(model, targets, start, options, Draw, onStep, cancellation);
+
+        SearchDraw Draw(int step)
+        {
+            RandomSource source = random.Derive("step", step);
+            Tensor noise = source.Normal([options.Batch, .. model.LatentShape]);
+            Tensor timesteps = source.Integers(model.Schedule.NumTrainTimesteps, options.Batch);
+            return new SearchDraw(noise, timesteps, references == 1 ? zeros(options.Batch, int64) : source.Integers(references, options.Batch));
+        }
+    }
+
+    /// <summary>The same with the draws of every step given: for tests against recorded ones.</summary>
+    internal static SearchResult Run(DiffusionModel model, Tensor targets, Tensor start, SearchOptions options, Func<int, SearchDraw> draw,
+        Action<int, float>? onStep = null, CancellationToken cancellation = default)
+    {
+        var losses = new List<float>(options.Steps);
+        var snapshots = new List<(int, Tensor)>();
+        using var scope = NewDisposeScope();
+        Tensor y = start.detach().to(float32).clone().to(model.Device);
+        Tensor m = zeros_like(y), v = zeros_like(y);
+        Keep(0);
+        for (int step = 1; step <= options.Steps; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var inner = NewDisposeScope();
+            (float loss, Tensor gradient) = Gradient(model, targets, y, options, draw(step - 1));
+            Adam(y, gradient, m, v, step, options.LearningRate);
+            losses.Add(loss);
+            onStep?.Invoke(step, loss);
+            Keep(step);
+        }
+        return new SearchResult(losses, snapshots);
+
+        void Keep(int step)
+        {
+            if (options.SnapshotSteps.Contains(step)) snapshots.Add((step, y.detach().clone().DetachFromDisposeScope()));
+        }
+    }
+
+    /// <summary>The mean over the batch of L(z0, eps_b, y, t_b) and its gradient with respect to the one y that all share.</summary>
+    private static (float Loss, Tensor Gradient) Gradient(DiffusionModel model, Tensor targets, Tensor y, SearchOptions options, SearchDraw draw)
+    {
+        using var scope = NewDisposeScope();
+        Tensor leaf = y.detach().requires_grad_();
+        Tensor noise = draw.Noise.to(model.Device), t = draw.Timesteps.to(model.Device);
+        Tensor z0 = targets.index_select(0, draw.References.to(model.Device)); // (B, 4, h, w)
+        Tensor noisy = model.Schedule.AddNoise(z0, noise, t), target = model.Schedule.Target(z0, noise, t);
+        Tensor? sum = null;
+        double loss = 0;
+        for (long at = 0; at < options.Batch; at += options.MicroBatch)
+        {
+            long count = Math.Min(options.MicroBatch, options.Batch - at);
+            using var inner = NewDisposeScope();
+            Tensor output = model.Predict(noisy.narrow(0, at, count), t.narrow(0, at, count), leaf);
+            Tensor part = nn.functional.mse_loss(output, target.narrow(0, at, count)).Times((double)count / options.Batch);
+            Tensor gradient = autograd.grad([part], [leaf])[0];
+            loss += part.item<float>();
+            sum = (sum is null ? gradient : sum.Add_(gradient)).MoveToOuterDisposeScope();
+        }
+        return ((float)loss, sum!.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>One step of Adam (Kingma and Ba 2015, algorithm 1, in PyTorch's arrangement), in place on y, m and v.</summary>
+    private static void Adam(Tensor y, Tensor gradient, Tensor m, Tensor v, int step, double rate)
+    {
+        using var noGrad = no_grad();
+        m.Times_(Beta1).Add_(gradient, 1 - Beta1);
+        v.Times_(Beta2).AddProduct_(gradient, gradient, 1 - Beta2);
+        double bias1 = 1 - Math.Pow(Beta1, step), bias2 = 1 - Math.Pow(Beta2, step);
+        Tensor denominator = v.sqrt().Times(1 / Math.Sqrt(bias2)).Add_(Epsilon);
+        y.AddQuotient_(m, denominator, -rate / bias1);
+    }
+}
