@@ -1,0 +1,131 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Dori.Audit;
+
+/// <summary>Pictures with captions, kinds and roles: what an audit looks for, and its controls.</summary>
+public sealed class PictureSet
+{
+    internal static readonly string[] Kinds = ["verbatim", "template", ""];
+    internal static readonly string[] Roles = ["audit", "control"];
+    internal static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
+
+    internal PictureSet(IReadOnlyList<PictureItem> items, IReadOnlyList<string> warnings, IReadOnlyList<MissingPicture> missing)
+    {
+        Items = items;
+        Warnings = warnings;
+        Missing = missing;
+        Sha256 = HashOf(items);
+    }
+
+    /// <summary>In the order of their first rows.</summary>
+    public IReadOnlyList<PictureItem> Items { get; }
+
+    /// <summary>What a reader of the audit should know, one sentence each.</summary>
+    public IReadOnlyList<string> Warnings { get; }
+
+    /// <summary>Entries of a published list without a picture; empty for a folder with metadata, where that is an error.</summary>
+    public IReadOnlyList<MissingPicture> Missing { get; }
+
+    /// <summary>
+    /// SHA-256 over every item's id, caption, kind, role, file names and picture bytes, items sorted by id; lower-case hexadecimal.
+    /// Neither the folder's place nor the metadata's format counts.
+    /// </summary>
+    public string Sha256 { get; }
+
+    /// <summary>
+    /// Reads a Hugging Face imagefolder: pictures beside <c>metadata.csv</c> or <c>metadata.jsonl</c> with <c>file_name</c>, <c>text</c> and,
+    /// where wanted, <c>item</c> (rows of one item are references of the same memory), <c>kind</c> (verbatim, template) and <c>role</c>
+    /// (audit, the default, or control). Other columns are ignored.
+    /// </summary>
+    /// <exception cref="DoriException">What is wrong, with the row's number (the header of a CSV is row 1).</exception>
+    public static PictureSet Load(string folder) => ImageFolder.Read(folder);
+
+    /// <summary>
+    /// Reads a published list of memorized captions: NeMo's CSV (<c>Caption;URL;type;Index</c>, type VM or TM) or Wen's JSON lines
+    /// (<c>caption</c>, <c>index</c>, <c>url</c>; no kinds). A picture belongs to an entry where the folder holds <c>INDEX.png</c> (.jpg, .jpeg,
+    /// .webp), a folder <c>INDEX</c> of several references, or a file named as the URL's, where no other entry's URL has that name.
+    /// </summary>
+    /// <exception cref="DoriException">The list cannot be read, or none of its pictures is there.</exception>
+    public static PictureSet FromCaptionList(string listFile, string picturesFolder) => CaptionList.Read(listFile, picturesFolder);
+
+    /// <summary>The first <paramref name="count"/> items of each role and kind.</summary>
+    public PictureSet Limit(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        var kept = Items.GroupBy(item => (item.Role, item.Kind)).SelectMany(group => group.Take(count)).ToHashSet();
+        return new PictureSet([.. Items.Where(kept.Contains)], Warnings, Missing);
+    }
+
+    /// <summary>This set with every item of another as its controls, in place of its own.</summary>
+    /// <exception cref="DoriException">A picture is in both: it cannot be its own control.</exception>
+    public PictureSet WithControls(PictureSet other)
+    {
+        PictureItem[] audited = [.. Items.Where(item => item.Role != "control")];
+        int replaced = Items.Count - audited.Length;
+        var ids = new ItemIds();
+        List<PictureItem> items = [.. audited.Select(item => item with { Id = ids.Unique(item.Id) })];
+        items.AddRange(other.Items.Select(item => item with { Id = ids.Unique(item.Id), Role = "control" }));
+        RefuseAuditedControls(items);
+        IEnumerable<string> own = replaced == 0 ? [] : [$"The set's own {replaced} controls are replaced by those of the second set."];
+        return new PictureSet(items, [.. Warnings, .. own, .. other.Warnings], [.. Missing, .. other.Missing]);
+    }
+
+    /// <summary>
+    /// A control that is itself audited would be found as often as the model holds it, and so would excuse what it should accuse.
+    /// </summary>
+    internal static void RefuseAuditedControls(IReadOnlyList<PictureItem> items)
+    {
+        var audited = new Dictionary<string, string>();
+        foreach (PictureItem item in items.Where(item => item.Role != "control"))
+            foreach ((string hash, string path) in item.Sha256.Zip(item.Paths)) audited.TryAdd(hash, path);
+        foreach (PictureItem control in items.Where(item => item.Role == "control"))
+            foreach ((string hash, string path) in control.Sha256.Zip(control.Paths))
+                if (audited.TryGetValue(hash, out string? same))
+                    throw new DoriException($"{path}: this control is the same picture as {same}, which is to be audited; take it out of one of the two");
+    }
+
+    /// <summary>Warnings that need all items: no captions, and one picture in several items.</summary>
+    internal static IEnumerable<string> WarningsOf(IReadOnlyList<PictureItem> items)
+    {
+        PictureItem[] silent = [.. items.Where(item => item.Caption.Length == 0)];
+        if (silent.Length > 0)
+            yield return $"{silent.Length} items have no caption (the first: {silent[0].Files[0]}): their prompt is empty, so only the search speaks for them.";
+        var twice = items.SelectMany(item => item.Sha256.Distinct().Select(hash => (hash, item))).GroupBy(pair => pair.hash).Where(group => group.Count() > 1).ToArray();
+        if (twice.Length > 0)
+            yield return $"{twice.Length} pictures are in several items, such as {twice[0].First().item.Id} and {twice[0].Last().item.Id}: rates count them more than once.";
+    }
+
+    internal static string HashOfFile(string path)
+    {
+        try
+        {
+            using FileStream stream = File.OpenRead(path);
+            return Convert.ToHexStringLower(SHA256.HashData(stream));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static string HashOf(IReadOnlyList<PictureItem> items)
+    {
+        using var bytes = new MemoryStream();
+        using (var writer = new BinaryWriter(bytes, Encoding.UTF8, leaveOpen: true))
+        {
+            // Every string carries its length, so that no two sets write the same bytes.
+            foreach (PictureItem item in items.OrderBy(item => item.Id, StringComparer.Ordinal))
+            {
+                foreach (string field in new[] { item.Id, item.Caption, item.Kind, item.Role }) writer.Write(field);
+                writer.Write(item.Files.Count);
+                foreach ((string file, string hash) in item.Files.Zip(item.Sha256))
+                {
+                    writer.Write(file);
+                    writer.Write(hash);
+                }
+            }
+        }
+        return Convert.ToHexStringLower(SHA256.HashData(bytes.ToArray()));
+    }
+}

@@ -1,0 +1,22 @@
+namespace Dori.Audit;
+
+/// <summary>One memory to look for: a caption and the pictures that are references of it.</summary>
+/// <param name="Id">Safe as a file's name, unique in its set also where case does not count.</param>
+/// <param name="Files">At least one, relative to <see cref="Folder"/>, with forward slashes; the first stands for the item.</param>
+/// <param name="Caption">May be empty.</param>
+/// <param name="Kind">verbatim, template, or empty where not said.</param>
+/// <param name="Role">audit or control.</param>
+public sealed record PictureItem(string Id, IReadOnlyList<string> Files, string Caption, string Kind, string Role)
+{
+    /// <summary>Where the files lie: controls may come from another folder than what is audited.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>SHA-256 of each file, lower-case hexadecimal, in the order of <see cref="Files"/>.</summary>
+    public required IReadOnlyList<string> Sha256 { get; init; }
+
+    /// <summary>Full paths, in the order of <see cref="Files"/>.</summary>
+    public IEnumerable<string> Paths => Files.Select(file => Path.Combine(Folder, file));
+}
+
+/// <summary>An entry of a published list whose picture is not there.</summary>
+public sealed record MissingPicture(string Index, string Caption, string Url);

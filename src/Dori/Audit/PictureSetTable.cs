@@ -1,0 +1,105 @@
+using System.Text;
+using System.Text.Json;
+using CsvHelper;
+
+namespace Dori.Audit;
+
+/// <summary>Rows of a CSV or a JSON lines file, as text by column.</summary>
+internal sealed class MetadataTable
+{
+    /// <summary>One row. A field that is not there is null.</summary>
+    /// <param name="Number">For a person: in a CSV the header is 1; in JSON lines the line.</param>
+    /// <param name="Fields">By column.</param>
+    internal sealed record Row(int Number, IReadOnlyDictionary<string, string> Fields)
+    {
+        public string? this[string column] => Fields.GetValueOrDefault(column);
+    }
+
+    private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <param name="path">UTF-8, with or without a byte order mark, any line ends; fields with the delimiter, quotes or line breaks are quoted.</param>
+    /// <param name="delimiter">Between fields.</param>
+    /// <param name="required">Columns that must be there.</param>
+    public static List<Row> ReadCsv(string path, char delimiter, params string[] required) => Guarded(path, () =>
+    {
+        var options = new CsvReaderOptions { Separator = delimiter, HasHeader = false, MalformedData = CsvMalformedDataHandling.Throw };
+        using CsvReader reader = CsvReader.FromText(File.ReadAllText(path, s_strict), options);
+        var rows = new List<Row>();
+        if (!Read(reader, path, 1)) return rows;
+        string[] header = Fields(reader);
+        foreach (string column in required)
+            if (!header.Contains(column)) throw new DoriException($"{path}: has no column \"{column}\"; its columns are {string.Join(", ", header)}");
+        if (header.GroupBy(column => column).FirstOrDefault(group => group.Key.Length > 0 && group.Count() > 1) is { } twice)
+            throw new DoriException($"{path}: has the column \"{twice.Key}\" twice");
+        for (int number = 2; Read(reader, path, number); number++)
+        {
+            string[] fields = Fields(reader);
+            if (fields.Length != header.Length)
+                throw new DoriException($"{path}: row {number} has {fields.Length} fields where the header has {header.Length}; put captions with \"{delimiter}\" into quotation marks");
+            rows.Add(new Row(number, Enumerable.Range(0, header.Length).DistinctBy(i => header[i]).ToDictionary(i => header[i], i => fields[i])));
+        }
+        return rows;
+    });
+
+    /// <param name="path">UTF-8, one JSON object a line.</param>
+    /// <param name="required">Fields that must be in every line.</param>
+    public static List<Row> ReadJsonLines(string path, params string[] required) => Guarded(path, () =>
+    {
+        var rows = new List<Row>();
+        int number = 0;
+        foreach (string line in File.ReadLines(path, s_strict))
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(line)) continue;
+            JsonElement json;
+            try
+            {
+                using var document = JsonDocument.Parse(line);
+                json = document.RootElement.Clone();
+            }
+            catch (JsonException e)
+            {
+                throw new DoriException($"{path}: row {number} is not JSON: {e.Message}", e);
+            }
+            if (json.ValueKind != JsonValueKind.Object) throw new DoriException($"{path}: row {number} is not a JSON object");
+            var fields = new Dictionary<string, string>();
+            foreach (JsonProperty property in json.EnumerateObject())
+                if (property.Value.ValueKind is JsonValueKind.String) fields[property.Name] = property.Value.GetString()!;
+                else if (property.Value.ValueKind is JsonValueKind.Number) fields[property.Name] = property.Value.GetRawText();
+            foreach (string name in required)
+                if (!fields.ContainsKey(name)) throw new DoriException($"{path}: row {number} has no text \"{name}\"");
+            rows.Add(new Row(number, fields));
+        }
+        return rows;
+    });
+
+    private static List<Row> Guarded(string path, Func<List<Row>> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new DoriException($"{path}: is not UTF-8; save it as UTF-8", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static bool Read(CsvReader reader, string path, int number)
+    {
+        try
+        {
+            return reader.Read();
+        }
+        catch (CsvFormatException e)
+        {
+            throw new DoriException($"{path}: row {number}: a quotation mark out of place; put the whole field into quotation marks and double those inside", e);
+        }
+    }
+
+    private static string[] Fields(CsvReader reader) => [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetString)];
+}

@@ -1,0 +1,47 @@
+using Dori.Audit;
+
+namespace Dori.Reporting;
+
+/// <summary>
+/// The audit's report: one HTML file that holds everything it shows and asks the network for nothing. Verdicts come first, every rate has its count,
+/// interval and controls, and the pictures that a reader should worry about stand on top. The same input gives the same bytes.
+/// </summary>
+public static class AuditReport
+{
+    /// <param name="path">The file; its folder is made where it is missing.</param>
+    /// <param name="summary">May be of an unfinished run, or have too few controls: the report says so before anything else.</param>
+    /// <param name="units">In any order; those of items that the summary lacks are passed over.</param>
+    /// <param name="context">The pictures, and what a reader needs to run the audit again.</param>
+    public static void Write(string path, Summary summary, IReadOnlyList<UnitRecord> units, ReportContext context) =>
+        ReportFile.Write(path, writer => Write(new HtmlWriter(writer), new AuditView(summary, units), context));
+
+    private static void Write(HtmlWriter html, AuditView view, ReportContext context)
+    {
+        string title = $"Retention audit of {view.Summary.Model.Name}";
+        html.Doctype();
+        html.Open("html", ("lang", "en"));
+        html.Open("head");
+        html.Open("meta", ("charset", "utf-8"));
+        html.Open("meta", ("http-equiv", "Content-Security-Policy"), ("content", $"default-src 'none'; img-src data:; style-src '{ReportStyle.Hash}'; base-uri 'none'; form-action 'none'"));
+        html.Open("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1"));
+        html.Open("meta", ("name", "color-scheme"), ("content", "light dark"));
+        html.Open("meta", ("name", "referrer"), ("content", "no-referrer"));
+        html.Open("meta", ("name", "generator"), ("content", $"dori {context.Version}"));
+        html.Element("title", title);
+        html.Style(ReportStyle.Css);
+        html.Close();
+        html.Open("body");
+        var pictures = new ReportPictures(html, context);
+        html.Open("main");
+        VerdictSection.Write(html, view, context);
+        RatesSection.Write(html, view);
+        PicturesSection.Write(html, view, pictures, context);
+        CurvesSection.Write(html, view);
+        TableSection.Write(html, view);
+        AboutSection.Write(html, view, context);
+        html.Close();
+        html.Close();
+        html.Close();
+        html.Text("\n");
+    }
+}

@@ -1,0 +1,54 @@
+using Dori.Audit;
+
+namespace Dori.Reporting;
+
+/// <summary>A generation and where it came from. <c>Picture</c> is relative to the run folder, or null where not kept.</summary>
+internal sealed record BestGeneration(string Start, int Steps, double Similarity, string? Picture);
+
+/// <summary>An audit as the report reads it: items in the order of concern, each with its best generations.</summary>
+internal sealed class AuditView
+{
+    private readonly ILookup<string, UnitRecord> units;
+
+    public AuditView(Summary summary, IReadOnlyList<UnitRecord> units)
+    {
+        Summary = summary;
+        this.units = units.OrderBy(u => u.Id, StringComparer.Ordinal).ToLookup(u => u.Item, StringComparer.Ordinal);
+        IEnumerable<PictureSummary> sorted = summary.Pictures.OrderBy(p => Rank(p.Verdict)).ThenByDescending(p => p.Similarity).ThenBy(p => p.Item, StringComparer.Ordinal);
+        Targets = [.. sorted.Where(p => p.Role != "control")];
+        Controls = [.. sorted.Where(p => p.Role == "control").OrderByDescending(p => p.Similarity)];
+    }
+
+    public Summary Summary { get; }
+    /// <summary>Audited items: retained, undecided, not found, not judged; within each the most similar first.</summary>
+    public IReadOnlyList<PictureSummary> Targets { get; }
+    /// <summary>The most similar first.</summary>
+    public IReadOnlyList<PictureSummary> Controls { get; }
+    public bool Unfinished => Summary.MissingUnits > 0;
+
+    /// <summary>Kinds of the audited items, verbatim first.</summary>
+    public IReadOnlyList<string> Kinds => [.. Targets.Select(p => p.Kind).Distinct().OrderBy(k => k switch { "verbatim" => 0, "template" => 1, _ => 2 }).ThenBy(k => k, StringComparer.Ordinal)];
+
+    public bool Passes(PictureSummary picture) => picture.Similarity > Summary.Threshold;
+
+    public IReadOnlyList<string> Files(PictureSummary picture) => units[picture.Item].Select(u => u.Files).FirstOrDefault(f => f.Count > 0) ?? [picture.File];
+
+    public BestGeneration? ByPrompt(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start == "prompt"));
+
+    public BestGeneration? BySearch(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start != "prompt"));
+
+    public BestGeneration? Best(PictureSummary picture) => Best(units[picture.Item]);
+
+    private static BestGeneration? Best(IEnumerable<UnitRecord> units) => units
+        .Where(u => u.Snapshots.Count > 0 && u.Snapshots[^1].Similarities.Count > 0)
+        .Select(u =>
+        {
+            Snapshot last = u.Snapshots[^1];
+            int best = Enumerable.Range(0, last.Similarities.Count).MaxBy(i => last.Similarities[i]);
+            return new BestGeneration(u.Start, last.Step, last.Similarities[best], last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null);
+        })
+        .MaxBy(g => g.Similarity);
+
+    // A verdict that this program does not know is more of a concern than one that says nothing was found.
+    private static int Rank(string verdict) => verdict switch { "retained" => 0, "undecided" => 1, "not found" => 3, "not judged" => 4, _ => 2 };
+}

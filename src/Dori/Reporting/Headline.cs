@@ -1,0 +1,65 @@
+using Dori.Audit;
+
+namespace Dori.Reporting;
+
+/// <summary>The audit's answer in plain sentences: never a rate without its interval and the controls.</summary>
+/// <param name="Sentence">The answer.</param>
+/// <param name="Detail">Count, interval and controls behind it.</param>
+internal sealed record Headline(string Sentence, string Detail)
+{
+    /// <summary>What stands in the way of any verdict, said before all else; null where nothing does.</summary>
+    public static string? Obstacle(AuditView view)
+    {
+        Summary s = view.Summary;
+        var obstacles = new List<string>();
+        if (view.Unfinished) obstacles.Add($"This run is not finished: {(s.MissingUnits == 1 ? "1 unit is" : Show.Count(s.MissingUnits) + " units are")} missing, and what {(s.MissingUnits == 1 ? "it" : "they")} would show is not known.");
+        if (!s.Controls.Enough)
+        {
+            string controls = s.Controls.Items switch { 0 => "There are no controls", 1 => "One control is too few", _ => $"{Show.Count(s.Controls.Items)} controls are too few" };
+            obstacles.Add($"{controls}: a verdict needs at least {Show.Count(s.Controls.Needed)}. The pictures are not judged.");
+        }
+        return obstacles.Count == 0 ? null : string.Join(" ", obstacles);
+    }
+
+    /// <summary>One for each kind of picture, verbatim first.</summary>
+    public static IReadOnlyList<Headline> Of(AuditView view) =>
+        view.Targets.Count == 0 ? [new Headline("No picture has been audited.", ControlSentence(view))] : [.. view.Kinds.Select(kind => OfKind(view, kind))];
+
+    private static Headline OfKind(AuditView view, string kind)
+    {
+        PictureSummary[] pictures = [.. view.Targets.Where(p => p.Kind == kind)];
+        int all = pictures.Length;
+        string noun = (kind.Length > 0 ? kind + " " : "") + (all == 1 ? "picture" : "pictures"), soFar = view.Unfinished ? "So far, " : "";
+        if (!view.Summary.Controls.Enough || pictures.All(p => p.Verdict == "not judged"))
+        {
+            int passing = pictures.Count(view.Passes);
+            return new Headline(
+                Capital($"{soFar}{Number(passing)} of {Show.Count(all)} {noun} {(passing == 1 ? "comes" : "come")} back above the threshold, without a verdict."),
+                $"{IntervalOf(passing, all)} {ControlSentence(view)}");
+        }
+        int retained = pictures.Count(p => p.Verdict == "retained"), undecided = pictures.Count(p => p.Verdict == "undecided"), notJudged = pictures.Count(p => p.Verdict == "not judged");
+        string sentence = Capital($"{soFar}{Number(retained)} of {Show.Count(all)} {noun} {(retained == 1 ? "is" : "are")} {(retained == 0 ? "found to be " : "")}retained.");
+        if (undecided > 0) sentence += $" {Show.Count(undecided)} {(retained == 0 ? "" : "more ")}{(undecided == 1 ? "is" : "are")} undecided.";
+        if (notJudged > 0) sentence += $" {Show.Count(notJudged)} {(notJudged == 1 ? "is" : "are")} not judged.";
+        string nothing = retained == 0 ? " Not finding a picture does not prove that the model forgot it." : "";
+        return new Headline(sentence, $"{IntervalOf(retained, all)} {ControlSentence(view)}{nothing}");
+    }
+
+    private static string ControlSentence(AuditView view)
+    {
+        ControlSummary c = view.Summary.Controls;
+        if (c.Items == 0) return "No controls were run, so that nothing can be compared.";
+        (double low, double high) = Wilson.Interval(c.AboveThreshold, c.Items);
+        return $"Of the controls, pictures that the model was not trained on, {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} {(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) after the same search (95 % interval {Show.Interval(low, high)}).";
+    }
+
+    private static string IntervalOf(int count, int all)
+    {
+        (double low, double high) = Wilson.Interval(count, all);
+        return $"{Show.Count(count)} of {Show.Count(all)} is {Show.Percent((double)count / all)}, 95 % interval {Show.Interval(low, high)}.";
+    }
+
+    private static string Number(int count) => count == 0 ? "none" : Show.Count(count);
+
+    private static string Capital(string sentence) => char.ToUpperInvariant(sentence[0]) + sentence[1..];
+}

@@ -1,0 +1,49 @@
+namespace Dori.Reporting;
+
+/// <summary>Puts pictures into the page, each inside the page itself.</summary>
+internal sealed class ReportPictures(HtmlWriter html, ReportContext context)
+{
+    private readonly Dictionary<string, EmbeddedPicture> shared = [];
+
+    public void Original(string file, string alt) => Image(EmbeddedPicture.Of(context.OriginalPicture(file)), alt, "The original's file is missing or is no PNG, JPEG, GIF or WebP.");
+
+    /// <summary>A generation; a path that is null says that it was not kept.</summary>
+    public void Generated(string? path, string alt) => Image(path is null ? null : EmbeddedPicture.Of(context.GeneratedPicture(path)), alt, path is null ? "Picture not kept." : "The picture's file is missing.");
+
+    /// <summary>Embeds a picture once, so that every card can show it with <see cref="Shared"/>. The id is the program's own name for it.</summary>
+    public void Share(string id, byte[]? file)
+    {
+        if (EmbeddedPicture.Of(file) is not { } picture) return;
+        shared[id] = picture;
+        (string width, string height) = Size(picture);
+        html.Open("svg", ("class", "library"), ("width", "0"), ("height", "0"), ("aria-hidden", "true"));
+        html.Open("symbol", ("id", id), ("viewBox", $"0 0 {width} {height}"));
+        html.Leaf("image", ("href", picture.DataUri), ("width", width), ("height", height), ("class", picture.IsSmall ? "small" : null));
+        html.Close();
+        html.Close();
+    }
+
+    public void Shared(string id, string alt)
+    {
+        if (!shared.TryGetValue(id, out EmbeddedPicture? picture))
+        {
+            Missing("Picture not kept.");
+            return;
+        }
+        (string width, string height) = Size(picture);
+        html.Open("svg", ("class", "picture"), ("viewBox", $"0 0 {width} {height}"), ("role", "img"), ("aria-label", alt));
+        html.Leaf("use", ("href", "#" + id));
+        html.Close();
+    }
+
+    private void Image(EmbeddedPicture? picture, string alt, string otherwise)
+    {
+        if (picture is null) Missing(otherwise);
+        else html.Open("img", ("class", picture.IsSmall ? "picture small" : "picture"), ("src", picture.DataUri), ("alt", alt));
+    }
+
+    private void Missing(string why) => html.Element("span", why, ("class", "picture missing"));
+
+    private static (string, string) Size(EmbeddedPicture picture) =>
+        picture is { Width: > 0, Height: > 0 } ? (Show.Coordinate(picture.Width), Show.Coordinate(picture.Height)) : ("512", "512");
+}

@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace Dori.Reporting;
+
+/// <summary>Figures as a reader sees them: the same on every machine, with a dash where there is none.</summary>
+internal static class Show
+{
+    private const string None = "\u2013";
+
+    /// <summary>Three decimals: with two, a similarity just below the threshold would read as the threshold.</summary>
+    public static string Similarity(double value) => Fixed(value, "0.000");
+
+    public static string PValue(double value) => Fixed(value, value < 0.001 ? "0.0000" : "0.000");
+
+    /// <summary>Without needless zeros, such as a threshold or an axis' tick.</summary>
+    public static string Short(double value) => Fixed(value, "0.######");
+
+    public static string Percent(double share) => double.IsFinite(share) ? Fixed(100 * share, "0.0") + " %" : None;
+
+    public static string Interval(double low, double high) => $"{Fixed(100 * low, "0.0")} to {Fixed(100 * high, "0.0")} %";
+
+    public static string Spread(double median, double deviation) => $"{Similarity(median)} \u00B1 {Similarity(deviation)}";
+
+    public static string Count(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
+
+    /// <summary>A coordinate of a drawing.</summary>
+    public static string Coordinate(double value) => Math.Round(value, 2).ToString("0.##", CultureInfo.InvariantCulture) is var text && text == "-0" ? "0" : text;
+
+    public static string Steps(int steps) => steps == 1 ? "1 step" : $"{Count(steps)} steps";
+
+    private static string Fixed(double value, string format)
+    {
+        if (!double.IsFinite(value)) return None;
+        string text = value.ToString(format, CultureInfo.InvariantCulture);
+        return text.StartsWith('-') ? (text.AsSpan().IndexOfAnyInRange('1', '9') < 0 ? text[1..] : "\u2212" + text[1..]) : text;
+    }
+}

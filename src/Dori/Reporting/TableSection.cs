@@ -1,0 +1,65 @@
+using Dori.Audit;
+
+namespace Dori.Reporting;
+
+/// <summary>All figures of all pictures in one table.</summary>
+internal static class TableSection
+{
+    public static void Write(HtmlWriter html, AuditView view)
+    {
+        html.Open("section", ("aria-labelledby", "table"));
+        html.Element("h2", "All pictures", ("id", "table"));
+        html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "All pictures"), ("tabindex", "0"));
+        html.Open("table", ("class", "all"));
+        html.Element("caption", $"Similarities above {Show.Short(view.Summary.Threshold)} are bold. \u201CFirst copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no verdict.");
+        html.Open("thead");
+        html.Open("tr");
+        foreach ((string name, string? css) in new (string, string?)[]
+            { ("#", "number"), ("Caption", null), ("File", null), ("Kind", null), ("Verdict", null), ("Best", "number"), ("By", null), ("Prompt", "number"), ("Search", "number"), ("p", "number"), ("First copy", "number") })
+            html.Element("th", name, ("scope", "col"), ("class", css));
+        html.Close();
+        html.Close();
+        Body(html, view, view.Targets, "Audited pictures, in the order of the section above");
+        Body(html, view, view.Controls, "Controls, the most similar first");
+        html.Close();
+        html.Close();
+        html.Close();
+    }
+
+    private static void Body(HtmlWriter html, AuditView view, IReadOnlyList<PictureSummary> pictures, string name)
+    {
+        if (pictures.Count == 0) return;
+        html.Open("tbody");
+        html.Open("tr");
+        html.Element("th", name, ("scope", "rowgroup"), ("colspan", "11"), ("class", "start"));
+        html.Close();
+        for (int i = 0; i < pictures.Count; i++)
+        {
+            PictureSummary p = pictures[i];
+            bool control = p.Role == "control";
+            html.Open("tr", ("class", control ? "control" : null));
+            html.Element("td", Show.Count(i + 1), ("class", "number"));
+            html.Open("th", ("scope", "row"));
+            html.Foreign(p.Caption.Length > 0 ? p.Caption : "(no caption)");
+            html.Close();
+            html.Open("td");
+            html.Foreign(p.File);
+            html.Close();
+            html.Element("td", control ? "control" : p.Kind);
+            html.Open("td");
+            if (control) html.Text("\u2013");
+            else PicturesSection.Badge(html, p.Verdict);
+            html.Close();
+            Similarity(html, view, p.Similarity);
+            html.Element("td", p.Start);
+            Similarity(html, view, p.PromptSimilarity);
+            Similarity(html, view, p.SearchSimilarity);
+            html.Element("td", control || p.Verdict == "not judged" ? "\u2013" : Show.PValue(p.PValue), ("class", "number"));
+            html.Element("td", p.StepsToFirstCopy is { } steps ? Show.Count(steps) : "\u2013", ("class", "number"));
+            html.Close();
+        }
+        html.Close();
+    }
+
+    private static void Similarity(HtmlWriter html, AuditView view, double value) => html.Element("td", Show.Similarity(value), ("class", value > view.Summary.Threshold ? "number copy" : "number"));
+}

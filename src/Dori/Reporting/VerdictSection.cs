@@ -1,0 +1,51 @@
+using Dori.Audit;
+
+namespace Dori.Reporting;
+
+/// <summary>The answer, and what a reader must know before believing it.</summary>
+internal static class VerdictSection
+{
+    public static void Write(HtmlWriter html, AuditView view, ReportContext context)
+    {
+        Summary s = view.Summary;
+        html.Open("header");
+        html.Open("p", ("class", "eyebrow"));
+        html.Text($"dori {context.Version} \u00B7 retention audit");
+        if (context.Date is { } date) html.Text($" \u00B7 {date}");
+        html.Close();
+        html.Open("h1");
+        html.Text("Does ");
+        html.Foreign(s.Model.Name);
+        html.Text(" still hold the pictures?");
+        html.Close();
+        html.Close();
+
+        html.Open("section", ("class", $"answer {Tone(view)}"), ("aria-label", "Verdict"));
+        if (Headline.Obstacle(view) is { } obstacle) html.Element("p", obstacle, ("class", "obstacle"));
+        foreach (Headline headline in Headline.Of(view))
+        {
+            html.Element("p", headline.Sentence, ("class", "headline"));
+            html.Element("p", headline.Detail, ("class", "detail"));
+        }
+        html.Close();
+
+        if (s.Warnings.Count > 0)
+        {
+            html.Open("section", ("class", "warnings"), ("aria-label", "Warnings"));
+            html.Element("h2", "Before you rely on this");
+            html.Open("ul");
+            foreach (string warning in s.Warnings) html.Element("li", warning);
+            html.Close();
+            html.Close();
+        }
+
+        html.Element("p", $"Similarity is measured by the copy detector \u201C{s.CopyDetector}\u201D from \u22121 to 1; a generation above {Show.Short(s.Threshold)} counts as a copy. "
+            + $"Each picture had {Show.Steps(s.Steps)} of search and {Show.Count(s.Generations)} generations per start ({string.Join(", ", s.Starts.Select(Wording.Start))}). "
+            + "A picture counts by its most similar generation over all starts.", ("class", "note"));
+    }
+
+    private static string Tone(AuditView view) =>
+        view.Targets.Any(p => p.Verdict == "retained") ? "tone-retained"
+        : Headline.Obstacle(view) is not null || view.Targets.Any(p => p.Verdict != "not found") ? "tone-open"
+        : "tone-none";
+}
