@@ -1,0 +1,13 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Dori.Audit;
+
+/// <summary>How the run folder's records are written and read: indented, camelCase, no unknown members.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, NewLine = "\n")]
+[JsonSerializable(typeof(UnitRecord))]
+[JsonSerializable(typeof(UnitCost))]
+[JsonSerializable(typeof(Summary))]
+[JsonSerializable(typeof(Manifest))]
+public sealed partial class AuditJson : JsonSerializerContext;

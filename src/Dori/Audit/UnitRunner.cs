@@ -1,0 +1,117 @@
+using Dori.Diffusion;
+using Dori.Measures;
+using Dori.Pictures;
+using Dori.Search;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Audit;
+
+/// <summary>What a unit leaves behind besides its record. Disposing it frees the tensors.</summary>
+/// <param name="Embeddings">(1, tokens, width) by step; empty for start <c>prompt</c>.</param>
+/// <param name="Pictures">(n, 3, H, W) in [0, 1]: the generations after the last step.</param>
+public sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Tensor Y)> Embeddings, Tensor Pictures) : IDisposable
+{
+    public void Dispose()
+    {
+        Pictures.Dispose();
+        foreach ((int _, Tensor y) in Embeddings) y.Dispose();
+    }
+}
+
+/// <summary>Computes units: search, generate, compare. Reading only shared state that never changes, it serves several threads at once.</summary>
+public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options)
+{
+    private readonly GenerationOptions _generation = new()
+    {
+        Guidance = options.Guidance,
+        Scheduler = options.Sampler is { } name ? Sampler.WithSampler(model.Scheduler, name) : model.Scheduler,
+        Steps = options.SamplerSteps,
+        Batch = options.GenerationBatch,
+    };
+
+    private readonly SearchOptions _search = new()
+    {
+        Steps = options.Steps,
+        Batch = options.SearchBatch,
+        MicroBatch = options.MicroBatch,
+        LearningRate = options.LearningRate,
+        SnapshotSteps = options.SnapshotSteps,
+    };
+
+    /// <param name="onStep">Told the share of the unit that is done, 0 to 1.</param>
+    /// <exception cref="DoriException">A picture that cannot be read.</exception>
+    public UnitResult Run(AuditUnit unit, Action<double>? onStep = null, CancellationToken cancellation = default)
+    {
+        using var scope = NewDisposeScope();
+        Tensor originals = Originals(model, unit.Item); // (R, 3, S, S)
+        Tensor references = detector.Describe(originals); // (R, D)
+        Tensor yNull = model.Embed(""), noise = Generation.Noise(model, unit.GenerationNoise(), options.Generations);
+
+        IReadOnlyList<float> losses = [];
+        IReadOnlyList<(int Step, Tensor Y)> embeddings = [];
+        if (unit.Start == AuditStart.Prompt)
+            embeddings = [(0, model.Embed(unit.Item.Caption))];
+        else
+        {
+            RandomSource random = unit.SearchNoise();
+            Tensor targets = model.Encode(originals); // (R, 4, h, w)
+            double share = 1.0 / (options.Steps + 1);
+            SearchResult found = DoriSearch.Run(model, targets, Start(unit, random), _search, random, (step, _) => onStep?.Invoke(step * share * 0.7), cancellation);
+            (losses, embeddings) = (found.Losses, found.Snapshots);
+        }
+
+        var snapshots = new List<Snapshot>();
+        Tensor? last = null;
+        foreach ((int step, Tensor y) in embeddings)
+        {
+            bool final = step == embeddings[^1].Step;
+            // A caption's search at step 0 is the prompt itself, which has a unit of its own.
+            if (!final && step == 0 && unit.Start == AuditStart.Caption && options.Starts.Contains(AuditStart.Prompt)) continue;
+            int count = final ? options.Generations : options.CurveGenerations;
+            Tensor pictures = Generation.Pictures(model, y, yNull, noise.narrow(0, 0, count), _generation, cancellation);
+            Tensor descriptors = detector.Describe(pictures); // (n, D)
+            snapshots.Add(new Snapshot
+            {
+                Step = step,
+                Similarities = Similarity.ToReferences(descriptors, references),
+                Diversity = (float)Similarity.Diversity(descriptors),
+                Pictures = final ? [.. Enumerable.Range(0, count).Select(k => $"pictures/{unit.Id}-{k}.png")] : [],
+            });
+            if (final) last = pictures;
+        }
+        var record = new UnitRecord
+        {
+            Id = unit.Id,
+            Item = unit.Item.Id,
+            Files = unit.Item.Files,
+            Caption = unit.Item.Caption,
+            Kind = unit.Item.Kind,
+            Role = unit.Item.Role,
+            Start = unit.Start,
+            Seed = unit.Seed,
+            Losses = losses,
+            Snapshots = snapshots,
+        };
+        IReadOnlyList<(int, Tensor)> kept = unit.Start == AuditStart.Prompt ? [] : [.. embeddings.Select(e => (e.Step, e.Y.DetachFromDisposeScope()))];
+        return new UnitResult(record, kept, last!.DetachFromDisposeScope());
+    }
+
+    private Tensor Start(AuditUnit unit, RandomSource random) => unit.Start switch
+    {
+        AuditStart.Caption => model.Embed(unit.Item.Caption),
+        AuditStart.Other => model.Embed(unit.OtherCaption!),
+        AuditStart.Random => random.Derive("start").Normal(model.EmbeddingShape),
+        _ => throw new ArgumentOutOfRangeException(nameof(unit), unit.Start, "no search begins here"),
+    };
+
+    /// <summary>The item's pictures as training would have shown them: shorter side to the model's size, centre cropped.</summary>
+    /// <returns>(R, 3, S, S) in [0, 1]</returns>
+    public static Tensor Originals(DiffusionModel model, PictureItem item)
+    {
+        using var scope = NewDisposeScope();
+        int side = model.PictureSize;
+        Tensor[] all = [.. item.Paths.Select(path => Picture.CenterCrop(Picture.ResizeSmallEdge(Picture.Load(path), side), side, side))];
+        return stack(all, 0).MoveToOuterDisposeScope();
+    }
+}

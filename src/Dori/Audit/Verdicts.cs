@@ -1,0 +1,181 @@
+using Dori.Measures;
+
+namespace Dori.Audit;
+
+/// <summary>From units to verdicts and rates. A pure function of the manifest and the records: the same units give the same summary.</summary>
+public static class Verdicts
+{
+    public const string Retained = "retained", Undecided = "undecided", NotFound = "not found", NotJudged = "not judged";
+    /// <summary>With fewer controls no p-value reaches <see cref="Level"/>: 1 / (1 + 19) = 0.05.</summary>
+    public const int ControlsNeeded = 19;
+    /// <summary>Largest p-value with which a similarity above the threshold counts as memory.</summary>
+    public const double Level = 0.05;
+
+    /// <summary>One item with what is known of it: its records at hand by start.</summary>
+    private sealed record Case(ManifestItem Item, IReadOnlyDictionary<string, UnitRecord> ByStart, bool Complete)
+    {
+        public bool IsControl => Item.Role == "control";
+        public string Group => IsControl ? "control" : Item.Kind.Length > 0 ? Item.Kind : "audit";
+        public bool Any => ByStart.Count > 0;
+        /// <summary>Largest similarity after the last step over the starts that a filter passes, and the start it came from.</summary>
+        public (double Similarity, string Start) Best(Func<string, bool> filter) => ByStart.Where(s => filter(s.Key))
+            .Select(s => ((double)s.Value.Snapshots[^1].Best, s.Key)).DefaultIfEmpty((-1, "")).MaxBy(pair => pair.Item1);
+    }
+
+    /// <param name="units">Those of the plan that exist; others are ignored.</param>
+    public static Summary Summarize(Manifest manifest, IReadOnlyList<UnitRecord> units)
+    {
+        AuditOptions options = manifest.Options;
+        ILookup<string, UnitRecord> byItem = units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
+        Case[] cases = [.. manifest.Pictures.Items.Select(item =>
+        {
+            var known = byItem[item.Id].ToDictionary(u => u.Start);
+            return new Case(item, known, known.Count == options.Starts.Count);
+        })];
+        Case[] controls = [.. cases.Where(c => c.IsControl && c.Complete)];
+        int planned = cases.Length * options.Starts.Count, present = cases.Sum(c => c.ByStart.Count);
+        double[] scores = [.. controls.Select(c => c.Best(_ => true).Similarity)];
+        var summary = new ControlSummary
+        {
+            Items = controls.Length,
+            AboveThreshold = scores.Count(score => score > options.Threshold),
+            Needed = ControlsNeeded,
+            Enough = controls.Length >= ControlsNeeded,
+            SmallestPValue = 1.0 / (1 + controls.Length),
+            FalseDiscoveryRate = options.FalseDiscoveryRate,
+        };
+        return new Summary
+        {
+            Model = new SummaryModel(manifest.Model.Name, manifest.Model.Sha256),
+            CopyDetector = manifest.CopyDetector.Name,
+            Threshold = options.Threshold,
+            Steps = options.Steps,
+            Generations = options.Generations,
+            Starts = options.Starts,
+            Units = planned,
+            MissingUnits = planned - present,
+            Controls = summary,
+            Groups = Groups(cases, options, atEnd: true),
+            Curve = Groups(cases, options, atEnd: false),
+            Pictures = Judge(cases, controls, scores, summary, options),
+            Warnings = Warnings(manifest, cases, summary, planned - present),
+        };
+    }
+
+    private static List<PictureSummary> Judge(Case[] cases, Case[] controls, double[] scores, ControlSummary summary, AuditOptions options)
+    {
+        double[] promptScores = [.. controls.Select(c => c.Best(IsPrompt).Similarity)];
+        Case[] audited = [.. cases.Where(c => !c.IsControl && c.Any)];
+        double[] pValues = [.. audited.Select(c => Statistics.ConformalPValue(c.Best(_ => true).Similarity, scores))];
+        IReadOnlyList<bool> discoveries = summary.Enough && pValues.Length > 0
+            ? Statistics.BenjaminiHochberg(pValues, options.FalseDiscoveryRate).Rejected
+            : new bool[pValues.Length];
+        var pictures = new List<PictureSummary>();
+        for (int i = 0; i < audited.Length; i++)
+        {
+            string verdict = Verdict(audited[i], pValues[i], promptScores, summary.Enough, options.Threshold);
+            pictures.Add(Picture(audited[i], verdict, summary.Enough ? pValues[i] : 1, discoveries[i] && verdict == Retained, options.Threshold));
+        }
+        pictures.AddRange(cases.Where(c => c.IsControl && c.Any).Select(c => Picture(c, NotJudged, 1, false, options.Threshold)));
+        return pictures;
+    }
+
+    private static string Verdict(Case item, double pValue, double[] promptScores, bool enough, double threshold)
+    {
+        if (!enough) return NotJudged;
+        if (item.Best(_ => true).Similarity > threshold && pValue <= Level) return Retained;
+        // What the caption alone brings back is no product of the search, however strong the search is on controls.
+        double prompt = item.Best(IsPrompt).Similarity;
+        if (prompt > threshold && Statistics.ConformalPValue(prompt, promptScores) <= Level) return Retained;
+        if (!item.Complete) return NotJudged; // a start that was not tried might have found it
+        return item.Best(_ => true).Similarity > threshold ? Undecided : NotFound;
+    }
+
+    private static PictureSummary Picture(Case item, string verdict, double pValue, bool discovery, double threshold)
+    {
+        (double similarity, string start) = item.Best(_ => true);
+        int? first = item.ByStart.Values.SelectMany(u => u.Snapshots).Where(s => s.Best > threshold).Select(s => (int?)s.Step).Min();
+        return new PictureSummary
+        {
+            File = item.Item.Files[0],
+            Item = item.Item.Id,
+            Caption = item.Item.Caption,
+            Kind = item.Item.Kind,
+            Role = item.Item.Role,
+            Verdict = verdict,
+            Similarity = similarity,
+            Start = start,
+            PValue = pValue,
+            Discovery = discovery,
+            PromptSimilarity = item.Best(IsPrompt).Similarity,
+            SearchSimilarity = item.Best(s => !IsPrompt(s)).Similarity,
+            StepsToFirstCopy = first,
+        };
+    }
+
+    private static bool IsPrompt(string start) => start == AuditStart.Prompt;
+
+    /// <summary>Groups in the order verbatim, template, audit, all, control; starts in the options' order; steps ascending.</summary>
+    private static List<GroupSummary> Groups(Case[] cases, AuditOptions options, bool atEnd)
+    {
+        var result = new List<GroupSummary>();
+        foreach (string group in new[] { "verbatim", "template", "audit", "all", "control" })
+        {
+            Case[] members = [.. cases.Where(c => c.Any && (group == "all" ? !c.IsControl : c.Group == group))];
+            if (members.Length == 0 || (group == "all" && members.Select(c => c.Group).Distinct().Count() == 1)) continue;
+            foreach (string start in options.Starts)
+            {
+                IEnumerable<int> steps = atEnd ? [start == AuditStart.Prompt ? 0 : options.Steps] : start == AuditStart.Prompt ? [0] : options.SnapshotSteps;
+                foreach (int step in steps)
+                {
+                    int take = atEnd ? options.Generations : options.CurveGenerations;
+                    Snapshot[] snapshots = [.. members.Select(c => At(c, start, step)).OfType<Snapshot>().Where(s => s.Similarities.Count >= take)];
+                    if (snapshots.Length > 0) result.Add(Group(group, start, step, take, snapshots, options.Threshold));
+                }
+            }
+        }
+        return result;
+    }
+
+    /// <summary>A search from the caption after 0 steps is the prompt, which has a unit of its own.</summary>
+    private static Snapshot? At(Case item, string start, int step) =>
+        item.ByStart.GetValueOrDefault(start)?.Snapshots.FirstOrDefault(s => s.Step == step)
+        ?? (start == AuditStart.Caption && step == 0 ? item.ByStart.GetValueOrDefault(AuditStart.Prompt)?.Snapshots[0] : null);
+
+    private static GroupSummary Group(string group, string start, int step, int take, Snapshot[] snapshots, double threshold)
+    {
+        double[] best = [.. snapshots.Select(s => (double)s.Similarities.Take(take).Max())];
+        double[] median = [.. snapshots.Select(s => Statistics.Median(s.Similarities.Take(take).Select(x => (double)x)))];
+        return new GroupSummary
+        {
+            Group = group,
+            Start = start,
+            Images = snapshots.Length,
+            Generations = take,
+            Steps = step,
+            Similarity = Statistics.Spread(best),
+            MedianSimilarity = Statistics.Spread(median),
+            MemorizationRate = Statistics.Wilson(best.Count(x => x > threshold), best.Length),
+            Diversity = Statistics.Median(snapshots.Select(s => (double)s.Diversity)),
+        };
+    }
+
+    private static List<string> Warnings(Manifest manifest, Case[] cases, ControlSummary controls, int missing)
+    {
+        AuditOptions options = manifest.Options;
+        var warnings = new List<string>();
+        if (missing > 0)
+            warnings.Add($"The run is not finished: {missing} of {cases.Length * options.Starts.Count} units are missing; pictures whose units are missing are not judged unless they are retained already.");
+        if (!controls.Enough)
+            warnings.Add($"Nothing is judged: {controls.Items} controls have been searched and {ControlsNeeded} are needed, since without them a find cannot be told from the search's own strength.");
+        if (controls.AboveThreshold > 0)
+            warnings.Add($"{controls.AboveThreshold} of {controls.Items} controls, which the model has never seen, pass the threshold of {options.Threshold} too: after {options.Steps} steps the search is at its edge. A picture no more similar than they are is called undecided; `dori calibrate` finds a budget that keeps controls clean.");
+        if (cases.Any(c => !c.IsControl && c.Item.Files.Count > 1) && cases.Where(c => c.IsControl).All(c => c.Item.Files.Count == 1))
+            warnings.Add("Items with several references take the largest similarity to any of them, controls have one each: compare their figures with that in mind.");
+        if (manifest.Pictures.Missing.Count > 0)
+            warnings.Add($"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of the {cases.Count(c => !c.IsControl)} that have one.");
+        if (!options.Starts.Any(s => !IsPrompt(s)))
+            warnings.Add("No search was run: a model that is silent by prompt may still hold the picture.");
+        return warnings;
+    }
+}
