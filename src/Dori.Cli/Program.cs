@@ -1,2 +1,4 @@
-Dori.Native.NativeLibraries.Prepare();
-Console.WriteLine(TorchSharp.torch.ones(3).sum().item<float>());
+using Dori.Cli;
+using Spectre.Console;
+
+return DoriApp.Run(args, AnsiConsole.Console, Console.Out, Console.Error);

@@ -1,0 +1,117 @@
+using System.Globalization;
+using System.Text.Json;
+using Dori.Audit;
+using Dori.Checkpoints;
+using Dori.Diffusion;
+using Dori.Measures;
+using Spectre.Console;
+using TorchSharp;
+
+namespace Dori.Cli;
+
+/// <summary>An audit from loaded inputs to a run folder with its report: what demo, audit and calibrate share.</summary>
+internal sealed class AuditJob(Shell shell, SearchSettings settings)
+{
+    /// <summary>Models up to this many parameters gain more from one thread a unit than from several threads in one unit.</summary>
+    private const long SmallModel = 200_000_000;
+
+    /// <param name="modelPath">A diffusers folder.</param>
+    /// <param name="pictures">Reads the picture set; called before the model is loaded, since it fails faster.</param>
+    /// <param name="adjust">Last changes to the options.</param>
+    public Summary Run(string modelPath, Func<PictureSet> pictures, string picturesPath, string runPath, (int Index, int Count) shard, Func<AuditOptions, AuditOptions> adjust)
+    {
+        DiffusersFolder folder = DiffusersFolder.Open(modelPath);
+        PictureSet set = pictures();
+        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        if (set.Missing.Count > 0)
+            shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture ({string.Join("; ", set.Missing.Take(3).Select(m => $"{m.Index} \"{m.Caption}\""))}{(set.Missing.Count > 3 ? "; ..." : "")}); {set.Items.Count(i => i.Role != "control")} remain. All are named in manifest.json");
+        using TorchScriptCopyDetector detector = LoadDetector(modelPath);
+        using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
+        AuditOptions options = adjust(settings.Options(model.Defaults, detector.Preset.Threshold));
+        bool small = model.UNet.parameters().Sum(p => p.numel()) <= SmallModel && settings.Device.type == DeviceType.CPU;
+        int threadsPerUnit = small ? 1 : settings.Threads, workers = small ? settings.Threads : 1;
+
+        Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, threadsPerUnit);
+        RunFolder run = RunFolder.Create(runPath, manifest);
+        IReadOnlyList<AuditUnit> plan = AuditPlan.Of(set, options);
+        IReadOnlyList<AuditUnit> own = AuditPlan.Shard(plan, shard.Index, shard.Count);
+        AuditUnit[] open = [.. own.Where(unit => !run.Has(unit.Id))];
+        int controls = set.Items.Count(item => item.Role == "control");
+        if (controls < Verdicts.ControlsNeeded)
+            shell.Error.WriteLine($"dori: warning: {controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: add pictures that the model has never seen, as role=control or with --controls");
+        if (open.Length > 0)
+        {
+            var cost = CostEstimate.Measure(model, options, open, workers, threadsPerUnit);
+            if (!settings.Quiet) shell.Error.WriteLine($"dori: {own.Count} units{(shard.Count > 1 ? $" of {plan.Count}" : "")}, {own.Count - open.Length} done already; {cost}");
+            if (cost.MemoryBytes > CostEstimate.AvailableMemory())
+                shell.Error.WriteLine($"dori: warning: about {cost.MemoryBytes >> 20} MiB will be needed and {CostEstimate.AvailableMemory() >> 20} MiB are free; --micro-batch and --generation-batch make it less");
+            using var progress = new UnitProgress(shell, settings.Quiet, open.Select(unit => CostEstimate.Weight(unit, options)).ToArray(), open);
+            new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed)
+                .Run(open, workers, threadsPerUnit, progress.Report, shell.Interrupted);
+        }
+        return Finish(shell, run, settings);
+    }
+
+    private TorchScriptCopyDetector LoadDetector(string modelPath)
+    {
+        if (settings.CopyDetector is { } named) return TorchScriptCopyDetector.Load(named, settings.Preset, settings.Device);
+        if (!Directory.Exists(Path.Combine(modelPath, "copy_detector")))
+            throw new DoriException($"{modelPath} has no copy_detector folder; name a copy detector with --copy-detector FILE.pt (for Stable Diffusion: sscd_disc_mixup.torchscript.pt of facebookresearch/sscd-copy-detection, with --preset nemo)");
+        return TorchScriptCopyDetector.Load(modelPath, settings.Preset, settings.Device);
+    }
+
+    private Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit) => new()
+    {
+        Version = Shell.Version,
+        Command = shell.CommandLine,
+        Model = new ManifestModel(Path.GetFullPath(folder.Path), new DirectoryInfo(folder.Path).Name, folder.Sha256(), folder.FileHashes().ToDictionary(f => f.File, f => f.Sha256)),
+        Pictures = new ManifestPictures(Path.GetFullPath(picturesPath), set.Sha256,
+            [.. set.Items.Select(i => new ManifestItem(i.Id, Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
+            [.. set.Missing.Select(m => $"{m.Index}: {m.Caption}")]),
+        CopyDetector = new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold),
+        Options = options,
+        Machine = new ManifestMachine(settings.DeviceName, settings.Dtype == torch.ScalarType.Float32 ? "float32" : "bfloat16", threadsPerUnit,
+            Processor(), System.Runtime.InteropServices.RuntimeInformation.OSDescription, torch.__version__),
+    };
+
+    private static string Processor()
+    {
+        const string file = "/proc/cpuinfo";
+        string? line = File.Exists(file) ? File.ReadLines(file).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
+        return $"{line?.Split(':', 2)[1].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString()}, {Environment.ProcessorCount} cores";
+    }
+
+    /// <summary>Summary, report and tables of a run folder, and what is said of them on the console.</summary>
+    public static Summary Finish(Shell shell, RunFolder run, CommonSettings settings)
+    {
+        Summary summary = RunReport.Write(run);
+        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(summary, AuditJson.Default.Summary));
+        else if (!settings.Quiet) Print(shell, run, summary);
+        return summary;
+    }
+
+    private static void Print(Shell shell, RunFolder run, Summary summary)
+    {
+        IAnsiConsole console = shell.Console;
+        var table = new Table().Border(TableBorder.Simple).AddColumns("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
+        foreach (GroupSummary g in summary.Groups)
+            table.AddRow(g.Group, g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
+                string.Create(CultureInfo.InvariantCulture, $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
+                string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
+        console.Write(table);
+        PictureSummary[] audited = [.. summary.Pictures.Where(p => p.Role != "control")];
+        console.WriteLine(string.Join(", ", audited.GroupBy(p => p.Verdict).OrderBy(g => Array.IndexOf(s_order, g.Key)).Select(g => $"{g.Count()} {g.Key}"))
+            + $" of {audited.Length}; {summary.Controls.AboveThreshold} of {summary.Controls.Items} controls pass the threshold of {summary.Threshold.ToString(CultureInfo.InvariantCulture)} ({summary.CopyDetector}, {summary.Generations} generations)");
+        foreach (string warning in summary.Warnings) console.WriteLine($"Note: {warning}");
+        console.WriteLine($"Report: {Path.Combine(run.Path, "report.html")}");
+    }
+
+    private static readonly string[] s_order = [Verdicts.Retained, Verdicts.Undecided, Verdicts.NotFound, Verdicts.NotJudged];
+
+    /// <summary>Undecided counts: a gate that lets a picture through because the controls are no better would call it clean.</summary>
+    public static int ExitCode(Summary summary, bool gate) =>
+        gate && summary.Pictures.Any(p => p.Role != "control" && p.Verdict is Verdicts.Retained or Verdicts.Undecided) ? DoriApp.Gate
+        : gate && summary.Pictures.Any(p => p.Role != "control" && p.Verdict == Verdicts.NotJudged)
+            ? throw new DoriException("--gate: pictures are not judged (too few controls, or units of other shards are missing), so the gate cannot open; see the report")
+            : DoriApp.Done;
+}

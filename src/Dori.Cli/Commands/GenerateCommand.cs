@@ -1,0 +1,70 @@
+using System.ComponentModel;
+using System.Text.Json;
+using Dori.Diffusion;
+using Dori.Pictures;
+using Spectre.Console.Cli;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Cli.Commands;
+
+internal sealed class GenerateSettings : CommonSettings
+{
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    public string Model { get; init; } = "";
+
+    [CommandArgument(1, "<PROMPT>"), Description("What to draw")]
+    public string Prompt { get; init; } = "";
+
+    [CommandOption("-n|--generations <N>"), Description("How many pictures"), DefaultValue(4)]
+    public int Count { get; init; } = 4;
+
+    [CommandOption("-o|--output <DIR>"), Description("Where to put them"), DefaultValue("pictures")]
+    public string Output { get; init; } = "pictures";
+
+    [CommandOption("--seed <N>"), Description("Picture k depends on this and on k alone")]
+    public long Seed { get; init; }
+
+    [CommandOption("--guidance <W>"), Description("Classifier-free guidance (default: the model's, else 7.5)")]
+    public double? Guidance { get; init; }
+
+    [CommandOption("--sampler <NAME>"), Description("ddim, pndm, euler, dpm-solver++ or dpm-solver++-karras (default: the model's)")]
+    public string? SamplerName { get; init; }
+
+    [CommandOption("--sampler-steps <N>"), Description("Sampler steps (default: the model's, else 50)")]
+    public int? SamplerSteps { get; init; }
+}
+
+internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
+{
+    protected override int Execute(CommandContext context, GenerateSettings settings, CancellationToken cancellation)
+    {
+        if (settings.Count is < 1 or > 10_000) throw new DoriException($"-n {settings.Count}: 1 to 10000 pictures are possible");
+        set_num_threads(settings.Threads);
+        using var scope = NewDisposeScope();
+        using DiffusionModel model = DiffusionModel.Load(settings.Model, settings.Device, settings.Dtype);
+        string? sampler = settings.SamplerName ?? model.Defaults.Sampler;
+        var options = new GenerationOptions
+        {
+            Guidance = settings.Guidance ?? model.Defaults.Guidance,
+            Scheduler = sampler is null ? model.Scheduler : Sampler.WithSampler(model.Scheduler, sampler),
+            Steps = settings.SamplerSteps ?? model.Defaults.SamplerSteps,
+            Batch = 1, // a picture then depends on nothing but its own noise
+        };
+        Tensor y = model.Embed(settings.Prompt), yNull = model.Embed("");
+        RandomSource random = RandomSource.For("generate", settings.Seed.ToString());
+        Directory.CreateDirectory(settings.Output);
+        var files = new List<string>();
+        for (int k = 0; k < settings.Count; k++)
+        {
+            using var inner = NewDisposeScope();
+            Tensor noise = random.Derive("generation", k).Normal([1, .. model.LatentShape]);
+            Tensor picture = Generation.Pictures(model, y, yNull, noise, options, shell.Interrupted);
+            files.Add(Path.Combine(settings.Output, $"{settings.Seed}-{k}.png"));
+            Picture.Save(files[^1], picture[0]);
+            if (!settings.Quiet && !settings.Json) shell.Console.WriteLine(files[^1]);
+        }
+        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(files));
+        return DoriApp.Done;
+    }
+}

@@ -1,0 +1,86 @@
+using Dori.Cli.Commands;
+using Spectre.Console;
+using Spectre.Console.Cli;
+
+namespace Dori.Cli;
+
+/// <summary>Arguments in, exit code out: 0 done, 1 gate, 2 wrong input, 130 interrupted.</summary>
+internal static class DoriApp
+{
+    public const int Done = 0, Gate = 1, WrongInput = 2, Interrupted = 130;
+
+    /// <param name="console">Where people look: progress and tables go here, on standard error's side where output is piped.</param>
+    /// <param name="output">Where programs look: results alone.</param>
+    /// <param name="error">One line for each refusal.</param>
+    public static int Run(string[] args, IAnsiConsole console, TextWriter output, TextWriter error)
+    {
+        using var interruption = new Interruption();
+        var shell = new Shell(console, output, error, interruption.Token, CommandLine(args));
+        var app = new CommandApp(new InstanceRegistrar(shell));
+        app.Configure(config =>
+        {
+            config.SetApplicationName("dori");
+            config.SetApplicationVersion(Shell.Version);
+            config.PropagateExceptions();
+            config.Settings.StrictParsing = true;
+            config.Settings.Console = console;
+            config.AddCommand<DemoCommand>("demo").WithDescription("Audit the built-in model, in minutes").WithExample("demo", "-o", "demo");
+            config.AddCommand<InfoCommand>("info").WithDescription("What a checkpoint holds, and whether all of it is sound").WithExample("info", "models/emoji");
+            config.AddCommand<GenerateCommand>("generate").WithDescription("Pictures from a prompt").WithExample("generate", "models/emoji", "\"t shirt\"", "-n", "4", "-o", "pictures");
+            config.AddCommand<AuditCommand>("audit").WithDescription("Search, generate, compare, verdicts, report")
+                .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
+            config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
+                .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
+            config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
+        });
+        try
+        {
+            return app.Run(args, interruption.Token);
+        }
+        catch (DoriException e)
+        {
+            error.WriteLine($"dori: {e.Message}");
+            return WrongInput;
+        }
+        catch (CommandAppException e)
+        {
+            error.WriteLine($"dori: {new DoriException(e.Message).Message} (dori {(args.Length > 0 && !args[0].StartsWith('-') ? args[0] + " " : "")}--help says what is possible)");
+            return WrongInput;
+        }
+        catch (OperationCanceledException)
+        {
+            error.WriteLine("dori: interrupted; what is finished stands on disk, and the same command goes on from there");
+            return Interrupted;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            error.WriteLine($"dori: {new DoriException(e.Message).Message}");
+            return WrongInput;
+        }
+    }
+
+    private static string CommandLine(string[] args) =>
+        "dori " + string.Join(' ', args.Select(arg => arg.Length > 0 && arg.All(c => char.IsLetterOrDigit(c) || "-_./=,:+".Contains(c)) ? arg : $"'{arg.Replace("'", "'\\''")}'"));
+}
+
+/// <summary>Gives every command the one <see cref="Shell"/>.</summary>
+internal sealed class InstanceRegistrar(Shell shell) : ITypeRegistrar, ITypeResolver
+{
+    private readonly Dictionary<Type, object> _instances = new() { [typeof(Shell)] = shell };
+    private readonly Dictionary<Type, Type> _types = [];
+
+    public ITypeResolver Build() => this;
+    public void Register(Type service, Type implementation) => _types[service] = implementation;
+    public void RegisterInstance(Type service, object implementation) => _instances[service] = implementation;
+    public void RegisterLazy(Type service, Func<object> factory) => _instances[service] = factory();
+
+    public object? Resolve(Type? type)
+    {
+        if (type is null) return null;
+        if (_instances.TryGetValue(type, out object? instance)) return instance;
+        Type made = _types.GetValueOrDefault(type, type);
+        if (made.IsAbstract || made.IsInterface) return null;
+        System.Reflection.ConstructorInfo? constructor = made.GetConstructors().FirstOrDefault();
+        return constructor?.Invoke([.. constructor.GetParameters().Select(p => Resolve(p.ParameterType))]);
+    }
+}

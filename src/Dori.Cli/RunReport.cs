@@ -1,0 +1,56 @@
+using System.Globalization;
+using Dori.Audit;
+using Dori.Reporting;
+
+namespace Dori.Cli;
+
+/// <summary>Writes <c>summary.json</c>, <c>report.html</c> and the tables of a run folder from its units.</summary>
+internal static class RunReport
+{
+    public static Summary Write(RunFolder run)
+    {
+        Manifest manifest = run.ReadManifest();
+        AuditOptions options = manifest.Options;
+        string[] ids = [.. manifest.Pictures.Items.SelectMany(item => options.Starts.Select(start => $"{item.Id}-{start}-{options.Seed}")).Where(run.Has)];
+        UnitRecord[] units = [.. ids.Select(run.ReadUnit)];
+        Summary summary = Verdicts.Summarize(manifest, units);
+        var originals = manifest.Pictures.Items.SelectMany(item => item.Files.Select(file => (file, path: Path.Combine(item.Folder, file))))
+            .GroupBy(pair => pair.file).ToDictionary(g => g.Key, g => g.First().path);
+        UnitCost[] costs = [.. ids.Select(run.ReadCost).OfType<UnitCost>()];
+        AuditReport.Write(Path.Combine(run.Path, "report.html"), summary, units, new ReportContext
+        {
+            OriginalPicture = file => originals.TryGetValue(file, out string? path) ? ReadOrNull(path) : null,
+            GeneratedPicture = file => ReadOrNull(Path.Combine(run.Path, file)),
+            Command = manifest.Command,
+            Version = manifest.Version,
+            Facts = Facts(manifest),
+            Cost = costs.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
+                $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} units (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s a unit), at most {costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
+        });
+        CsvTables.Write(run.Path, summary);
+        run.WriteSummary(summary); // last: it says that the rest is there
+        return summary;
+    }
+
+    private static byte[]? ReadOrNull(string path) => File.Exists(path) ? File.ReadAllBytes(path) : null;
+
+    private static List<(string, string)> Facts(Manifest m)
+    {
+        AuditOptions o = m.Options;
+        string N(double value) => value.ToString(CultureInfo.InvariantCulture);
+        return
+        [
+            ("Model", $"{m.Model.Name} ({m.Model.Path})"),
+            ("Model, SHA-256", m.Model.Sha256),
+            ("Pictures", $"{m.Pictures.Items.Count(i => i.Role != "control")} items and {m.Pictures.Items.Count(i => i.Role == "control")} controls from {m.Pictures.Path}"),
+            ("Pictures, SHA-256", m.Pictures.Sha256),
+            ("Copy detector", $"{m.CopyDetector.Name}, threshold {N(o.Threshold)}"),
+            ("Copy detector, SHA-256", m.CopyDetector.Sha256),
+            ("Search", $"{o.Steps} steps of Adam at {N(o.LearningRate)}, {o.SearchBatch} (noise, time step) pairs a step{(o.MicroBatch < o.SearchBatch ? $" in parts of {o.MicroBatch}" : "")}; from {string.Join(", ", o.Starts)}"),
+            ("Generation", $"{o.Generations} pictures a start; {o.Sampler ?? "the checkpoint's own sampler"}, {o.SamplerSteps} steps, guidance {N(o.Guidance)}; on the curve {o.CurveGenerations} pictures a step"),
+            ("Seed", $"{o.Seed}"),
+            ("Machine", $"{m.Machine.Processor}; {m.Machine.System}"),
+            ("Computed on", $"{m.Machine.Device}, {m.Machine.Dtype}, {m.Machine.ThreadsPerUnit} {(m.Machine.ThreadsPerUnit == 1 ? "thread" : "threads")} a unit, libtorch {m.Machine.Libtorch}"),
+        ];
+    }
+}

@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Spectre.Console;
+
+namespace Dori.Cli;
+
+/// <summary>What every verb may touch of the world outside: consoles, clock, interruption, the command line as typed.</summary>
+internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter error, CancellationToken interrupted, string commandLine)
+{
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+
+    public static string Version { get; } =
+        (Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0").Split('+')[0];
+
+    public IAnsiConsole Console { get; } = console;
+    /// <summary>Results for programs.</summary>
+    public TextWriter Output { get; } = output;
+    /// <summary>Warnings, and progress where nobody looks at a terminal.</summary>
+    public TextWriter Error { get; } = error;
+    public CancellationToken Interrupted { get; } = interrupted;
+    public string CommandLine { get; } = commandLine;
+    public TimeSpan Elapsed() => _clock.Elapsed;
+
+    /// <summary>The built-in model: beside the program, or in a checkout that the program runs in.</summary>
+    public static string BuiltInModel
+    {
+        get
+        {
+            string path = Path.Combine(AppContext.BaseDirectory, "models", "emoji");
+            return Directory.Exists(path) ? path : throw new DoriException($"{path}: the built-in model is missing from this installation");
+        }
+    }
+}
+
+/// <summary>Ctrl-C and a polite kill: the first asks for an end, a second one is not held back.</summary>
+internal sealed class Interruption : IDisposable
+{
+    private readonly CancellationTokenSource _source = new();
+    private readonly PosixSignalRegistration[] _signals;
+
+    public Interruption() => _signals =
+    [
+        PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
+        PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
+    ];
+
+    public CancellationToken Token => _source.Token;
+
+    private void Handle(PosixSignalContext context)
+    {
+        if (_source.IsCancellationRequested) return;
+        context.Cancel = true;
+        _source.Cancel();
+    }
+
+    public void Dispose()
+    {
+        foreach (PosixSignalRegistration signal in _signals) signal.Dispose();
+        _source.Dispose();
+    }
+}
