@@ -152,6 +152,17 @@ internal sealed class ConfigJson
             : throw Refused(key, list);
     }
 
+    /// <summary>A component of a <c>model_index.json</c>, <c>[library, class]</c>: refuses other ones and gives the class.</summary>
+    public string Component(string key, string library, params IReadOnlyList<string> classes)
+    {
+        string list = string.Join(", ", classes.Select(name => $"[\"{library}\", \"{name}\"]"));
+        if (Find(key) is not { } value) throw Missing(key, list);
+        return IsList(value, 2) && value.GetArrayLength() == 2 && Equals(value[0], $"\"{library}\"")
+            && value[1].ValueKind == JsonValueKind.String && value[1].GetString() is { } name && classes.Contains(name)
+            ? name
+            : throw Refused(key, list);
+    }
+
     /// <summary>Refuses a key whose value is none of <paramref name="supported"/> (JSON literals); absent is supported, for it means the first of them.</summary>
     public void Only(string key, params IReadOnlyList<string> supported)
     {
@@ -171,12 +182,13 @@ internal sealed class ConfigJson
         foreach (string key in keys) _known.Add(key);
     }
 
-    /// <summary>Refuses every key that nobody asked for and that is neither null, false nor metadata (<c>_...</c>): it may change the model.</summary>
+    /// <summary>Refuses every key that nobody asked for and that is neither null, false, a list of null nor metadata (<c>_...</c>): it may change the model.</summary>
     public void RefuseUnknown()
     {
         foreach (JsonProperty property in _object.EnumerateObject())
         {
             if (property.Value.ValueKind is JsonValueKind.Null or JsonValueKind.False) continue;
+            if (property.Value.ValueKind == JsonValueKind.Array && property.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Null)) continue;
             if (property.Name.StartsWith('_') || _known.Contains(property.Name)) continue;
             throw new DoriException($"{File}: unknown key {Prefix}{Short(property.Name)} = {Short(property.Value.GetRawText())}; a key that is not understood may change the model, only null and false are passed over");
         }
