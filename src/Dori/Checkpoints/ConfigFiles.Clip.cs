@@ -1,0 +1,71 @@
+namespace Dori.Checkpoints;
+
+public static partial class ConfigFiles
+{
+    private const int MostTokens = 4096, MostVocabulary = 1_000_000;
+
+    /// <summary><c>text_encoder/config.json</c>; absent keys mean transformers' defaults, keys that the encoder has no use for are passed over (transformers writes dozens).</summary>
+    /// <exception cref="DoriException">Not readable, another model type, or a value that the encoder here does not have.</exception>
+    public static ClipTextConfig ReadClipText(string path) => ConfigJson.Read(path, json =>
+    {
+        json.Text("model_type", null, "clip_text_model");
+        return ClipText(json, json.Int("projection_dim", 512, 1, MostChannels));
+    });
+
+    /// <summary><c>config.json</c> of a whole CLIP model, as in <c>openai/clip-vit-large-patch14</c>. Both halves project to the outer <c>projection_dim</c>.</summary>
+    /// <inheritdoc cref="ReadClipText"/>
+    public static (ClipTextConfig Text, ClipVisionConfig Vision) ReadClip(string path) => ConfigJson.Read(path, json =>
+    {
+        json.Text("model_type", null, "clip");
+        int projection = json.Int("projection_dim", 512, 1, MostChannels);
+        ConfigJson text = json.Object("text_config"), vision = json.Object("vision_config");
+        text.Text("model_type", "clip_text_model", "clip_text_model");
+        vision.Text("model_type", "clip_vision_model", "clip_vision_model");
+        return (ClipText(text, projection), ClipVision(vision, projection));
+    });
+
+    private static ClipTextConfig ClipText(ConfigJson json, int projection)
+    {
+        int vocabulary = json.Int("vocab_size", 49408, 1, MostVocabulary);
+        (int width, int heads) = WidthAndHeads(json, 512, 8);
+        return new ClipTextConfig
+        {
+            VocabSize = vocabulary,
+            HiddenSize = width,
+            IntermediateSize = json.Int("intermediate_size", 2048, 1, 4 * MostChannels),
+            NumHiddenLayers = json.Int("num_hidden_layers", 12, 1, MostLayers),
+            NumAttentionHeads = heads,
+            MaxPositionEmbeddings = json.Int("max_position_embeddings", 77, 2, MostTokens),
+            HiddenAct = json.Text("hidden_act", "quick_gelu", "quick_gelu", "gelu"),
+            LayerNormEps = json.Number("layer_norm_eps", 1e-5, 1e-12, 1),
+            EosTokenId = json.Int("eos_token_id", Math.Min(49407, vocabulary - 1), 0, Math.Max(2, vocabulary - 1)),
+            ProjectionDim = projection,
+        };
+    }
+
+    private static ClipVisionConfig ClipVision(ConfigJson json, int projection)
+    {
+        (int width, int heads) = WidthAndHeads(json, 768, 12);
+        int image = json.Int("image_size", 224, 1, 4096), patch = json.Int("patch_size", 32, 1, 4096);
+        if (image % patch != 0 || image / patch > 64) throw json.Refused("patch_size", $"a divisor of image_size ({image}) that gives at most 64 x 64 patches");
+        return new ClipVisionConfig
+        {
+            HiddenSize = width,
+            IntermediateSize = json.Int("intermediate_size", 3072, 1, 4 * MostChannels),
+            NumHiddenLayers = json.Int("num_hidden_layers", 12, 1, MostLayers),
+            NumAttentionHeads = heads,
+            NumChannels = json.Int("num_channels", 3, 1, 64),
+            ImageSize = image,
+            PatchSize = patch,
+            HiddenAct = json.Text("hidden_act", "quick_gelu", "quick_gelu", "gelu"),
+            LayerNormEps = json.Number("layer_norm_eps", 1e-5, 1e-12, 1),
+            ProjectionDim = projection,
+        };
+    }
+
+    private static (int Width, int Heads) WidthAndHeads(ConfigJson json, int width, int heads)
+    {
+        (width, heads) = (json.Int("hidden_size", width, 1, MostChannels), json.Int("num_attention_heads", heads, 1, MostChannels));
+        return width % heads == 0 ? (width, heads) : throw json.Refused("num_attention_heads", $"a divisor of hidden_size ({width})");
+    }
+}

@@ -1,0 +1,228 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace Dori.Checkpoints;
+
+/// <summary>
+/// One JSON object of a config file, read key by key. Every key that is asked for counts as known; <see cref="RefuseUnknown"/> then
+/// refuses the rest. All errors are <see cref="DoriException"/>s that tell file, key, value and what is supported.
+/// </summary>
+internal sealed class ConfigJson
+{
+    private const int LargestFile = 4 << 20;
+    private readonly JsonElement _object;
+    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+
+    private ConfigJson(string file, string prefix, JsonElement element)
+    {
+        (File, Prefix, _object) = (file, prefix, element);
+        if (element.ValueKind != JsonValueKind.Object) throw new DoriException($"{file}: {(prefix.Length == 0 ? "the file" : prefix.TrimEnd('.'))} is not a JSON object");
+    }
+
+    public string File { get; }
+    /// <summary><c>text_config.</c> within that object, else empty.</summary>
+    private string Prefix { get; }
+
+    /// <exception cref="DoriException">No such file, larger than 4 MB, no JSON object, duplicate keys, deeper than 32, or what <paramref name="parse"/> refuses.</exception>
+    public static T Read<T>(string path, Func<ConfigJson, T> parse)
+    {
+        try
+        {
+            string text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(Bytes(path));
+            using JsonDocument document = JsonDocument.Parse(WithQuotedInfinities(text.TrimStart('\uFEFF')),
+                new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false });
+            return parse(new ConfigJson(path, "", document.RootElement));
+        }
+        // A string with half a surrogate pair is only found where it is read, and is an InvalidOperationException there.
+        catch (Exception e) when (e is JsonException or DecoderFallbackException or InvalidOperationException)
+        {
+            throw new DoriException($"{path}: not sound JSON: {e.Message}", e);
+        }
+    }
+
+    private static byte[] Bytes(string path)
+    {
+        try
+        {
+            using FileStream stream = System.IO.File.OpenRead(path);
+            if (stream.Length > LargestFile) throw new DoriException($"{path}: {stream.Length} bytes are too many for a config file (at most {LargestFile})");
+            var bytes = new byte[stream.Length];
+            stream.ReadExactly(bytes);
+            return bytes;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Python writes infinities and NaN bare (<c>"lambda_min_clipped": -Infinity</c>); here they become strings.</summary>
+    private static string WithQuotedInfinities(string text)
+    {
+        if (!text.Contains("Infinity", StringComparison.Ordinal) && !text.Contains("NaN", StringComparison.Ordinal)) return text;
+        var quoted = new StringBuilder(text.Length + 16);
+        bool inString = false;
+        for (int i = 0; i < text.Length; i++)
+        {
+            string? word = inString ? null : BareWords.FirstOrDefault(w => string.CompareOrdinal(text, i, w, 0, w.Length) == 0);
+            if (word is not null)
+            {
+                quoted.Append('"').Append(word).Append('"');
+                i += word.Length - 1;
+                continue;
+            }
+            quoted.Append(text[i]);
+            if (inString && text[i] == '\\' && i + 1 < text.Length) quoted.Append(text[++i]);
+            else if (text[i] == '"') inString = !inString;
+        }
+        return quoted.ToString();
+    }
+
+    private static readonly string[] BareWords = ["-Infinity", "Infinity", "NaN"];
+
+    /// <summary>True where the key is there, null or not.</summary>
+    public bool Has(string key) => Find(key) is not null;
+
+    /// <summary>True where the key is there and not null.</summary>
+    public bool IsSet(string key) => Find(key) is { ValueKind: not JsonValueKind.Null };
+
+    public ConfigJson Object(string key) => new(File, $"{Prefix}{key}.", Find(key) ?? throw Missing(key, "an object"));
+
+    /// <summary>A whole number in [<paramref name="least"/>, <paramref name="most"/>].</summary>
+    public int Int(string key, int? otherwise, int least, int most)
+    {
+        string supported = $"a whole number from {least} to {most}";
+        if (Find(key) is not { } value) return otherwise ?? throw Missing(key, supported);
+        return IsInt(value, least, most) ? value.GetInt32() : throw Refused(key, supported);
+    }
+
+    /// <summary>A finite number in [<paramref name="least"/>, <paramref name="most"/>].</summary>
+    public double Number(string key, double otherwise, double least, double most)
+    {
+        if (Find(key) is not { } value) return otherwise;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= least && number <= most
+            ? number
+            : throw Refused(key, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
+    }
+
+    public bool Bool(string key, bool otherwise) => Find(key) switch
+    {
+        null => otherwise,
+        { ValueKind: JsonValueKind.True } => true,
+        { ValueKind: JsonValueKind.False } => false,
+        _ => throw Refused(key, "true, false"),
+    };
+
+    /// <summary>One of the strings <paramref name="supported"/>.</summary>
+    public string Text(string key, string? otherwise, params IReadOnlyList<string> supported)
+    {
+        string list = string.Join(", ", supported);
+        if (Find(key) is not { } value) return otherwise ?? throw Missing(key, list);
+        return value.ValueKind == JsonValueKind.String && value.GetString() is { } text && supported.Contains(text) ? text : throw Refused(key, list);
+    }
+
+    /// <summary>A list of 1 to <paramref name="longest"/> whole numbers.</summary>
+    public IReadOnlyList<int> Ints(string key, IReadOnlyList<int> otherwise, int longest, int least, int most)
+    {
+        if (Find(key) is not { } value) return otherwise;
+        return IsList(value, longest) && value.EnumerateArray().All(item => IsInt(item, least, most))
+            ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
+            : throw Refused(key, $"a list of 1 to {longest} whole numbers from {least} to {most}");
+    }
+
+    /// <summary>A whole number for all, or a list of <paramref name="count"/> of them.</summary>
+    public IReadOnlyList<int> IntOrInts(string key, int otherwise, int count, int least, int most)
+    {
+        if (Find(key) is not { } value) return [.. Enumerable.Repeat(otherwise, count)];
+        if (IsInt(value, least, most)) return [.. Enumerable.Repeat(value.GetInt32(), count)];
+        return IsList(value, count) && value.GetArrayLength() == count && value.EnumerateArray().All(item => IsInt(item, least, most))
+            ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
+            : throw Refused(key, $"a whole number from {least} to {most}, or a list of {count} of them");
+    }
+
+    /// <summary>A list of <paramref name="count"/> strings, each one of <paramref name="supported"/>.</summary>
+    public IReadOnlyList<string> Texts(string key, IReadOnlyList<string> otherwise, int count, params IReadOnlyList<string> supported)
+    {
+        string list = $"a list of {count} (the number of block_out_channels) of {string.Join(", ", supported)}";
+        if (Find(key) is not { } value) return otherwise.Count == count ? otherwise : throw Missing(key, list);
+        return IsList(value, count) && value.GetArrayLength() == count
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && supported.Contains(item.GetString()))
+            ? [.. value.EnumerateArray().Select(item => item.GetString()!)]
+            : throw Refused(key, list);
+    }
+
+    /// <summary>A component of a <c>model_index.json</c>, <c>[library, class]</c>: refuses other ones and gives the class.</summary>
+    public string Component(string key, string library, params IReadOnlyList<string> classes)
+    {
+        string list = string.Join(", ", classes.Select(name => $"[\"{library}\", \"{name}\"]"));
+        if (Find(key) is not { } value) throw Missing(key, list);
+        return IsList(value, 2) && value.GetArrayLength() == 2 && Equals(value[0], $"\"{library}\"")
+            && value[1].ValueKind == JsonValueKind.String && value[1].GetString() is { } name && classes.Contains(name)
+            ? name
+            : throw Refused(key, list);
+    }
+
+    /// <summary>Refuses a key whose value is none of <paramref name="supported"/> (JSON literals); absent is supported, for it means the first of them.</summary>
+    public void Only(string key, params IReadOnlyList<string> supported)
+    {
+        if (Find(key) is { } value && !supported.Any(literal => Equals(value, literal))) throw Refused(key, string.Join(", ", supported));
+    }
+
+    /// <summary>As <see cref="Only"/>, where a list means one value for each block.</summary>
+    public void OnlyEach(string key, string literal)
+    {
+        if (Find(key) is not { } value || Equals(value, literal)) return;
+        if (!IsList(value, 100) || !value.EnumerateArray().All(item => Equals(item, literal))) throw Refused(key, $"{literal}, or a list of it");
+    }
+
+    /// <summary>Keys that change nothing here.</summary>
+    public void Ignore(params ReadOnlySpan<string> keys)
+    {
+        foreach (string key in keys) _known.Add(key);
+    }
+
+    /// <summary>Refuses every key that nobody asked for and that is neither null, false, a list of null nor metadata (<c>_...</c>): it may change the model.</summary>
+    public void RefuseUnknown()
+    {
+        foreach (JsonProperty property in _object.EnumerateObject())
+        {
+            if (property.Value.ValueKind is JsonValueKind.Null or JsonValueKind.False) continue;
+            if (property.Value.ValueKind == JsonValueKind.Array && property.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Null)) continue;
+            if (property.Name.StartsWith('_') || _known.Contains(property.Name)) continue;
+            throw new DoriException($"{File}: unknown key {Prefix}{Short(property.Name)} = {Short(property.Value.GetRawText())}; a key that is not understood may change the model, only null and false are passed over");
+        }
+    }
+
+    public DoriException Refused(string key, string supported)
+    {
+        string value = _object.TryGetProperty(key, out JsonElement element) ? Short(element.GetRawText()) : "absent";
+        return new DoriException($"{File}: {Prefix}{key} = {value} is not supported; supported: {supported}");
+    }
+
+    private DoriException Missing(string key, string supported) => new($"{File}: {Prefix}{key} is missing; supported: {supported}");
+
+    private JsonElement? Find(string key)
+    {
+        _known.Add(key);
+        return _object.TryGetProperty(key, out JsonElement value) ? value : null;
+    }
+
+    private static bool IsInt(JsonElement value, int least, int most) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= least && number <= most;
+
+    private static bool IsList(JsonElement value, int longest) =>
+        value.ValueKind == JsonValueKind.Array && value.GetArrayLength() is int length && length >= 1 && length <= longest;
+
+    private static bool Equals(JsonElement value, string literal) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.ValueEquals(literal.Trim('"')) && literal.StartsWith('"'),
+        JsonValueKind.Number => value.TryGetDouble(out double number) && double.TryParse(literal, CultureInfo.InvariantCulture, out double other) && number == other,
+        JsonValueKind.True => literal == "true",
+        JsonValueKind.False => literal == "false",
+        JsonValueKind.Null => literal == "null",
+        _ => false,
+    };
+
+    private static string Short(string text) => text.Length <= 80 ? text : text[..80] + "...";
+}
