@@ -15,6 +15,9 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     /// <summary>Models up to this many parameters gain more from one thread a unit than from several threads in one unit.</summary>
     private const long SmallModel = 200_000_000;
 
+    /// <summary>Leaves the summary's table and JSON to the verb.</summary>
+    public bool Silent { get; init; }
+
     /// <param name="modelPath">A diffusers folder.</param>
     /// <param name="pictures">Reads the picture set; called before the model is loaded, since it fails faster.</param>
     /// <param name="adjust">Last changes to the options.</param>
@@ -49,7 +52,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
             new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed)
                 .Run(open, workers, threadsPerUnit, progress.Report, shell.Interrupted);
         }
-        return Finish(shell, run, settings);
+        return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
     }
 
     private TorchScriptCopyDetector LoadDetector(string modelPath)

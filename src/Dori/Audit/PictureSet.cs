@@ -57,6 +57,9 @@ public sealed class PictureSet
         return new PictureSet([.. Items.Where(kept.Contains)], Warnings, Missing);
     }
 
+    /// <summary>The items that a filter keeps.</summary>
+    public PictureSet Where(Func<PictureItem, bool> keep) => new([.. Items.Where(keep)], Warnings, Missing);
+
     /// <summary>This set with every item of another as its controls, in place of its own.</summary>
     /// <exception cref="DoriException">A picture is in both: it cannot be its own control.</exception>
     public PictureSet WithControls(PictureSet other)
