@@ -181,6 +181,7 @@ internal static class ReportStyle
           .rates, .all { min-width: 0; font-size: 7.5pt; }
           .rates th, .rates td, .all th, .all td { padding-right: 6pt; white-space: normal; }
           .rates .number, .all .number { white-space: nowrap; }
+          .all td:nth-child(3) { min-width: 7.5em; }
           .share { width: 60px; }
           .scroll > .plot { min-width: 0; }
           details::details-content { content-visibility: visible; height: auto; }

@@ -14,7 +14,7 @@ internal static class TableSection
         html.Open("thead");
         html.Open("tr");
         foreach ((string name, string? css) in new (string, string?)[]
-            { ("#", "number"), ("Caption", null), ("File", null), ("Kind", null), ("Verdict", null), ("Best similarity", "number"), ("By", null), ("Prompt", "number"), ("Search", "number"), ("p", "number"), ("First copy", "number") })
+            { ("#", "number"), ("Caption", null), ("File", null), ("Kind", null), ("Verdict", null), ("Best", "number"), ("By", null), ("Prompt", "number"), ("Search", "number"), ("p", "number"), ("First copy", "number") })
             html.Element("th", name, ("scope", "col"), ("class", css));
         html.Close();
         html.Close();
@@ -22,7 +22,7 @@ internal static class TableSection
         Body(html, view, view.Controls, "Controls, the most similar first");
         html.Close();
         html.Close();
-        html.Element("p", $"Similarities above {Show.Short(view.Summary.Threshold)} are bold. \u201CFirst copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no verdict.", ("class", "legend"));
+        html.Element("p", $"Best, prompt and search are similarities: over all starts, of the prompt alone, and over the searches; those above {Show.Short(view.Summary.Threshold)} are bold. \u201CBy\u201D is the start that gave the best. \u201CFirst copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no verdict.", ("class", "legend"));
         html.Close();
     }
 
