@@ -8,7 +8,7 @@ internal static class AboutSection
     public static void Write(HtmlWriter html, AuditView view, ReportContext context)
     {
         Summary s = view.Summary;
-        html.Open("section", ("aria-labelledby", "run"));
+        html.Open("section", ("aria-labelledby", "run"), ("class", "once"));
         html.Element("h2", "What was run", ("id", "run"));
         html.Open("table", ("class", "run"));
         html.Open("tbody");
@@ -17,7 +17,7 @@ internal static class AboutSection
         Fact(html, "Copy detector", s.CopyDetector);
         Fact(html, "Threshold", Show.Short(s.Threshold));
         Fact(html, "Search", $"{Show.Steps(s.Steps)}, {Show.Count(s.Generations)} generations per picture and start");
-        Fact(html, "Starts", string.Join(", ", s.Starts.Select(Wording.Start)));
+        Fact(html, "Starts", string.Join("; ", s.Starts.Select(Wording.Start)));
         Fact(html, "Units", $"{Show.Count(s.Units)}{(s.MissingUnits > 0 ? $", {Show.Count(s.MissingUnits)} missing" : "")}");
         foreach ((string name, string value) in context.Facts) Fact(html, name, value);
         if (context.Cost is { } cost) Fact(html, "Time and memory", cost);
@@ -41,7 +41,7 @@ internal static class AboutSection
         html.Close();
         html.Close();
 
-        html.Open("section", ("aria-labelledby", "caveats"));
+        html.Open("section", ("aria-labelledby", "caveats"), ("class", "once"));
         html.Element("h2", "What this audit cannot say", ("id", "caveats"));
         html.Open("ul");
         foreach (string caveat in Caveats(s)) html.Element("li", caveat);
@@ -68,7 +68,7 @@ internal static class AboutSection
 
     private static IEnumerable<string> Caveats(Summary s)
     {
-        yield return $"The search tunes many thousands of numbers and can, with enough steps, force pictures that the model never saw. In the literature 50 steps is the edge and not a safe margin; this audit used {Show.Count(s.Steps)}, and only its own controls say whether that was too many.";
+        yield return $"The search tunes many thousands of numbers and can, with enough steps, force pictures that the model never saw. In the literature 50 steps is the edge, with no margin beyond it; this audit used {Show.Count(s.Steps)}, and only its own controls say whether that was too many.";
         yield return "\u201CNot found\u201D holds for the starts, steps, seeds and generations of this audit. A longer or another search could still find the picture.";
         yield return "Controls are a fair comparison only where they resemble the audited pictures and were truly absent from training. The p-values rest on that.";
         yield return "The threshold belongs to this copy detector. Another detector needs its own, and template pictures may be missed by a threshold made for whole copies.";

@@ -31,6 +31,9 @@ internal sealed class AuditView
 
     public bool Passes(PictureSummary picture) => picture.Similarity > Summary.Threshold;
 
+    /// <summary>Not found by the threshold, and still closer than controls come: the verdict alone would hide it.</summary>
+    public static bool StandsOut(PictureSummary picture) => picture is { Verdict: "not found", Discovery: true };
+
     public IReadOnlyList<string> Files(PictureSummary picture) => units[picture.Item].Select(u => u.Files).FirstOrDefault(f => f.Count > 0) ?? [picture.File];
 
     public BestGeneration? ByPrompt(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start == "prompt"));

@@ -16,7 +16,7 @@ internal static class CurvesSection
         if (starts.Count > 0)
         {
             html.Element("p", "A memory answers to a weak search, a picture the model does not hold only to a strong one: what counts is the distance between the pictures\u2019 line and the controls\u2019. "
-                + "Left: median over pictures of the best similarity; the band is one median absolute deviation. Right: memorization rate; the whiskers are 95 % Wilson intervals. For the caption\u2019s search, step 0 is the prompt alone.");
+                + "Median best similarity: over pictures, of each one\u2019s best generation; the band is one median absolute deviation. Memorization rate: the whiskers are 95 % Wilson intervals. For the caption\u2019s search, step 0 is the prompt alone.");
             foreach (IGrouping<string, GroupSummary> start in starts) Pair(html, view, start.Key, [.. start]);
         }
         else html.Element("p", "No search has results at more than one number of steps: there is no curve to show.");

@@ -23,26 +23,29 @@ internal sealed record Headline(string Sentence, string Detail)
 
     /// <summary>One for each kind of picture, verbatim first.</summary>
     public static IReadOnlyList<Headline> Of(AuditView view) =>
-        view.Targets.Count == 0 ? [new Headline("No picture has been audited.", ControlSentence(view))] : [.. view.Kinds.Select(kind => OfKind(view, kind))];
+        view.Targets.Count == 0 ? [new Headline("No picture has been audited.", ControlSentence(view))] : [.. view.Kinds.Select((kind, i) => OfKind(view, kind, first: i == 0))];
 
-    private static Headline OfKind(AuditView view, string kind)
+    private static Headline OfKind(AuditView view, string kind, bool first)
     {
         PictureSummary[] pictures = [.. view.Targets.Where(p => p.Kind == kind)];
         int all = pictures.Length;
         string noun = (kind.Length > 0 ? kind + " " : "") + (all == 1 ? "picture" : "pictures"), soFar = view.Unfinished ? "So far, " : "";
+        string controls = first ? ControlSentence(view) : ControlsInShort(view);
         if (!view.Summary.Controls.Enough || pictures.All(p => p.Verdict == "not judged"))
         {
             int passing = pictures.Count(view.Passes);
             return new Headline(
                 Capital($"{soFar}{Number(passing)} of {Show.Count(all)} {noun} {(passing == 1 ? "comes" : "come")} back above the threshold, without a verdict."),
-                $"{IntervalOf(passing, all)} {ControlSentence(view)}");
+                $"{IntervalOf(passing, all)} {controls}");
         }
         int retained = pictures.Count(p => p.Verdict == "retained"), undecided = pictures.Count(p => p.Verdict == "undecided"), notJudged = pictures.Count(p => p.Verdict == "not judged");
         string sentence = Capital($"{soFar}{Number(retained)} of {Show.Count(all)} {noun} {(retained == 1 ? "is" : "are")} {(retained == 0 ? "found to be " : "")}retained.");
         if (undecided > 0) sentence += $" {Show.Count(undecided)} {(retained == 0 ? "" : "more ")}{(undecided == 1 ? "is" : "are")} undecided.";
         if (notJudged > 0) sentence += $" {Show.Count(notJudged)} {(notJudged == 1 ? "is" : "are")} not judged.";
         string nothing = retained == 0 ? " Not finding a picture does not prove that the model forgot it." : "";
-        return new Headline(sentence, $"{IntervalOf(retained, all)} {ControlSentence(view)}{nothing}");
+        int standOut = pictures.Count(AuditView.StandsOut);
+        string outstanding = standOut == 0 ? "" : $" {Show.Count(standOut)} that {(standOut == 1 ? "was" : "were")} not found still {(standOut == 1 ? "comes" : "come")} closer than the controls do: compare by eye below.";
+        return new Headline(sentence, $"{IntervalOf(retained, all)} {controls}{nothing}{outstanding}");
     }
 
     private static string ControlSentence(AuditView view)
@@ -51,6 +54,14 @@ internal sealed record Headline(string Sentence, string Detail)
         if (c.Items == 0) return "No controls were run, so that nothing can be compared.";
         (double low, double high) = Wilson.Interval(c.AboveThreshold, c.Items);
         return $"Of the controls, pictures that the model was not trained on, {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} {(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) after the same search (95 % interval {Show.Interval(low, high)}).";
+    }
+
+    private static string ControlsInShort(AuditView view)
+    {
+        ControlSummary c = view.Summary.Controls;
+        if (c.Items == 0) return "No controls.";
+        (double low, double high) = Wilson.Interval(c.AboveThreshold, c.Items);
+        return $"Controls: {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} (95 % interval {Show.Interval(low, high)}).";
     }
 
     private static string IntervalOf(int count, int all)

@@ -79,6 +79,7 @@ internal static class PicturesSection
         }
         Pair(html, "First copy after", Wording.FirstCopy(p.StepsToFirstCopy, s.Steps));
         html.Close();
+        if (AuditView.StandsOut(p)) html.Element("p", "Below the threshold, yet closer than the controls come. Compare by eye.", ("class", "look-at"));
     }
 
     private static void Original(HtmlWriter html, AuditView view, ReportPictures pictures, PictureSummary p)

@@ -51,11 +51,7 @@ internal static class Plots
         }
         Line(html, left, height - bottom, width - right, height - bottom, "axis");
         Label(html, chart.X.Label, (left + width - right) / 2, height - 8, "middle");
-        if (chart.Mark is { } mark)
-        {
-            Line(html, left, Y(mark.Value), width - right, Y(mark.Value), "mark");
-            Label(html, mark.Label, left + 4, Y(mark.Value) - 5, "start", "mark-label");
-        }
+        if (chart.Mark is { } mark) Line(html, left, Y(mark.Value), width - right, Y(mark.Value), "mark");
 
         // Whiskers of several series at the same x would hide each other: each series stands a little to the side.
         double Aside(int i) => chart.Bands ? 0 : (i - (chart.Series.Count - 1) / 2.0) * 4;
@@ -76,6 +72,7 @@ internal static class Plots
             }
             html.Close();
         }
+        if (chart.Mark is { } named) Label(html, named.Label, width - right - 4, Y(named.Value) - 5, "end", "mark-label"); // over the lines, on a halo
         EndLabels(html, chart.Series, X, Y, top, height - bottom);
         html.Close();
     }

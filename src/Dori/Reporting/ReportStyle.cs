@@ -56,7 +56,7 @@ internal static class ReportStyle
 
         .scroll { overflow-x: auto; }
         table { border-collapse: collapse; width: 100%; font-size: .875rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
-        caption { caption-side: bottom; text-align: left; color: var(--quiet); padding-top: 10px; font-size: .875rem; }
+        section > .legend { color: var(--quiet); margin: 10px 0 0; font-size: .875rem; }
         th, td { text-align: left; vertical-align: top; padding: 7px 16px 7px 0; border-bottom: 1px solid var(--rule); font-weight: 400; }
         thead th { font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--strong); }
         th.start { font-weight: 600; padding-top: 18px; }
@@ -71,6 +71,7 @@ internal static class ReportStyle
         .all th, .all td { padding: 5px 12px 5px 0; }
         .all th[scope=row], .all td { overflow-wrap: anywhere; }
         .all td:nth-child(4), .all td:nth-child(5), .all td:nth-child(7) { white-space: nowrap; }
+        .all td:nth-child(3) { min-width: 9.5em; }
         .copy { font-weight: 700; }
         .run th { width: 16rem; color: var(--quiet); }
         .run td { overflow-wrap: anywhere; }
@@ -89,6 +90,7 @@ internal static class ReportStyle
         .facts dl { margin: 0; font-size: .875rem; display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; }
         .facts dt { color: var(--quiet); }
         .facts dd { margin: 0; }
+        .look-at { margin: 8px 0 0; font-size: .875rem; font-weight: 600; color: var(--amber); }
         .tiles { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
         figure { margin: 0; }
         .tiles figure { width: 128px; }
@@ -116,9 +118,9 @@ internal static class ReportStyle
         .plot { display: block; width: 100%; height: auto; overflow: visible; font-size: 12px; }
         .plot text { fill: var(--quiet); font-variant-numeric: tabular-nums; }
         .plot .plot-title { fill: var(--text); font-size: 13px; font-weight: 600; }
-        .plot .mark-label { fill: var(--text); }
+        .plot .mark-label { fill: var(--text); stroke: var(--page); stroke-width: 3px; paint-order: stroke; }
         .plot .series-label { fill: var(--look); font-weight: 600; }
-        .scroll > .plot { min-width: 640px; }
+        .scroll > .plot { min-width: 640px; margin-bottom: 28px; }
         .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 12px 40px; margin-top: 28px; break-inside: avoid; }
         .plots-title { grid-column: 1 / -1; margin: 0; font-size: .9375rem; font-weight: 600; }
         .grid { stroke: var(--rule); stroke-width: 1; }
@@ -152,17 +154,34 @@ internal static class ReportStyle
         }
         @media print {
           @page { size: A4; margin: 16mm 14mm; }
-          body { font-size: 10.5pt; }
+          html { font-size: 9.5pt; }
+          body { font-size: 1rem; }
+          p, li, dd { max-width: none; }
+          section > p { break-after: avoid; }
+          section > .legend, .card p { break-after: auto; }
           main { max-width: none; padding: 0; }
           section { margin-bottom: 28pt; }
-          h2, h3, caption, .plots-title { break-after: avoid; }
+          h2, h3, .plots-title { break-after: avoid; }
           thead { display: table-header-group; }
           tr, figure, .answer, .warnings { break-inside: avoid; }
           .scroll { overflow: visible; }
-          .card { grid-template-columns: 1fr; }
+          .card { grid-template-columns: 1fr auto; gap: 6px 12pt; padding: 8pt 0; }
+          .tiles { gap: 8pt; flex-wrap: nowrap; }
+          .tiles figure, .picture, .mosaic { width: 82px; }
+          .picture { height: 82px; }
+          .mosaic .picture { width: 40px; height: 40px; }
+          .tiles figure.nearest { width: 116px; padding-left: 8pt; }
+          .nearest .picture { width: 56px; height: 56px; }
+          .controls { grid-template-columns: repeat(4, 1fr); gap: 8pt; }
+          .controls .picture { width: 72px; height: 72px; }
+          .facts dl { grid-template-columns: 1fr; gap: 0; }
+          .facts dd + dt { margin-top: 2pt; }
+          .plots { grid-template-columns: 1fr 1fr; gap: 8pt 16pt; margin-top: 14pt; }
+          .once { break-inside: avoid; }
           .rates, .all { min-width: 0; font-size: 7.5pt; }
           .rates th, .rates td, .all th, .all td { padding-right: 6pt; white-space: normal; }
           .rates .number, .all .number { white-space: nowrap; }
+          .all td:nth-child(3) { min-width: 7.5em; }
           .share { width: 60px; }
           .scroll > .plot { min-width: 0; }
           details::details-content { content-visibility: visible; height: auto; }

@@ -15,9 +15,9 @@ internal static class Show
     /// <summary>Without needless zeros, such as a threshold or an axis' tick.</summary>
     public static string Short(double value) => Fixed(value, "0.######");
 
-    public static string Percent(double share) => double.IsFinite(share) ? Fixed(100 * share, "0.0") + " %" : None;
+    public static string Percent(double share) => double.IsFinite(share) ? Fixed(100 * share, "0.0") + "\u00A0%" : None;
 
-    public static string Interval(double low, double high) => $"{Fixed(100 * low, "0.0")} to {Fixed(100 * high, "0.0")} %";
+    public static string Interval(double low, double high) => $"{Fixed(100 * low, "0.0")} to {Fixed(100 * high, "0.0")}\u00A0%";
 
     public static string Spread(double median, double deviation) => $"{Similarity(median)} \u00B1 {Similarity(deviation)}";
 

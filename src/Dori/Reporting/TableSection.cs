@@ -10,8 +10,7 @@ internal static class TableSection
         html.Open("section", ("aria-labelledby", "table"));
         html.Element("h2", "All pictures", ("id", "table"));
         html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "All pictures"), ("tabindex", "0"));
-        html.Open("table", ("class", "all"));
-        html.Element("caption", $"Similarities above {Show.Short(view.Summary.Threshold)} are bold. \u201CFirst copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no verdict.");
+        html.Open("table", ("class", "all"), ("aria-label", "All pictures"));
         html.Open("thead");
         html.Open("tr");
         foreach ((string name, string? css) in new (string, string?)[]
@@ -23,6 +22,7 @@ internal static class TableSection
         Body(html, view, view.Controls, "Controls, the most similar first");
         html.Close();
         html.Close();
+        html.Element("p", $"Best, prompt and search are similarities: over all starts, of the prompt alone, and over the searches; those above {Show.Short(view.Summary.Threshold)} are bold. \u201CBy\u201D is the start that gave the best. \u201CFirst copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no verdict.", ("class", "legend"));
         html.Close();
     }
 

@@ -1,0 +1,109 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Checkpoints;
+
+public sealed partial class DiffusersFolder
+{
+    private const string ModelCard = "README.md";
+    private static readonly string[] Licenses = ["LICENSE", "LICENSE.md", "LICENSE.txt"];
+    private static readonly string[] TextFiles = [".json", ".md", ".txt"];
+    private static readonly string[] IndexNames =
+        [$"{ModelBaseName}.safetensors.index.json", $"{ModelBaseName}.safetensors.index.fp16.json", $"{ModelBaseName}.fp16.safetensors.index.json"];
+
+    /// <summary>Whether a model can be saved there; worth asking before hours of work.</summary>
+    /// <exception cref="DoriException">It exists, and is a file or holds something.</exception>
+    public static void CheckTarget(string target)
+    {
+        if (File.Exists(target)) throw new DoriException($"{target}: a file of that name exists; choose a new folder");
+        if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
+            throw new DoriException($"{target}: the folder is not empty; choose a new one");
+    }
+
+    /// <summary>
+    /// Writes this model with other UNet weights: the same keys, shapes, dtypes, shards, file names and metadata, every other file of
+    /// <see cref="AllFiles"/> and the license byte for byte. Weights of the UNet that were not read (pickled ones, another variant) stay
+    /// behind: whoever loads the new folder must not get the old UNet. The folder appears whole or not at all.
+    /// </summary>
+    /// <param name="target">A folder that does not exist or is empty. <c>target.partial</c> is written first; what an interrupted save left there is replaced.</param>
+    /// <param name="unetWeight">Key to weight, on any device, of any float dtype; a tensor that the call makes is disposed after it, one that was there before stays.</param>
+    /// <param name="modelCard">The new <c>README.md</c>, Markdown; null keeps the original's.</param>
+    /// <exception cref="DoriException">The target is taken or cannot be written, or a weight has another shape or is not finite in the stored dtype.</exception>
+    public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard)
+    {
+        target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
+        CheckTarget(target);
+        string partial = target + ".partial";
+        try
+        {
+            if (Directory.Exists(partial)) Directory.Delete(partial, recursive: true);
+            Directory.CreateDirectory(partial);
+            using (WeightSet weights = OpenUNet())
+            {
+                foreach (string file in FilesToCopy(weights, modelCard is null)) Copy(PathOf(file), System.IO.Path.Combine(partial, file));
+                Directory.CreateDirectory(System.IO.Path.Combine(partial, "unet"));
+                foreach (string path in weights.Files) WriteWeights(path, System.IO.Path.Combine(partial, "unet", System.IO.Path.GetFileName(path)), unetWeight);
+            }
+            if (modelCard is not null) AtomicFile.WriteText(System.IO.Path.Combine(partial, ModelCard), modelCard);
+            Open(partial).OpenUNet().Dispose(); // what cannot be opened must not get the name
+            if (Directory.Exists(target)) Directory.Delete(target);
+            Directory.Move(partial, target);
+        }
+        catch (Exception e)
+        {
+            TryDelete(partial);
+            if (e is IOException or UnauthorizedAccessException) throw new DoriException($"{target}: cannot be written: {e.Message}", e);
+            throw;
+        }
+    }
+
+    private IEnumerable<string> FilesToCopy(WeightSet unet, bool withCard)
+    {
+        foreach (string file in AllFiles)
+        {
+            if (!file.StartsWith("unet/", StringComparison.Ordinal) || IsText(file)) yield return file;
+        }
+        bool single = unet.Files.Count == 1 && System.IO.Path.GetFileName(unet.Files[0]) is $"{ModelBaseName}.safetensors" or $"{ModelBaseName}.fp16.safetensors";
+        string? index = single ? null : IndexNames.FirstOrDefault(name => File.Exists(System.IO.Path.Combine(PathOf("unet"), name)));
+        if (index is not null) yield return $"unet/{index}";
+        foreach (string name in withCard ? [ModelCard, .. Licenses] : Licenses)
+        {
+            if (File.Exists(PathOf(name))) yield return name;
+        }
+    }
+
+    private static bool IsText(string file) =>
+        TextFiles.Contains(System.IO.Path.GetExtension(file)) && !System.IO.Path.GetFileName(file).Contains(".index.", StringComparison.Ordinal);
+
+    private static void WriteWeights(string from, string to, Func<string, Tensor> weight)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        using SafetensorsFile original = SafetensorsFile.Open(from);
+        (string Name, Tensor Tensor)[] tensors = [.. original.Tensors.Values.Select(info => (info.Name, Stored(weight(info.Name), info)))];
+        SafetensorsWriter.Write(to, tensors, original.Metadata.Count == 0 ? null : original.Metadata);
+    }
+
+    private static Tensor Stored(Tensor weight, TensorInfo info)
+    {
+        if (!weight.shape.SequenceEqual(info.Shape))
+            throw new DoriException($"unet weight {info.Name} has shape ({string.Join(", ", weight.shape)}), the checkpoint stores ({string.Join(", ", info.Shape)})");
+        Tensor stored = weight.detach().to(info.Dtype);
+        using Tensor finite = stored.isfinite(), all = finite.all();
+        if (!all.item<bool>()) throw new DoriException($"unet weight {info.Name} is not finite as {info.Dtype}, the checkpoint's dtype: the model would be broken");
+        return stored;
+    }
+
+    private static void Copy(string from, string to)
+    {
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(to)!);
+        using FileStream source = File.OpenRead(from);
+        AtomicFile.Write(to, source.CopyTo);
+    }
+
+    private static void TryDelete(string folder)
+    {
+        try { Directory.Delete(folder, recursive: true); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { } // the first failure is the one to report
+    }
+}
