@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using static TorchSharp.torch;
@@ -36,14 +37,13 @@ public static class SafetensorsWriter
     private static byte[] Header(string path, (string Name, Tensor Tensor)[] ordered, IReadOnlyDictionary<string, string>? metadata)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        try
+        IEnumerable<string> texts = ordered.Select(t => t.Name).Concat(metadata?.SelectMany(pair => new[] { pair.Key, pair.Value }) ?? []);
+        // The JSON writer would put U+FFFD for half a surrogate pair, and two names could become one.
+        if (texts.FirstOrDefault(text => !IsUnicode(text)) is { } broken)
+            throw new DoriException($"cannot write {path}: '{SafetensorsFile.Shown(broken)}' is not proper Unicode text");
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
-            using var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
             WriteJson(json, ordered, metadata);
-        }
-        catch (ArgumentException e) // half a surrogate pair
-        {
-            throw new DoriException($"cannot write {path}: a name or the metadata is not proper text", e);
         }
         int length = (buffer.WrittenCount + 7) / 8 * 8;
         if (length > SafetensorsFile.LongestHeader) throw new DoriException($"cannot write {path}: its header would be {length} bytes long, {SafetensorsFile.LongestHeader} at most are allowed");
@@ -52,6 +52,16 @@ public static class SafetensorsWriter
         buffer.WrittenSpan.CopyTo(header.AsSpan(8));
         header.AsSpan(8 + buffer.WrittenCount).Fill((byte)' ');
         return header;
+    }
+
+    private static bool IsUnicode(string text)
+    {
+        for (ReadOnlySpan<char> rest = text; rest.Length > 0;)
+        {
+            if (Rune.DecodeFromUtf16(rest, out _, out int consumed) != OperationStatus.Done) return false;
+            rest = rest[consumed..];
+        }
+        return true;
     }
 
     private static void WriteJson(Utf8JsonWriter json, (string Name, Tensor Tensor)[] ordered, IReadOnlyDictionary<string, string>? metadata)
@@ -85,7 +95,7 @@ public static class SafetensorsWriter
     {
         long elements = tensor.NumberOfElements;
         if (elements == 0) return;
-        using var scope = TorchSharp.torch.NewDisposeScope();
+        using var scope = NewDisposeScope();
         Tensor flat = tensor.detach().cpu().contiguous().view(-1);
         long most = ChunkBytes / SafetensorsDtypes.All[SafetensorsDtypes.IndexOf(tensor.dtype)].Size;
         for (long first = 0; first < elements; first += most)
