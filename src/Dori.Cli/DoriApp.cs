@@ -15,10 +15,11 @@ internal static class DoriApp
     public static int Run(string[] args, IAnsiConsole console, TextWriter output, TextWriter error)
     {
         using var interruption = new Interruption();
-        var shell = new Shell(console, output, error, interruption.Token, CommandLine(args));
-        var app = new CommandApp(new InstanceRegistrar(shell));
+        var shell = new Shell(console, output, error, CommandLine(args), interruption.Token);
+        var app = new CommandApp();
         app.Configure(config =>
         {
+            config.Settings.Registrar.RegisterInstance(shell);
             config.SetApplicationName("dori");
             config.SetApplicationVersion(Shell.Version);
             config.PropagateExceptions();
@@ -61,26 +62,4 @@ internal static class DoriApp
 
     private static string CommandLine(string[] args) =>
         "dori " + string.Join(' ', args.Select(arg => arg.Length > 0 && arg.All(c => char.IsLetterOrDigit(c) || "-_./=,:+".Contains(c)) ? arg : $"'{arg.Replace("'", "'\\''")}'"));
-}
-
-/// <summary>Gives every command the one <see cref="Shell"/>.</summary>
-internal sealed class InstanceRegistrar(Shell shell) : ITypeRegistrar, ITypeResolver
-{
-    private readonly Dictionary<Type, object> _instances = new() { [typeof(Shell)] = shell };
-    private readonly Dictionary<Type, Type> _types = [];
-
-    public ITypeResolver Build() => this;
-    public void Register(Type service, Type implementation) => _types[service] = implementation;
-    public void RegisterInstance(Type service, object implementation) => _instances[service] = implementation;
-    public void RegisterLazy(Type service, Func<object> factory) => _instances[service] = factory();
-
-    public object? Resolve(Type? type)
-    {
-        if (type is null) return null;
-        if (_instances.TryGetValue(type, out object? instance)) return instance;
-        Type made = _types.GetValueOrDefault(type, type);
-        if (made.IsAbstract || made.IsInterface) return null;
-        System.Reflection.ConstructorInfo? constructor = made.GetConstructors().FirstOrDefault();
-        return constructor?.Invoke([.. constructor.GetParameters().Select(p => Resolve(p.ParameterType))]);
-    }
 }

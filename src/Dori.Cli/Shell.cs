@@ -6,7 +6,7 @@ using Spectre.Console;
 namespace Dori.Cli;
 
 /// <summary>What every verb may touch of the world outside: consoles, clock, interruption, the command line as typed.</summary>
-internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter error, CancellationToken interrupted, string commandLine)
+internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter error, string commandLine, CancellationToken interrupted)
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 

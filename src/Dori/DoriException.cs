@@ -13,7 +13,7 @@ public sealed class DoriException : Exception
 
     private static string OneLine(string message)
     {
-        const int longest = 600; // names from a hostile file can be megabytes long
+        const int longest = 2000; // names from a hostile file can be megabytes long
         string cut = message.Length <= longest ? message : message[..longest] + " ...";
         return string.Create(cut.Length, cut, static (span, text) =>
         {

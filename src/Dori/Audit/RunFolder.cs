@@ -86,7 +86,8 @@ public sealed class RunFolder
         if (ReadManifest().Conflict(other.ReadManifest()) is { } conflict) throw new DoriException($"{other.Path} is no shard of {Path}: {conflict}");
         string units = System.IO.Path.Combine(other.Path, "units");
         int taken = 0;
-        foreach (string file in Directory.Exists(units) ? Directory.GetFiles(units, "*.json").Order(StringComparer.Ordinal) : [])
+        string[] files = Directory.Exists(units) ? Directory.GetFiles(units, "*.json") : [];
+        foreach (string file in files.Order(StringComparer.Ordinal))
         {
             string id = System.IO.Path.GetFileNameWithoutExtension(file);
             if (Has(id)) continue;

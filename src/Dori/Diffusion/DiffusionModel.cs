@@ -69,7 +69,11 @@ public sealed class DiffusionModel : IDisposable
                 vae.to(device);
                 unet.to(device);
             }
-            foreach (nn.Module part in new nn.Module[] { text, vae, unet }) part.eval();
+            foreach (nn.Module part in new nn.Module[] { text, vae, unet })
+            {
+                part.eval();
+                foreach (TorchSharp.Modules.Parameter parameter in part.parameters()) parameter.DetachFromDisposeScope(); // the model outlives the caller's scope
+            }
             return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, ModelDefaults.Read(folder.Path), device, dtype);
         }
     }

@@ -1,3 +1,4 @@
+using Dori.Measures;
 using Dori.Audit;
 using Dori.Reporting;
 using Dori.Tests.Support;
