@@ -75,7 +75,7 @@ public sealed record SummaryModel(string Name, string Sha256);
 public sealed record ControlSummary
 {
     public required int Items { get; init; }
-    /// <summary>Controls whose best similarity, over all starts, passes the threshold.</summary>
+    /// <summary>Controls whose best similarity, over all starts and snapshots, passes the threshold.</summary>
     public required int AboveThreshold { get; init; }
     /// <summary>Fewest controls with which p can reach 0.05: 19.</summary>
     public required int Needed { get; init; }
@@ -115,10 +115,12 @@ public sealed record PictureSummary
     public required string Role { get; init; }
     /// <summary>retained, undecided (passes the threshold, but so do controls), not found, or not judged (too few controls).</summary>
     public required string Verdict { get; init; }
-    /// <summary>Best over all generations of all starts at the last step, prompt included.</summary>
+    /// <summary>Best over all generations of all starts and snapshots, prompt included.</summary>
     public required double Similarity { get; init; }
     /// <summary>The start that gave it.</summary>
     public required string Start { get; init; }
+    /// <summary>Search steps after which it came; 0 for the prompt.</summary>
+    public required int Step { get; init; }
     /// <summary>Conformal, against the controls' best over the same starts; 1 where not judged.</summary>
     public required double PValue { get; init; }
     /// <summary>On the Benjamini-Hochberg list.</summary>

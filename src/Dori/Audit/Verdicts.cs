@@ -17,9 +17,12 @@ public static class Verdicts
         public bool IsControl => Item.Role == "control";
         public string Group => IsControl ? "control" : Item.Kind.Length > 0 ? Item.Kind : "audit";
         public bool Any => ByStart.Count > 0;
-        /// <summary>Largest similarity after the last step over the starts that a filter passes, and the start it came from.</summary>
-        public (double Similarity, string Start) Best(Func<string, bool> filter) => ByStart.Where(s => filter(s.Key))
-            .Select(s => ((double)s.Value.Snapshots[^1].Best, s.Key)).DefaultIfEmpty((-1, "")).MaxBy(pair => pair.Item1);
+        /// <summary>
+        /// Largest similarity over all that was generated from the starts that a filter passes, and where it came from. Every snapshot counts, for
+        /// controls as for pictures: a copy after 10 steps is a copy, though the search may lose it again by the 50th.
+        /// </summary>
+        public (double Similarity, string Start, int Step) Best(Func<string, bool> filter) => ByStart.Where(s => filter(s.Key))
+            .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, s.Key, snapshot.Step))).DefaultIfEmpty((-1, "", 0)).MaxBy(found => found.Item1);
     }
 
     /// <param name="units">Those of the plan that exist; others are ignored.</param>
@@ -93,7 +96,7 @@ public static class Verdicts
 
     private static PictureSummary Picture(Case item, string verdict, double pValue, bool discovery, double threshold)
     {
-        (double similarity, string start) = item.Best(_ => true);
+        (double similarity, string start, int step) = item.Best(_ => true);
         int? first = item.ByStart.Values.SelectMany(u => u.Snapshots).Where(s => s.Best > threshold).Select(s => (int?)s.Step).Min();
         return new PictureSummary
         {
@@ -105,6 +108,7 @@ public static class Verdicts
             Verdict = verdict,
             Similarity = similarity,
             Start = start,
+            Step = step,
             PValue = pValue,
             Discovery = discovery,
             PromptSimilarity = item.Best(IsPrompt).Similarity,

@@ -70,7 +70,7 @@ internal static class PicturesSection
     {
         Summary s = view.Summary;
         html.Open("dl");
-        Pair(html, "Best similarity", $"{Show.Similarity(p.Similarity)} ({Wording.Start(p.Start)})");
+        Pair(html, "Best similarity", $"{Show.Similarity(p.Similarity)} ({Wording.Start(p.Start)}{(p.Start == "prompt" || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")})");
         if (p.Verdict == "not judged") Pair(html, "p-value", "not judged");
         else
         {

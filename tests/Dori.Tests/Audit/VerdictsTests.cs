@@ -38,6 +38,16 @@ public class VerdictsTests
     }
 
     [Fact]
+    public void A_copy_on_the_way_counts_though_the_search_loses_it_again()
+    {
+        (Manifest manifest, List<UnitRecord> units) = Case(20, 0.3, 0.2, 0.5);
+        int at = units.FindIndex(u => u.Id == "v00-caption-0");
+        units[at] = units[at] with { Snapshots = [units[at].Snapshots[0] with { Similarities = [0.1f, 0.75f] }, units[at].Snapshots[1]] };
+        PictureSummary picture = Audited(Verdicts.Summarize(manifest, units));
+        Assert.Equal((Verdicts.Retained, 10, 10), (picture.Verdict, picture.Step, picture.StepsToFirstCopy));
+    }
+
+    [Fact]
     public void What_the_prompt_alone_brings_back_is_retained_though_the_search_is_strong_on_controls() =>
         Assert.Equal(Verdicts.Retained, Audited(Judge(20, control: 0.9, prompt: 0.8, search: 0.85, controlPrompt: 0.3)).Verdict);
 

@@ -116,7 +116,7 @@ internal sealed class SampleAudit
         int? first = units.Where(u => u.Item == item).SelectMany(u => u.Snapshots).Where(s => s.Best > Threshold).Select(s => (int?)s.Step).Min();
         summaries.Add(new PictureSummary
         {
-            File = files[0], Item = item, Caption = text, Kind = kind, Role = role, Verdict = "", Similarity = Last("caption"), Start = "caption", PValue = 1, Discovery = false,
+            File = files[0], Item = item, Caption = text, Kind = kind, Role = role, Verdict = "", Similarity = Last("caption"), Start = "caption", Step = 50, PValue = 1, Discovery = false,
             PromptSimilarity = Last("prompt"), SearchSimilarity = Last("caption"), StepsToFirstCopy = first,
         });
     }
