@@ -9,7 +9,7 @@ namespace Dori.Tests.Support;
 internal static class Golden
 {
     [ModuleInitializer]
-    internal static void LoadNative() => Native.NativeLibraries.Prepare();
+    internal static void LoadNative() => Dori.Native.NativeLibraries.Prepare();
 
     public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "Goldens");
 
