@@ -30,7 +30,7 @@ internal static class WholeSteps
         output.WriteLine($"2048-cubed matrix product, float32          {rate / 1e9,8:0} GFLOP/s");
         BuiltIn(output, rate);
         if (small) return;
-        FullSize(output, ScalarType.Float32, 0.85);
+        if (!args.Contains("--bfloat16-only")) FullSize(output, ScalarType.Float32, 0.85);
         FullSize(output, ScalarType.BFloat16, 0.55);
     }
 
