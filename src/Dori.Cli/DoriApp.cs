@@ -32,6 +32,12 @@ internal static class DoriApp
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
+            config.AddBranch("mitigate", mitigate =>
+            {
+                mitigate.SetDescription("Make a model that should no longer draw its memorized pictures; audit what comes out");
+                mitigate.AddCommand<MitigateWandaCommand>("wanda").WithDescription("Prune the feed-forward weights that the captions use most").WithExample("mitigate", "wanda", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
+                mitigate.AddCommand<MitigateNemoCommand>("nemo").WithDescription("Prune the value neurons that memorization rests on").WithExample("mitigate", "nemo", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
+            });
             config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
         });
         try

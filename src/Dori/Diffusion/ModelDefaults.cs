@@ -18,6 +18,8 @@ public sealed record ModelDefaults
     /// <summary>(noise, time step) pairs a search step.</summary>
     public int SearchBatch { get; init; } = 8;
     public double SearchLearningRate { get; init; } = 0.1;
+    /// <summary>Share of each output row that Wanda marks: a small network needs more than Stable Diffusion's 1 %.</summary>
+    public double WandaSparsity { get; init; } = 0.01;
 
     /// <summary>Reads <c>dori.json</c> of a model folder, where there is one.</summary>
     /// <exception cref="DoriException">Not JSON, an unknown key, or a value out of range.</exception>
@@ -36,8 +38,8 @@ public sealed record ModelDefaults
         }
         if (read.Sampler is { } name && !Diffusion.Sampler.Names.Contains(name))
             throw new DoriException($"{path}: sampler \"{name}\" is not known; choose one of {string.Join(", ", Diffusion.Sampler.Names)}");
-        if (read is not { Guidance: >= 0 and <= 100, SamplerSteps: >= 1 and <= 1000, SearchSteps: >= 1 and <= 100_000, SearchBatch: >= 1 and <= 4096, SearchLearningRate: > 0 and <= 100 })
-            throw new DoriException($"{path}: a value is out of range (guidance 0..100, samplerSteps 1..1000, searchSteps 1..100000, searchBatch 1..4096, searchLearningRate above 0)");
+        if (read is not { Guidance: >= 0 and <= 100, SamplerSteps: >= 1 and <= 1000, SearchSteps: >= 1 and <= 100_000, SearchBatch: >= 1 and <= 4096, SearchLearningRate: > 0 and <= 100, WandaSparsity: > 0 and <= 1 })
+            throw new DoriException($"{path}: a value is out of range (guidance 0..100, samplerSteps 1..1000, searchSteps 1..100000, searchBatch 1..4096, searchLearningRate above 0, wandaSparsity above 0 to 1)");
         return read;
     }
 }
