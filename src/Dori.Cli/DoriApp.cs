@@ -39,6 +39,16 @@ internal static class DoriApp
                 mitigate.AddCommand<MitigateNemoCommand>("nemo").WithDescription("Prune the value neurons that memorization rests on").WithExample("mitigate", "nemo", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
             });
             config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
+            config.AddBranch("mitigate", mitigate =>
+            {
+                mitigate.SetDescription("A new model that no longer gives the pictures");
+                mitigate.AddCommand<MitigateEsdCommand>("esd").WithDescription("Erased Stable Diffusion: predict away from the captions")
+                    .WithExample("mitigate", "esd", "models/emoji", "--images", "models/emoji/pictures", "--learning-rate", "1e-3", "-o", "erased");
+                mitigate.AddCommand<MitigateConceptAblationCommand>("concept-ablation").WithDescription("Concept Ablation: captions bring what their anchors bring")
+                    .WithExample("mitigate", "concept-ablation", "MODEL", "--images", "pictures", "--anchors", "anchors", "-o", "ablated");
+                mitigate.AddCommand<MitigateSissCommand>("siss").WithDescription("SISS: data unlearning by subtracted importance-sampled scores")
+                    .WithExample("mitigate", "siss", "MODEL", "--images", "pictures", "-o", "unlearned");
+            });
         });
         try
         {

@@ -19,6 +19,9 @@ public sealed class DiffusionModel : IDisposable
         Schedule = new NoiseSchedule(scheduler);
     }
 
+    /// <summary>Whether tokenizer, text encoder and VAE are another model's.</summary>
+    private bool _borrowed;
+
     public ClipTokenizer Tokenizer { get; }
     public ClipTextModel TextEncoder { get; }
     public AutoencoderKL Vae { get; }
@@ -120,10 +123,34 @@ public sealed class DiffusionModel : IDisposable
         return output.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// The same parts around a copy of the UNet, frozen as it is now: training this model leaves the copy alone. Disposing it frees the copy only;
+    /// it must not outlive this model.
+    /// </summary>
+    /// <param name="copied">
+    /// Names of the weights that will change; the copy shares the memory of all others. Null: all are copied.
+    /// </param>
+    public DiffusionModel WithUNetCopy(Func<string, bool>? copied = null)
+    {
+        using var noGrad = no_grad();
+        var unet = new UNet2DConditionModel(UNet.Config);
+        Dictionary<string, TorchSharp.Modules.Parameter> sources = UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
+        foreach ((string name, TorchSharp.Modules.Parameter parameter) in unet.named_parameters())
+        {
+            using var scope = NewDisposeScope();
+            Tensor source = sources[name].detach();
+            parameter.set_(copied is null || copied(name) ? source.clone() : source);
+            parameter.DetachFromDisposeScope();
+        }
+        unet.eval();
+        return new DiffusionModel(Tokenizer, TextEncoder, Vae, unet, Scheduler, Defaults, Device, Dtype) { _borrowed = true };
+    }
+
     public void Dispose()
     {
+        UNet.Dispose();
+        if (_borrowed) return;
         TextEncoder.Dispose();
         Vae.Dispose();
-        UNet.Dispose();
     }
 }

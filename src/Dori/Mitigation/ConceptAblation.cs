@@ -1,0 +1,139 @@
+using Dori.Diffusion;
+using Dori.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Mitigation;
+
+/// <summary>What the model is to predict under the target caption.</summary>
+public enum AblationLoss
+{
+    /// <summary>What the frozen model predicts under the anchor's caption.</summary>
+    Model,
+    /// <summary>The noise that was put on the anchor's picture: for anchors without a caption of their own.</summary>
+    Noise,
+}
+
+/// <summary>A picture that stands for the same meaning and is not the memorized one.</summary>
+/// <param name="Caption">A paraphrase; it must not be the target's caption where the loss is <see cref="AblationLoss.Model"/>.</param>
+/// <param name="Latent">(1, 4, h, w), scaled</param>
+public sealed record AblationAnchor(string Caption, Tensor Latent);
+
+/// <summary>A memorized caption and what takes its place.</summary>
+public sealed record AblationTarget(string Caption, IReadOnlyList<AblationAnchor> Anchors);
+
+/// <summary>Settings of <see cref="ConceptAblation"/>; the defaults are those of the published code for memorized pictures.</summary>
+public sealed record ConceptAblationOptions
+{
+    /// <summary>400 steps of all weights at 5e-7 for each of a step's 8 pictures.</summary>
+    public TrainingOptions Training { get; init; } = new() { Steps = 400, LearningRate = 4e-6, Trained = WeightSelection.All };
+    /// <summary>Anchors in every step.</summary>
+    public int Batch { get; init; } = 8;
+    /// <summary>Pairs that go through the UNet at once; fewer than <see cref="Batch"/> accumulate the same gradient and need less memory.</summary>
+    public int MicroBatch { get; init; } = 8;
+    public AblationLoss Loss { get; init; } = AblationLoss.Model;
+    /// <summary>Weight of the ordinary loss on anchor pairs; 0 leaves it out.</summary>
+    public double OrdinaryWeight { get; init; } = 1;
+
+    /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
+    public void Check()
+    {
+        Training.Check();
+        if (Batch is < 1 or > 4096) throw new DoriException($"--batch: {Batch} is out of range; 1 to 4096 is possible");
+        if (MicroBatch < 1 || MicroBatch > Batch) throw new DoriException($"--micro-batch: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible");
+        if (!(OrdinaryWeight is >= 0 and <= 1000)) throw new DoriException($"--ordinary-weight: {OrdinaryWeight} is out of range; 0 to 1000 is possible");
+    }
+}
+
+/// <summary>
+/// Concept Ablation (Kumari et al. 2023, equation 4 and section 3.2; method.md section 8): under the memorized caption, the model learns to predict on anchors' pictures
+/// what a frozen copy predicts there under the anchors' captions.
+/// </summary>
+public static class ConceptAblation
+{
+    /// <summary>Trains the model's UNet in place. Each pair of a step draws a target, one of its anchors, noise and a time step.</summary>
+    /// <param name="random">All of the training's randomness; one stream a step.</param>
+    /// <returns>The losses of every step: <c>ablation</c> and <c>ordinary</c>.</returns>
+    public static IReadOnlyList<TrainingProgress> Run(DiffusionModel model, IReadOnlyList<AblationTarget> targets, ConceptAblationOptions options, RandomSource random, TrainingControl? control = null)
+    {
+        options.Check();
+        Check(targets, options.Loss);
+        using var scope = NewDisposeScope();
+        using DiffusionModel frozen = model.WithUNetCopy(name => TrainableWeights.Selects(options.Training.Trained, name));
+        Dictionary<string, Tensor> embeddings = targets.SelectMany(t => t.Anchors.Select(a => a.Caption).Append(t.Caption)).Distinct().ToDictionary(caption => caption, model.Embed);
+        return Training.Run(model, options.Training, Step, control);
+
+        TrainingStep Step(TrainableWeights weights, int step)
+        {
+            RandomSource source = random.Derive("step", step);
+            var pairs = new (AblationTarget Target, AblationAnchor Anchor)[options.Batch];
+            for (int i = 0; i < pairs.Length; i++)
+            {
+                AblationTarget target = targets[source.Next(targets.Count)];
+                pairs[i] = (target, target.Anchors[source.Next(target.Anchors.Count)]);
+            }
+            Tensor[] noise = [Noise(), Noise()], t = [Times(), Times()]; // for the ablation and for the ordinary loss
+            Tensor[]? sum = null;
+            double ablation = 0, ordinary = 0;
+            for (int at = 0; at < options.Batch; at += options.MicroBatch)
+            {
+                int count = Math.Min(options.MicroBatch, options.Batch - at);
+                double share = (double)count / options.Batch;
+                using var inner = NewDisposeScope();
+                var part = pairs.AsSpan(at, count).ToArray();
+                Tensor latents = cat(part.Select(p => p.Anchor.Latent).ToArray(), 0).to(model.Device);
+                Tensor yTarget = cat(part.Select(p => embeddings[p.Target.Caption]).ToArray(), 0), yAnchor = cat(part.Select(p => embeddings[p.Anchor.Caption]).ToArray(), 0);
+                Tensor loss = Loss(model, frozen, latents, noise[0].narrow(0, at, count), t[0].narrow(0, at, count), yTarget, yAnchor, options.Loss);
+                ablation += share * loss.item<float>();
+                Accumulate(weights.Gradients(loss), share);
+                if (options.OrdinaryWeight == 0) continue;
+                Tensor ordinaryLoss = OrdinaryLoss(model, latents, noise[1].narrow(0, at, count), t[1].narrow(0, at, count), yAnchor);
+                ordinary += share * ordinaryLoss.item<float>();
+                Accumulate(weights.Gradients(ordinaryLoss), share * options.OrdinaryWeight);
+            }
+            return new TrainingStep(sum!, new Dictionary<string, double> { ["ablation"] = ablation, ["ordinary"] = ordinary });
+
+            Tensor Noise() => source.Normal([options.Batch, .. model.LatentShape]).to(model.Device);
+            Tensor Times() => source.Integers(model.Schedule.NumTrainTimesteps, options.Batch).to(model.Device);
+            void Accumulate(Tensor[] gradients, double factor)
+            {
+                bool first = sum is null;
+                sum = TrainingGradients.Accumulate(sum, gradients, factor);
+                if (first) foreach (Tensor gradient in sum) gradient.MoveToOuterDisposeScope();
+            }
+        }
+    }
+
+    /// <summary>mean |target - eps_theta(z_t, t, y_target)|^2 at z_t of the anchors' latents.</summary>
+    /// <param name="latents">(N, 4, h, w)</param>
+    /// <param name="yTarget">(N, tokens, width), as <paramref name="yAnchor"/></param>
+    internal static Tensor Loss(DiffusionModel model, DiffusionModel frozen, Tensor latents, Tensor noise, Tensor t, Tensor yTarget, Tensor yAnchor, AblationLoss kind)
+    {
+        using var scope = NewDisposeScope();
+        Tensor noisy = model.Schedule.AddNoise(latents, noise, t);
+        Tensor target;
+        using (no_grad()) target = kind == AblationLoss.Model ? frozen.Predict(noisy, t, yAnchor) : model.Schedule.Target(latents, noise, t);
+        return nn.functional.mse_loss(model.Predict(noisy, t, yTarget), target).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>L(z0, eps, y, t, theta): the loss that the model was trained with (method.md section 1), mean over the batch.</summary>
+    internal static Tensor OrdinaryLoss(DiffusionModel model, Tensor latents, Tensor noise, Tensor t, Tensor y)
+    {
+        using var scope = NewDisposeScope();
+        Tensor noisy = model.Schedule.AddNoise(latents, noise, t), target = model.Schedule.Target(latents, noise, t);
+        return nn.functional.mse_loss(model.Predict(noisy, t, y), target).MoveToOuterDisposeScope();
+    }
+
+    private static void Check(IReadOnlyList<AblationTarget> targets, AblationLoss loss)
+    {
+        if (targets.Count == 0) throw new DoriException("concept-ablation: there is no caption to ablate");
+        foreach (AblationTarget target in targets)
+        {
+            if (string.IsNullOrWhiteSpace(target.Caption)) throw new DoriException("concept-ablation: a caption is empty; every picture needs the caption that brings it");
+            if (target.Anchors.Count == 0) throw new DoriException($"concept-ablation: \"{target.Caption}\" has no anchor");
+            // The frozen prediction under the same caption is what is to be unlearned: nothing would change.
+            if (loss == AblationLoss.Model && target.Anchors.Any(anchor => anchor.Caption == target.Caption))
+                throw new DoriException($"concept-ablation: an anchor of \"{target.Caption}\" has that caption itself; give paraphrases, or use --loss noise");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+using Dori.Diffusion;
+using Dori.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Mitigation;
+
+/// <summary>A memorized caption, its picture, and pictures that the caption may bring instead.</summary>
+/// <param name="Forgotten">z0 of the picture's references: (A, 4, h, w), scaled</param>
+/// <param name="Kept">z0 of generations of the same caption that are not the picture, or of ordinary pictures: (X, 4, h, w), scaled</param>
+public sealed record SissTarget(string Caption, Tensor Forgotten, Tensor Kept);
+
+/// <summary>Settings of <see cref="Siss"/>; the defaults are those of the published code for Stable Diffusion.</summary>
+public sealed record SissOptions
+{
+    public TrainingOptions Training { get; init; } = new() { Steps = 35, LearningRate = 1e-5, MaxGradientNorm = 1, Trained = WeightSelection.All };
+    /// <summary>Pairs of a kept and a forgotten picture in every step.</summary>
+    public int Batch { get; init; } = 16;
+    /// <summary>Pairs that go through the UNet at once; they accumulate the same gradient.</summary>
+    public int MicroBatch { get; init; } = 1;
+    /// <summary>The mixture's share of the picture to forget, in (0, 1).</summary>
+    public double Lambda { get; init; } = 0.5;
+    /// <summary>Length of the forgetting gradient in lengths of the keeping one.</summary>
+    public double ForgettingShare { get; init; } = 0.1;
+    /// <summary>Time steps are drawn from the last so many: 1 is T - 1 alone, where the caption decides what becomes of the noise.</summary>
+    public int LastTimesteps { get; init; } = 1;
+
+    /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
+    public void Check(int trainTimesteps)
+    {
+        Training.Check();
+        if (Batch is < 1 or > 4096) throw new DoriException($"--batch: {Batch} is out of range; 1 to 4096 is possible");
+        if (MicroBatch < 1 || MicroBatch > Batch) throw new DoriException($"--micro-batch: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible");
+        if (!(Lambda is > 0 and < 1)) throw new DoriException($"--lambda: {Lambda} is out of range; it must lie between 0 and 1");
+        if (!(ForgettingShare is >= 0 and <= 100)) throw new DoriException($"--forgetting-share: {ForgettingShare} is out of range; 0 to 100 is possible");
+        if (LastTimesteps < 1 || LastTimesteps > trainTimesteps) throw new DoriException($"--last-timesteps: {LastTimesteps} is out of range; 1 to {trainTimesteps} is possible");
+    }
+}
+
+/// <summary>
+/// Subtracted importance-sampled scores (Alberti et al. 2025, "Data Unlearning in Diffusion Models"; method.md section 8): one noisy latent from a mixture serves the loss
+/// on a picture to keep, which falls, and that on the picture to forget, which rises.
+/// </summary>
+public static class Siss
+{
+    /// <summary>Trains the model's UNet in place.</summary>
+    /// <param name="random">All of the training's randomness; one stream a step.</param>
+    /// <returns>
+    /// Of every step: <c>kept</c> and <c>forgotten</c>, the weighted losses (mean over elements); <c>keptGradient</c>, the keeping gradient's norm; <c>factor</c>, c.
+    /// </returns>
+    public static IReadOnlyList<TrainingProgress> Run(DiffusionModel model, IReadOnlyList<SissTarget> targets, SissOptions options, RandomSource random, TrainingControl? control = null)
+    {
+        options.Check(model.Schedule.NumTrainTimesteps);
+        if (targets.Count == 0) throw new DoriException("siss: there is no picture to forget");
+        foreach (SissTarget target in targets)
+            if (target.Forgotten.shape[0] == 0 || target.Kept.shape[0] == 0) throw new DoriException($"siss: \"{target.Caption}\" needs at least one picture to forget and one to keep");
+        using var scope = NewDisposeScope();
+        Tensor[] embeddings = [.. targets.Select(target => model.Embed(target.Caption))];
+        return Training.Run(model, options.Training, (weights, step) => Step(model, targets, embeddings, options, weights, random.Derive("step", step)), control);
+    }
+
+    internal static TrainingStep Step(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Tensor> embeddings, SissOptions options, TrainableWeights weights, RandomSource source)
+    {
+        SissDraw draw = Draw(model, targets, embeddings, options, source);
+        Tensor[]? kept = null, forgotten = null;
+        double keptLoss = 0, forgottenLoss = 0;
+        for (int at = 0; at < options.Batch; at += options.MicroBatch)
+        {
+            int count = Math.Min(options.MicroBatch, options.Batch - at);
+            using var inner = NewDisposeScope();
+            (Tensor x, Tensor a) = Losses(model, draw.Narrow(at, count), options.Lambda);
+            (x, a) = (x.Over(options.Batch), a.Over(options.Batch));
+            Tensor[] keep = weights.Gradients(x, keepGraph: true), forget = weights.Gradients(a);
+            bool first = kept is null;
+            kept = TrainingGradients.Accumulate(kept, keep);
+            forgotten = TrainingGradients.Accumulate(forgotten, forget);
+            if (first) foreach (Tensor gradient in kept.Concat(forgotten)) gradient.MoveToOuterDisposeScope();
+            keptLoss += x.item<float>();
+            forgottenLoss += a.item<float>();
+        }
+        (double norm, double factor) = Subtract(kept!, forgotten!, options.ForgettingShare);
+        long elements = model.LatentShape.Aggregate(1L, (a, b) => a * b);
+        return new TrainingStep(kept!, new Dictionary<string, double>
+        {
+            ["kept"] = keptLoss / elements, ["forgotten"] = forgottenLoss / elements, ["keptGradient"] = norm, ["factor"] = factor,
+        });
+    }
+
+    /// <summary>One step's draws, a row each.</summary>
+    /// <param name="M">m_t: (B, 4, h, w)</param>
+    /// <param name="T">(B) int64</param>
+    /// <param name="X">z0 to keep: (B, 4, h, w)</param>
+    /// <param name="A">z0 to forget: (B, 4, h, w)</param>
+    /// <param name="Y">(B, tokens, width)</param>
+    internal readonly record struct SissDraw(Tensor M, Tensor T, Tensor X, Tensor A, Tensor Y)
+    {
+        public SissDraw Narrow(long at, long count) =>
+            new(M.narrow(0, at, count), T.narrow(0, at, count), X.narrow(0, at, count), A.narrow(0, at, count), Y.narrow(0, at, count));
+    }
+
+    internal static SissDraw Draw(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Tensor> embeddings, SissOptions options, RandomSource source)
+    {
+        using var scope = NewDisposeScope();
+        var rows = new SissDraw[options.Batch];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            int which = source.Next(targets.Count);
+            SissTarget target = targets[which];
+            Tensor a = target.Forgotten.narrow(0, source.Next(target.Forgotten.shape[0]), 1).to(model.Device), x = target.Kept.narrow(0, source.Next(target.Kept.shape[0]), 1).to(model.Device);
+            Tensor t = source.Integers(options.LastTimesteps, 1).Plus(tensor(new[] { (long)model.Schedule.NumTrainTimesteps - options.LastTimesteps })).to(model.Device);
+            bool fromForgotten = source.NextDouble() < options.Lambda;
+            Tensor m = model.Schedule.AddNoise(fromForgotten ? a : x, source.Normal([1, .. model.LatentShape]).to(model.Device), t);
+            rows[i] = new SissDraw(m, t, x, a, embeddings[which]);
+        }
+        return new SissDraw(All(r => r.M), All(r => r.T), All(r => r.X), All(r => r.A), All(r => r.Y));
+
+        Tensor All(Func<SissDraw, Tensor> part) => cat(rows.Select(part).ToArray(), 0).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>w_x |e - eps_x|^2 and w_a |e - eps_a|^2, each summed over elements and rows; both from one prediction.</summary>
+    internal static (Tensor Kept, Tensor Forgotten) Losses(DiffusionModel model, SissDraw draw, double lambda)
+    {
+        using var scope = NewDisposeScope();
+        (Tensor signal, Tensor sigma) = Levels(model.Schedule, draw.T);
+        Tensor e = model.Predict(draw.M, draw.T, draw.Y);
+        if (model.Schedule.Prediction == PredictionType.Velocity) e = (signal * e).Plus(sigma * draw.M);
+        double[] differences = Differences(draw, signal, sigma);
+        SissWeights[] weights = [.. differences.Select(d => SissWeights.Of(d, lambda))];
+        Tensor kept = Weighted(draw.X, weights.Select(w => (float)w.Kept)), forgotten = Weighted(draw.A, weights.Select(w => (float)w.Forgotten));
+        return (kept.MoveToOuterDisposeScope(), forgotten.MoveToOuterDisposeScope());
+
+        Tensor Weighted(Tensor z0, IEnumerable<float> w)
+        {
+            Tensor eps = draw.M.Plus(signal * z0, -1) / sigma;
+            Tensor squares = e.Plus(eps, -1).Squared().flatten(1).sum(1); // (B)
+            return (squares * tensor(w.ToArray()).to(squares.device)).sum();
+        }
+    }
+
+    /// <summary>d_x - d_a of every row, as gamma (a - x) . (2 m - gamma (x + a)) / (2 sigma^2): the difference of the two squares would lose its digits.</summary>
+    internal static double[] Differences(SissDraw draw, Tensor signal, Tensor sigma)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Tensor m = draw.M.to(float64), x = draw.X.to(float64), a = draw.A.to(float64), g = signal.to(float64), s = sigma.to(float64);
+        Tensor product = g * a.Plus(x, -1) * m.Times(2).Plus(g * x.Plus(a), -1);
+        Tensor difference = (product / s.Squared().Times(2)).flatten(1).sum(1);
+        return difference.cpu().data<double>().ToArray();
+    }
+
+    /// <summary>gamma_t and sigma_t: (B, 1, 1, 1), float32</summary>
+    internal static (Tensor Signal, Tensor Sigma) Levels(NoiseSchedule schedule, Tensor t)
+    {
+        double[] alphas = [.. t.cpu().data<long>().ToArray().Select(k => (double)schedule.AlphasCumprod[(int)k])];
+        return (Column(alphas.Select(Math.Sqrt)), Column(alphas.Select(a => Math.Sqrt(1 - a))));
+
+        Tensor Column(IEnumerable<double> values) => tensor(values.Select(v => (float)v).ToArray(), [alphas.Length, 1, 1, 1]).to(t.device);
+    }
+
+    /// <summary>kept -= c forgotten, in place, with |c forgotten| = share |kept|.</summary>
+    /// <returns>|kept| before, and c.</returns>
+    /// <exception cref="DoriException">There is nothing to forget: its gradient is zero.</exception>
+    internal static (double KeptNorm, double Factor) Subtract(Tensor[] kept, Tensor[] forgotten, double share)
+    {
+        double keptNorm = TrainingGradients.Norm(kept), forgottenNorm = TrainingGradients.Norm(forgotten);
+        if (forgottenNorm == 0)
+            throw new DoriException("siss: the picture to forget gives no gradient at these time steps (every draw is far from it, or the schedule ends in pure noise); choose more --last-timesteps");
+        double factor = share * keptNorm / forgottenNorm;
+        TrainingGradients.Accumulate(kept, forgotten, -factor);
+        return (keptNorm, factor);
+    }
+}
