@@ -32,6 +32,11 @@ internal static class DoriApp
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
+            config.AddCommand<EvaluateCommand>("evaluate").WithDescription("Quality: distances to real pictures, CLIP score, diversity")
+                .WithExample("evaluate", "models/emoji", "--ordinary", "models/emoji/ordinary.tar", "--images", "models/emoji/pictures", "-o", "quality");
+            config.AddCommand<CompareCommand>("compare").WithDescription("Several models, one audit: rates, tests and quality against the first")
+                .WithExample("compare", "models/emoji", "pruned", "--images", "models/emoji/pictures", "--ordinary", "models/emoji/ordinary.tar", "-o", "comparison");
+            config.AddCommand<DiffCommand>("diff").WithDescription("What differs between two models: weights and configs").WithExample("diff", "models/emoji", "pruned");
             config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
         });
         try
