@@ -45,11 +45,10 @@ internal sealed class DiffCommand(Shell shell) : Command<DiffSettings>
         shell.Console.Write(components);
         if (difference.Tensors.Count > 0)
         {
-            var tensors = new Table().Border(TableBorder.Simple).AddColumns("tensor", "shape", "changed weights", "largest change", "RMS change", "|b - a| / |a|");
+            // Lines, since a checkpoint's key is longer than a table's column where output is piped.
             foreach (TensorDifference t in difference.Tensors.Take(Shown))
-                tensors.AddRow(Markup.Escape($"{t.Component}: {t.Name}"), string.Join(" x ", t.Shape), t.Change == ModelDiff.Changed ? $"{t.Changed:N0} of {t.Weights:N0}" : t.Change,
-                    Number(t.MaxAbsolute), Number(t.Rms), Number(t.Relative));
-            shell.Console.Write(tensors);
+                shell.Console.WriteLine($"{t.Component}: {t.Name} ({string.Join(" x ", t.Shape)}): "
+                    + (t.Change == ModelDiff.Changed ? $"{t.Changed:N0} of {t.Weights:N0} weights, largest {Number(t.MaxAbsolute)}, RMS {Number(t.Rms)}, relative {Number(t.Relative)}" : t.Change));
             if (difference.Tensors.Count > Shown) shell.Console.WriteLine($"and {difference.Tensors.Count - Shown} more tensors (--json names all)");
         }
         foreach (ConfigDifference c in difference.Configs)
