@@ -31,8 +31,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         using TorchScriptCopyDetector detector = LoadDetector(modelPath);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         AuditOptions options = adjust(settings.Options(model.Defaults, detector.Preset.Threshold));
-        bool small = model.UNet.parameters().Sum(p => p.numel()) <= SmallModel && settings.Device.type == DeviceType.CPU;
-        int threadsPerUnit = small ? 1 : settings.Threads, workers = small ? settings.Threads : 1;
+        (int workers, int threadsPerUnit) = Workers(model, settings);
 
         Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, threadsPerUnit);
         RunFolder run = RunFolder.Create(runPath, manifest);
@@ -53,6 +52,13 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
                 .Run(open, workers, threadsPerUnit, progress.Report, shell.Interrupted);
         }
         return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
+    }
+
+    /// <summary>Units in work at a time, and libtorch's threads for each.</summary>
+    public static (int Workers, int ThreadsEach) Workers(DiffusionModel model, CommonSettings settings)
+    {
+        bool small = model.UNet.parameters().Sum(p => p.numel()) <= SmallModel && settings.Device.type == DeviceType.CPU;
+        return small ? (settings.Threads, 1) : (1, settings.Threads);
     }
 
     private TorchScriptCopyDetector LoadDetector(string modelPath)

@@ -32,23 +32,13 @@ internal static class DoriApp
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
-            config.AddBranch("mitigate", mitigate =>
-            {
-                mitigate.SetDescription("Make a model that should no longer draw its memorized pictures; audit what comes out");
-                mitigate.AddCommand<MitigateWandaCommand>("wanda").WithDescription("Prune the feed-forward weights that the captions use most").WithExample("mitigate", "wanda", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
-                mitigate.AddCommand<MitigateNemoCommand>("nemo").WithDescription("Prune the value neurons that memorization rests on").WithExample("mitigate", "nemo", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
-            });
             config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
-            config.AddBranch("mitigate", mitigate =>
-            {
-                mitigate.SetDescription("A new model that no longer gives the pictures");
-                mitigate.AddCommand<MitigateEsdCommand>("esd").WithDescription("Erased Stable Diffusion: predict away from the captions")
-                    .WithExample("mitigate", "esd", "models/emoji", "--images", "models/emoji/pictures", "--learning-rate", "1e-3", "-o", "erased");
-                mitigate.AddCommand<MitigateConceptAblationCommand>("concept-ablation").WithDescription("Concept Ablation: captions bring what their anchors bring")
-                    .WithExample("mitigate", "concept-ablation", "MODEL", "--images", "pictures", "--anchors", "anchors", "-o", "ablated");
-                mitigate.AddCommand<MitigateSissCommand>("siss").WithDescription("SISS: data unlearning by subtracted importance-sampled scores")
-                    .WithExample("mitigate", "siss", "MODEL", "--images", "pictures", "-o", "unlearned");
-            });
+            config.AddBranch("mitigate", Mitigations);
+            config.AddCommand<EvaluateCommand>("evaluate").WithDescription("Quality: distances to real pictures, CLIP score, diversity")
+                .WithExample("evaluate", "models/emoji", "--ordinary", "models/emoji/ordinary.tar", "--images", "models/emoji/pictures", "-o", "quality");
+            config.AddCommand<CompareCommand>("compare").WithDescription("Several models, one audit: rates, tests and quality against the first")
+                .WithExample("compare", "models/emoji", "pruned", "--images", "models/emoji/pictures", "--ordinary", "models/emoji/ordinary.tar", "-o", "comparison");
+            config.AddCommand<DiffCommand>("diff").WithDescription("What differs between two models: weights and configs").WithExample("diff", "models/emoji", "pruned");
         });
         try
         {
@@ -74,6 +64,21 @@ internal static class DoriApp
             error.WriteLine($"dori: {new DoriException(e.Message).Message}");
             return WrongInput;
         }
+    }
+
+    private static void Mitigations(IConfigurator<CommandSettings> mitigate)
+    {
+        mitigate.SetDescription("Make a model that should no longer give its memorized pictures; audit what comes out");
+        mitigate.AddCommand<MitigateWandaCommand>("wanda").WithDescription("Prune the feed-forward weights that the captions use most")
+            .WithExample("mitigate", "wanda", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
+        mitigate.AddCommand<MitigateNemoCommand>("nemo").WithDescription("Prune the value neurons that memorization rests on")
+            .WithExample("mitigate", "nemo", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
+        mitigate.AddCommand<MitigateEsdCommand>("esd").WithDescription("Erased Stable Diffusion: predict away from the captions")
+            .WithExample("mitigate", "esd", "models/emoji", "--images", "models/emoji/pictures", "--learning-rate", "1e-3", "-o", "erased");
+        mitigate.AddCommand<MitigateConceptAblationCommand>("concept-ablation").WithDescription("Concept Ablation: captions bring what their anchors bring")
+            .WithExample("mitigate", "concept-ablation", "MODEL", "--images", "pictures", "--anchors", "anchors", "-o", "ablated");
+        mitigate.AddCommand<MitigateSissCommand>("siss").WithDescription("SISS: data unlearning by subtracted importance-sampled scores")
+            .WithExample("mitigate", "siss", "MODEL", "--images", "pictures", "-o", "unlearned");
     }
 
     private static string CommandLine(string[] args) =>

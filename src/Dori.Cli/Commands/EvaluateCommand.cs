@@ -1,0 +1,118 @@
+using System.ComponentModel;
+using System.Globalization;
+using System.Text.Json;
+using Dori.Audit;
+using Dori.Diffusion;
+using Dori.Measures;
+using Spectre.Console;
+using Spectre.Console.Cli;
+using TorchSharp;
+
+namespace Dori.Cli.Commands;
+
+internal sealed class EvaluateSettings : CommonSettings
+{
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    public string Model { get; init; } = "";
+
+    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder")]
+    public string Ordinary { get; init; } = "";
+
+    [CommandOption("--images <DIR>"), Description("The removed pictures, an imagefolder: captions related to theirs are evaluated too")]
+    public string? Images { get; init; }
+
+    [CommandOption("-o|--output <RUN>"), Description("The folder for the results; one that holds the same run is resumed")]
+    public string Run { get; init; } = "";
+
+    [CommandOption("--captions <N>"), Description("Ordinary captions, one picture each"), DefaultValue(200)]
+    public int Captions { get; init; } = 200;
+
+    [CommandOption("--related <N>"), Description("Related captions at most"), DefaultValue(200)]
+    public int Related { get; init; } = 200;
+
+    [CommandOption("--diversity-captions <N>"), Description("Captions of each set that several pictures are drawn of, for diversity; 0 for none"), DefaultValue(16)]
+    public int DiversityCaptions { get; init; } = 16;
+
+    [CommandOption("--generations|-n <N>"), Description("Pictures of each of those"), DefaultValue(4)]
+    public int Generations { get; init; } = 4;
+
+    [CommandOption("--resamples <N>"), Description("Bootstrap samples for the intervals"), DefaultValue(200)]
+    public int Resamples { get; init; } = 200;
+
+    [CommandOption("--seed <N>"), Description("Every random number follows from it"), DefaultValue(0L)]
+    public long Seed { get; init; }
+
+    [CommandOption("--guidance <W>"), Description("Classifier-free guidance (default: the model's, else 7.5)")]
+    public double? Guidance { get; init; }
+
+    [CommandOption("--sampler <NAME>"), Description("ddim, pndm, euler, dpm-solver++ or dpm-solver++-karras (default: the model's)")]
+    public string? SamplerName { get; init; }
+
+    [CommandOption("--sampler-steps <N>"), Description("Sampler steps a picture (default: the model's, else 50)")]
+    public int? SamplerSteps { get; init; }
+
+    [CommandOption("--generation-batch <N>"), Description("Pictures generated at once, and captions of a chunk"), DefaultValue(10)]
+    public int GenerationBatch { get; init; } = 10;
+
+    [CommandOption("--features <FILE>"), Description("A TorchScript feature network with its preset beside it (FILE.json); it is code and will be run (default: the copy detector's descriptors)")]
+    public string? Features { get; init; }
+
+    [CommandOption("--clip <DIR>"), Description("A CLIP model's folder (default: the model's own clip folder)")]
+    public string? Clip { get; init; }
+
+    [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
+    public string? CopyDetector { get; init; }
+
+    [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
+    public string? Preset { get; init; }
+
+    public QualityOptions Options(ModelDefaults defaults) => new()
+    {
+        Captions = Captions,
+        Related = Related,
+        DiversityCaptions = DiversityCaptions,
+        DiversityGenerations = Generations,
+        Seed = Seed,
+        Chunk = GenerationBatch,
+        Guidance = Guidance ?? defaults.Guidance,
+        Sampler = SamplerName ?? defaults.Sampler,
+        SamplerSteps = SamplerSteps ?? defaults.SamplerSteps,
+        Resamples = Resamples,
+    };
+}
+
+/// <summary>What a model's ordinary pictures are worth: distances to real ones, fit to their captions, diversity.</summary>
+internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
+{
+    protected override int Execute(CommandContext context, EvaluateSettings settings, CancellationToken cancellation)
+    {
+        if (settings.Ordinary.Length == 0) throw new DoriException("evaluate: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: models/emoji/ordinary.tar)");
+        if (settings.Run.Length == 0) throw new DoriException("evaluate: -o RUN is missing: the folder for the results");
+        string[] removed = settings.Images is { } images ? Removed(PictureSet.Load(images)) : [];
+        var request = new QualityRequest(settings.Ordinary, settings.Clip, settings.Features, settings.CopyDetector, settings.Preset, removed);
+        using var scope = torch.NewDisposeScope();
+        QualitySummary summary = new QualityJob(shell, settings).Run(settings.Model, request, settings.Run, settings.Options).Summary;
+        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(summary, QualityJson.Default.QualitySummary));
+        else if (!settings.Quiet) Print(summary, settings.Run);
+        return DoriApp.Done;
+    }
+
+    /// <summary>Captions of what is audited; controls were never learnt, and so not removed.</summary>
+    public static string[] Removed(PictureSet set) => [.. set.Items.Where(item => item.Role != "control" && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
+
+    private void Print(QualitySummary summary, string run)
+    {
+        var table = new Table().Border(TableBorder.Simple).AddColumns("captions", "pictures", "Frechet, 95 %", "real pictures'", "kernel x 1000, 95 %", "CLIP score, 95 %", "real pictures'", "similarity among a caption's, 95 %");
+        foreach (QualitySet set in summary.Sets)
+            table.AddRow(set.Name, $"{set.Figures.Captions}", Show(set.Figures.FrechetDistance), set.FrechetFloor is { } floor ? Number(floor) : "-", Show(set.Figures.KernelDistance, 1000), Show(set.Figures.ClipScore),
+                Number(set.Figures.RealClipScore), set.Figures.Diversity is { } diversity ? Show(diversity) : "-");
+        shell.Console.Write(table);
+        shell.Console.WriteLine($"Features: {summary.FeatureNetwork}; CLIP: {summary.Clip}; similarity: {summary.CopyDetector}.");
+        foreach (string warning in summary.Warnings) shell.Console.WriteLine($"Note: {warning}");
+        shell.Console.WriteLine($"Figures: {Path.Combine(run, "quality.json")}");
+    }
+
+    private static string Show(Interval i, double scale = 1) => $"{Number(i.Value * scale)} ({Number(i.Low * scale)} to {Number(i.High * scale)})";
+
+    private static string Number(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);
+}
