@@ -95,13 +95,17 @@ public sealed class AdversarialFineTuning : IDisposable
         control ??= new TrainingControl();
         ObjectDisposedException.ThrowIf(_finished, this);
         if (control.StateFile is { } file && File.Exists(file)) FineTuningCheckpoint.Restore(file, control.Identity, _adam, _average, _found, _history, _checks);
-        int saved = Step;
+        set_num_threads(_workers.ThreadsEach); // an element's last bit depends on how a tensor is cut for threads: here too, then, as in the workers
         try
         {
             while (true)
             {
                 control.Cancellation.ThrowIfCancellationRequested();
-                if (CheckIsDue) onCheck?.Invoke(Check(control.Cancellation));
+                if (CheckIsDue)
+                {
+                    _checks.Add(Check(control.Cancellation));
+                    onCheck?.Invoke(_checks[^1]);
+                }
                 if (Step >= Steps || ChecksAreClean) break;
                 if (_found.Count == 0 || _found[^1].Round != Step / _options.StepsPerSearch) Search(control.Cancellation);
                 Outer(control.Cancellation);
@@ -149,7 +153,7 @@ public sealed class AdversarialFineTuning : IDisposable
         // Three ways a picture: two searches, and pictures, whose cost in steps of a search is about samplerSteps * generations * 2 / (2.2 * batch) each.
         double generation = 3.0 * _model.Defaults.SamplerSteps * held.Generations * 2 / (2.2 * _options.SearchBatch);
         double checks = Math.Ceiling((double)Steps / held.Every) * Math.Min(held.Pictures, _pictures.Count);
-        return time + search * (checks * (2.0 * _model.Defaults.SearchSteps + generation) / _workers.Count);
+        return time + search * (checks * (2.0 * held.SearchSteps + generation) / _workers.Count);
 
         TimeSpan Second(Action action)
         {
@@ -166,7 +170,6 @@ public sealed class AdversarialFineTuning : IDisposable
     {
         HeldOutCheck? check = null;
         Frozen(() => WithResult(() => check = AdversarialFineTuningHeldOut.Run(_model, _detector, _pictures, _options.HeldOut!, Step, _heldOut, _workers, cancellation)));
-        _checks.Add(check!);
         return check!;
     }
 
@@ -201,7 +204,6 @@ public sealed class AdversarialFineTuning : IDisposable
         double norm;
         try
         {
-            set_num_threads(_workers.Count * _workers.ThreadsEach);
             norm = _adam.Step(gradients);
         }
         finally

@@ -56,11 +56,11 @@ internal static class AdversarialFineTuningHeldOut
                 ModelDefaults defaults = model.Defaults;
                 var search = new SearchOptions
                 {
-                    Steps = defaults.SearchSteps,
+                    Steps = options.SearchSteps,
                     Batch = defaults.SearchBatch,
                     MicroBatch = defaults.SearchBatch,
                     LearningRate = defaults.SearchLearningRate,
-                    SnapshotSteps = [defaults.SearchSteps],
+                    SnapshotSteps = [options.SearchSteps],
                 };
                 using SearchResult result = DoriSearch.Run(model, picture.Latents, start, search, source.Derive("search"), cancellation: cancellation);
                 return result.Snapshots[0].Y.alias();

@@ -106,6 +106,7 @@ public sealed record AdversarialFineTuningOptions
             In("--check-every", held.Every, 1, 1_000_000);
             In("--check-pictures", held.Pictures, 1, 100_000);
             In("--check-generations", held.Generations, 1, 1000);
+            In("--check-search-steps", held.SearchSteps, 1, 100_000);
             In("--check-patience", held.Patience, 0, 1000);
         }
         if (wrong.Count > 0) throw new DoriException(string.Join("; ", wrong));
@@ -126,6 +127,8 @@ public sealed record HeldOutOptions
     public int Pictures { get; init; } = 4;
     /// <summary>Pictures generated from each prompt and each search.</summary>
     public int Generations { get; init; } = 4;
+    /// <summary>Steps of each search: as many as the audit will take.</summary>
+    public int SearchSteps { get; init; } = 50;
     /// <summary>Checks in a row that must find nothing for training to stop early; 0: it never does.</summary>
     public int Patience { get; init; } = 2;
 }
