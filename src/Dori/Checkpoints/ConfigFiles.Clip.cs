@@ -24,6 +24,19 @@ public static partial class ConfigFiles
         return (ClipText(text, projection), ClipVision(vision, projection));
     });
 
+    /// <summary>How pictures are normalised: <c>image_mean</c> and <c>image_std</c> of a <c>preprocessor_config.json</c>, OpenAI's where it leaves them out.</summary>
+    /// <returns>Per channel, of pictures in [0, 1].</returns>
+    /// <exception cref="DoriException">Not readable, or not three numbers.</exception>
+    public static (float[] Mean, float[] Std) ReadClipNormalization(string path) => ConfigJson.Read(path, json =>
+    {
+        IReadOnlyList<double> mean = json.Numbers("image_mean", ClipMean, 3, -10, 10), std = json.Numbers("image_std", ClipStd, 3, 1e-4, 10);
+        if (!json.Bool("do_normalize", true)) (mean, std) = ([0, 0, 0], [1, 1, 1]);
+        return (mean.Select(value => (float)value).ToArray(), std.Select(value => (float)value).ToArray());
+    });
+
+    /// <summary>OpenAI's, and of nearly every CLIP since.</summary>
+    internal static readonly double[] ClipMean = [0.48145466, 0.4578275, 0.40821073], ClipStd = [0.26862954, 0.26130258, 0.27577711];
+
     private static ClipTextConfig ClipText(ConfigJson json, int projection)
     {
         int vocabulary = json.Int("vocab_size", 49408, 1, MostVocabulary);

@@ -106,6 +106,16 @@ internal sealed class ConfigJson
             : throw Refused(key, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
     }
 
+    /// <summary>A list of exactly <paramref name="count"/> finite numbers in [<paramref name="least"/>, <paramref name="most"/>].</summary>
+    public IReadOnlyList<double> Numbers(string key, IReadOnlyList<double> otherwise, int count, double least, double most)
+    {
+        if (Find(key) is not { } value) return otherwise;
+        return IsList(value, count) && value.GetArrayLength() == count
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double number) && number >= least && number <= most)
+            ? [.. value.EnumerateArray().Select(item => item.GetDouble())]
+            : throw Refused(key, string.Create(CultureInfo.InvariantCulture, $"a list of {count} numbers from {least} to {most}"));
+    }
+
     public bool Bool(string key, bool otherwise) => Find(key) switch
     {
         null => otherwise,

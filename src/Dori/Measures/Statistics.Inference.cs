@@ -108,6 +108,14 @@ public static partial class Statistics
         return ConformalPValue(bar, permuted);
     }
 
+    /// <summary>The middle share of values: its two ends.</summary>
+    internal static (double Low, double High) Percentiles(IEnumerable<double> values, double level)
+    {
+        double[] sorted = Numbers(values);
+        Array.Sort(sorted);
+        return (Quantile(sorted, (1 - level) / 2), Quantile(sorted, (1 + level) / 2));
+    }
+
     /// <summary>Linear interpolation between order statistics (the common "type 7").</summary>
     private static double Quantile(double[] sorted, double share)
     {

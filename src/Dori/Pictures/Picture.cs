@@ -24,9 +24,14 @@ public static partial class Picture
     /// </summary>
     /// <returns>(3, H, W) float32 in [0, 1].</returns>
     /// <exception cref="DoriException">The file is missing, cut off, damaged, too large, or not a picture.</exception>
-    public static Tensor Load(string path)
+    public static Tensor Load(string path) => Decode(Read(path), path);
+
+    /// <summary>A picture from the bytes of its file.</summary>
+    /// <param name="file">PNG, JPEG or WebP.</param>
+    /// <param name="path">What an error calls it.</param>
+    /// <inheritdoc cref="Load"/>
+    public static Tensor Decode(byte[] file, string path)
     {
-        byte[] file = Read(path);
         using SKData data = SKData.CreateCopy(file);
         using SKCodec codec = SKCodec.Create(data)
             ?? throw new DoriException($"{path}: not a picture that can be read; PNG, JPEG or WebP is wanted");

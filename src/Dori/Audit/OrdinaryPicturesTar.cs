@@ -1,0 +1,158 @@
+using System.Formats.Tar;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Dori.Audit;
+
+/// <summary>
+/// A webdataset: an uncompressed tar whose members of one name, up to the extension, belong together. The archive is walked once for its
+/// captions and the pictures' places; nothing is ever unpacked to disk.
+/// </summary>
+internal sealed class OrdinaryTar : IOrdinarySource
+{
+    private const int MostPairs = 5_000_000;
+    private const long LongestCaption = 1 << 16, LargestPicture = 1L << 28;
+    private const int Block = 512;
+    private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private sealed record Place(string Name, long Offset, int Length);
+
+    private readonly string _path;
+    private readonly SafeFileHandle _file;
+    private readonly Place[] _pictures;
+
+    private OrdinaryTar(string path, SafeFileHandle file, Place[] pictures, IReadOnlyList<string> captions) =>
+        (_path, _file, _pictures, Captions) = (path, file, pictures, captions);
+
+    public IReadOnlyList<string> Captions { get; }
+
+    public static OrdinaryTar Open(string path)
+    {
+        SafeFileHandle? file = null;
+        try
+        {
+            file = File.OpenHandle(path);
+            CheckEnds(path, file);
+            var pictures = new List<(string Key, Place Place)>();
+            var captions = new Dictionary<string, string>(StringComparer.Ordinal);
+            var keys = new HashSet<string>(StringComparer.Ordinal);
+            using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read))
+            using (var reader = new TarReader(stream))
+                while (reader.GetNextEntry() is { } entry)
+                {
+                    CheckHeader(path, file, entry);
+                    Take(path, entry, RandomAccess.GetLength(file), pictures, captions, keys);
+                }
+            if (pictures.Count == 0) throw new DoriException($"{path}: the archive holds no pictures (.png, .jpg, .jpeg, .webp)");
+            string[] ordered = [.. pictures.Select(p => captions.TryGetValue(p.Key, out string? caption) ? caption
+                : throw new DoriException($"{path}: {Shown(p.Place.Name)} has no caption: {Shown(p.Key)}.txt is missing"))];
+            return new OrdinaryTar(path, file, [.. pictures.Select(p => p.Place)], ordered);
+        }
+        catch (Exception e)
+        {
+            file?.Dispose();
+            throw e switch
+            {
+                EndOfStreamException => new DoriException($"{path}: the archive is cut off; fetch it again", e),
+                // TarReader's checks of headers and numbers
+                InvalidDataException or FormatException or OverflowException or ArgumentException => new DoriException($"{path}: not a tar archive, or damaged: {e.Message}", e),
+                IOException or UnauthorizedAccessException => new DoriException($"{path}: cannot be read: {e.Message}", e),
+                _ => e,
+            };
+        }
+    }
+
+    /// <summary>
+    /// A tar ends with blocks of zeros, and the reader takes an archive without them for whole: cut between two members, it would only look shorter.
+    /// </summary>
+    private static void CheckEnds(string path, SafeFileHandle file)
+    {
+        long length = RandomAccess.GetLength(file);
+        Span<byte> block = stackalloc byte[Block];
+        if (length >= 2 && RandomAccess.Read(file, block[..2], 0) == 2 && block[0] == 0x1f && block[1] == 0x8b)
+            throw new DoriException($"{path}: a compressed archive; unpack it with gunzip, since pictures are read from any place of it");
+        if (length < 2 * Block) throw new DoriException($"{path}: not a tar archive");
+        if (length % Block != 0 || RandomAccess.Read(file, block, length - Block) != Block || block.ContainsAnyExcept((byte)0))
+            throw new DoriException($"{path}: the archive is cut off (it does not end with zeros), or not a tar archive; fetch it again");
+    }
+
+    /// <summary>The header's checksum, which .NET's reader does not look at: the sum of its bytes, its own eight counted as blanks.</summary>
+    private static void CheckHeader(string path, SafeFileHandle file, TarEntry entry)
+    {
+        const int checksumAt = 148, checksumLength = 8;
+        Span<byte> header = stackalloc byte[Block];
+        if (entry.DataOffset < Block) return; // a member without data has no place to look at
+        if (RandomAccess.Read(file, header, entry.DataOffset - Block) == Block)
+        {
+            header.Slice(checksumAt, checksumLength).Fill((byte)' ');
+            int sum = 0;
+            foreach (byte b in header) sum += b;
+            if (sum == entry.Checksum) return;
+        }
+        throw new DoriException($"{path}: not a tar archive, or damaged: the header of {Shown(entry.Name)} has another checksum than it says; fetch it again");
+    }
+
+    private static void Take(string path, TarEntry entry, long fileLength, List<(string, Place)> pictures, Dictionary<string, string> captions, HashSet<string> keys)
+    {
+        if (entry.EntryType is TarEntryType.Directory or TarEntryType.GlobalExtendedAttributes) return;
+        string name = entry.Name.StartsWith("./", StringComparison.Ordinal) ? entry.Name[2..] : entry.Name;
+        if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
+            throw new DoriException($"{path}: {Shown(name)} is a {entry.EntryType}; only files belong into a webdataset");
+        // Nothing is unpacked, but whoever unpacks this archive elsewhere would be harmed: its maker is not to be trusted.
+        if (name.Length == 0 || name[0] == '/' || name.Contains('\\', StringComparison.Ordinal) || name.Contains(':', StringComparison.Ordinal) || name.Split('/').Any(part => part is "" or "." or ".."))
+            throw new DoriException($"{path}: \"{Shown(name)}\" is not a path inside the archive");
+        int dot = name.IndexOf('.', name.LastIndexOf('/') + 1);
+        if (dot < 0) return;
+        (string key, string extension) = (name[..dot], name[dot..].ToLowerInvariant());
+        if (extension == ".txt")
+        {
+            if (!captions.TryAdd(key, Caption(path, name, entry))) throw new DoriException($"{path}: {Shown(name)} is there twice");
+        }
+        else if (PictureSet.Extensions.Contains(extension))
+        {
+            if (!keys.Add(key)) throw new DoriException($"{path}: {Shown(key)} has two pictures");
+            if (pictures.Count == MostPairs) throw new DoriException($"{path}: holds more than {MostPairs} pictures; split it");
+            if (entry.Length is < 1 or > LargestPicture) throw new DoriException($"{path}: {Shown(name)} has {entry.Length} bytes; 1 to {LargestPicture} is possible");
+            if (entry.DataOffset < 0 || entry.DataOffset > fileLength - entry.Length) throw new DoriException($"{path}: the archive is cut off in {Shown(name)}; fetch it again");
+            pictures.Add((key, new Place(name, entry.DataOffset, (int)entry.Length)));
+        }
+    }
+
+    private static string Caption(string path, string name, TarEntry entry)
+    {
+        if (entry.Length > LongestCaption) throw new DoriException($"{path}: {Shown(name)} is {entry.Length} bytes long; a caption has at most {LongestCaption}");
+        var bytes = new byte[entry.Length];
+        entry.DataStream?.ReadExactly(bytes);
+        try
+        {
+            string caption = s_strict.GetString(bytes).Trim();
+            return caption.Length > 0 ? caption : throw new DoriException($"{path}: {Shown(name)} is empty; ordinary pictures need a caption each");
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new DoriException($"{path}: {Shown(name)} is not UTF-8", e);
+        }
+    }
+
+    public byte[] Read(int index)
+    {
+        Place place = _pictures[index];
+        var bytes = new byte[place.Length];
+        for (int at = 0; at < bytes.Length;)
+        {
+            int read = RandomAccess.Read(_file, bytes.AsSpan(at), place.Offset + at);
+            if (read == 0) throw new DoriException($"{_path}: the archive has been cut off since it was opened");
+            at += read;
+        }
+        return bytes;
+    }
+
+    public string NameOf(int index) => $"{_path}: {Shown(_pictures[index].Name)}";
+
+    public string Sha256() => PictureSet.HashOfFile(_path);
+
+    public void Dispose() => _file.Dispose();
+
+    private static string Shown(string name) => name.Length <= 120 ? name : name[..120] + "...";
+}
