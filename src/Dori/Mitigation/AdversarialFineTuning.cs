@@ -146,7 +146,7 @@ public sealed class AdversarialFineTuning : IDisposable
             TrainingRows rows = Rows(latents, y, count, trial);
             foreach (Tensor gradient in rows.Gradient(_model, _trained, count / _workers.Count, _workers).Gradients) gradient.Dispose();
         });
-        int rounds = Steps / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
+        int rounds = (Steps + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
         double stepWaves = Math.Ceiling((double)pieces / _workers.Count);
         TimeSpan time = search * (rounds * waves * (double)_options.SearchSteps) + step * (Steps * stepWaves);
         if (_options.HeldOut is not { } held) return time;

@@ -10,6 +10,8 @@ public sealed record AdversarialFineTuningOptions
 {
     /// <summary>Passes over the pictures: in each, every picture is searched for once (times <see cref="SearchesPerPicture"/>). Published: 5.</summary>
     public int Epochs { get; init; } = 5;
+    /// <summary>Outer steps in all; null: as many as the passes come to.</summary>
+    public int? Steps { get; init; }
     /// <summary>Pictures whose searches are renewed together and trained against together. Own choice.</summary>
     public int PictureBatch { get; init; } = 4;
     /// <summary>Outer steps for each renewal of the searches. Published: the search is made anew in every step.</summary>
@@ -71,7 +73,7 @@ public sealed record AdversarialFineTuningOptions
     }
 
     /// <summary>Outer steps in all for so many pictures.</summary>
-    public int StepsFor(int pictures) => checked((Epochs * pictures + BatchOf(pictures) - 1) / BatchOf(pictures) * StepsPerSearch);
+    public int StepsFor(int pictures) => Steps ?? checked((Epochs * pictures + BatchOf(pictures) - 1) / BatchOf(pictures) * StepsPerSearch);
 
     /// <summary>Pictures in a batch where there are so many in all.</summary>
     internal int BatchOf(int pictures) => Math.Min(PictureBatch, pictures);
@@ -84,6 +86,7 @@ public sealed record AdversarialFineTuningOptions
     {
         var wrong = new List<string>();
         In("--epochs", Epochs, 1, 100_000);
+        In("--steps", Steps ?? 1, 1, 10_000_000);
         In("--picture-batch", PictureBatch, 1, 4096);
         In("--steps-per-search", StepsPerSearch, 1, 100_000);
         In("--searches", SearchesPerPicture, 1, 1000);
