@@ -25,16 +25,15 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         if (settings.Images.Length == 0) throw new DoriException($"{verb}: --images DIR is missing: the folder with the pictures to forget");
         if (settings.Ordinary.Length == 0) throw new DoriException($"{verb}: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: models/emoji/ordinary.tar)");
         if (settings.Output.Length == 0) throw new DoriException($"{verb}: -o NEWMODEL is missing: the folder for the new model");
-        if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
         if (settings.SaveEvery < 1) throw new DoriException($"--save-every {settings.SaveEvery}: at least 1 is wanted");
         if (settings.DtypeName is not (null or "float32")) throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
         DiffusersFolder.CheckTarget(settings.Output);
         string work = settings.Work ?? Path.TrimEndingDirectorySeparator(settings.Output) + ".work";
 
         DiffusersFolder folder = DiffusersFolder.Open(settings.Model);
-        PictureSet set = PictureSet.Load(settings.Images).Where(item => item.Role != "control");
-        if (settings.Limit is { } limit) set = set.Limit(limit);
-        if (set.Items.Count == 0) throw new DoriException($"{settings.Images}: no pictures to forget: every one has the role control");
+        PictureSet set = settings.Pictures();
+        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
         using OrdinaryPictures pictures = OrdinaryPictures.Load(settings.Ordinary, settings.OrdinaryLimit);
         using TorchScriptCopyDetector detector = LoadDetector(settings);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device);
@@ -68,10 +67,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         };
 
         using var training = new AdversarialFineTuning(model, detector, forget, [.. surrogates.Select(s => s.Latents)], ordinary, options, workers);
-        string state = Path.Combine(work, "state.safetensors");
-        if (!settings.Quiet)
-            Say(settings, $"{training.Steps} steps on {training.TrainedNumbers} numbers{(File.Exists(state) ? ", going on from the work folder" : "")}; the whole takes about {UnitProgress.Show(training.Estimate(shell.Elapsed))}");
-        Train(settings, training, detector.Preset.Threshold, state, Hash(record.ToJson()));
+        Train(settings, training, detector.Preset.Threshold, Path.Combine(work, "state.safetensors"), Hash(record.ToJson()));
         record = record with { Steps = training.Step, PlannedSteps = training.Steps, Checks = training.Checks, Losses = training.History };
         var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         folder.SaveWithUNet(settings.Output, name => weights[name], Card(folder, record));
@@ -110,21 +106,29 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
 
     private void Train(MitigateAdversarialSettings settings, AdversarialFineTuning training, double threshold, string state, string identity)
     {
-        TimeSpan begun = shell.Elapsed();
+        bool live = shell.Console.Profile.Out.IsTerminal && shell.Console.Profile.Capabilities.Interactive;
         int first = 0, said = 0;
-        training.Run(new TrainingControl { OnStep = OnStep, Cancellation = shell.Interrupted, StateFile = state, Identity = identity, SaveEvery = settings.SaveEvery },
-            check => Say(settings, string.Create(CultureInfo.InvariantCulture,
-                $"check at step {check.Step}: {check.Retained(threshold)} of {check.Prompt.Count} come back (largest similarity by prompt {check.Prompt.Max():0.00}, by search {check.Search.Max():0.00}, from noise {check.Random.Max():0.00})")));
+        TimeSpan begun = shell.Elapsed();
+        var control = new TrainingControl { OnStep = OnStep, Cancellation = shell.Interrupted, StateFile = state, Identity = identity, SaveEvery = settings.SaveEvery };
+        training.Resume(control);
+        first = training.Step;
+        said = (int)(first * 20L / training.Steps);
+        if (!settings.Quiet)
+            Say(settings, $"{training.Steps} steps on {training.TrainedNumbers} numbers, {first} done already; about {UnitProgress.Show(training.Estimate(shell.Elapsed))}");
+        begun = shell.Elapsed();
+        training.Run(control, check => Say(settings, string.Create(CultureInfo.InvariantCulture,
+            $"{(live ? "\n" : "")}check at step {check.Step}: {check.Retained(threshold)} of {check.Prompt.Count} come back (largest similarity by prompt {check.Prompt.Max():0.00}, by search {check.Search.Max():0.00}, from noise {check.Random.Max():0.00})")));
+        if (live && !settings.Quiet) shell.Error.WriteLine();
 
         void OnStep(TrainingProgress progress)
         {
             if (settings.Quiet) return;
-            if (first == 0) first = progress.Step - 1;
             double share = (double)(progress.Step - first) / (progress.Steps - first);
             TimeSpan left = (shell.Elapsed() - begun) * (1 / share - 1);
             string line = string.Create(CultureInfo.InvariantCulture,
                 $"step {progress.Step} of {progress.Steps}  loss: ordinary {progress.Losses["ordinary"]:0.000}, adversarial {progress.Losses["adversarial"]:0.000}  {UnitProgress.Show(left)} left");
-            if (shell.Console.Profile.Out.IsTerminal && shell.Console.Profile.Capabilities.Interactive) shell.Error.Write("\r" + line.PadRight(Math.Max(20, shell.Console.Profile.Width - 1)) + (progress.Step == progress.Steps ? "\n" : ""));
+            int width = Math.Max(20, shell.Console.Profile.Width - 1);
+            if (live) shell.Error.Write("\r" + line.PadRight(width)[..width]);
             else if (progress.Step * 20L / progress.Steps > said) // twenty plain lines
             {
                 said = (int)(progress.Step * 20L / progress.Steps);

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Globalization;
+using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Spectre.Console.Cli;
@@ -23,6 +24,12 @@ internal sealed class MitigateAdversarialSettings : CommonSettings
 
     [CommandOption("--work <DIR>"), Description("Surrogates and the training's state; the same command resumes from it (default: NEWMODEL.work)")]
     public string? Work { get; init; }
+
+    [CommandOption("--list <FILE>"), Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
+    public string? List { get; init; }
+
+    [CommandOption("--kinds <LIST>"), Description("Which pictures, by commas: verbatim, template, or none for those without a kind (default: all)")]
+    public string? Kinds { get; init; }
 
     [CommandOption("--limit <N>"), Description("The first N pictures of each kind")]
     public int? Limit { get; init; }
@@ -116,6 +123,23 @@ internal sealed class MitigateAdversarialSettings : CommonSettings
 
     [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
+
+    /// <summary>The pictures to forget.</summary>
+    public PictureSet Pictures()
+    {
+        string[] kinds = Kinds is null ? ["verbatim", "template", ""] : [.. Kinds.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Kind)];
+        PictureSet set = (List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images)).Where(item => item.Role != "control" && kinds.Contains(item.Kind));
+        if (set.Items.Count == 0) throw new DoriException($"{Images}: no pictures to forget: every one has the role control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
+        if (Limit is not { } limit) return set;
+        return limit >= 1 ? set.Limit(limit) : throw new DoriException($"--limit {limit}: at least 1 is wanted");
+
+        static string Kind(string name) => name switch
+        {
+            "verbatim" or "template" => name,
+            "none" => "",
+            _ => throw new DoriException($"--kinds: \"{name}\" is not known; verbatim, template and none are possible"),
+        };
+    }
 
     /// <summary>The command line over the preset.</summary>
     public AdversarialFineTuningOptions Options(DiffusionModel model)

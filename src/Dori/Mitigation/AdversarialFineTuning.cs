@@ -28,7 +28,7 @@ public sealed class AdversarialFineTuning : IDisposable
     private readonly List<FoundEmbeddings> _found = [];
     private readonly List<double[]> _history = [];
     private readonly List<HeldOutCheck> _checks = [];
-    private bool _finished;
+    private bool _finished, _resumed;
 
     /// <param name="model">In float32.</param>
     /// <param name="pictures">At least one; not owned.</param>
@@ -82,6 +82,15 @@ public sealed class AdversarialFineTuning : IDisposable
     private bool ChecksAreClean => _options.HeldOut is { Patience: > 0 and var patience } && _checks.Count >= patience
         && _checks.TakeLast(patience).All(check => check.Retained(_detector.Preset.Threshold) == 0);
 
+    /// <summary>Takes over the state file where there is one; <see cref="Run"/> does it by itself.</summary>
+    /// <exception cref="DoriException">A state of another training.</exception>
+    public void Resume(TrainingControl control)
+    {
+        if (_resumed) return;
+        _resumed = true;
+        if (control.StateFile is { } file && File.Exists(file)) FineTuningCheckpoint.Restore(file, control.Identity, _adam, _average, _found, _history, _checks);
+    }
+
     /// <summary>
     /// Trains to the end, from the state file where there is one. Afterwards the UNet holds the result: averaged weights where asked, low-rank updates merged.
     /// What an interrupted training leaves in the UNet is half trained and to be thrown away.
@@ -94,7 +103,7 @@ public sealed class AdversarialFineTuning : IDisposable
     {
         control ??= new TrainingControl();
         ObjectDisposedException.ThrowIf(_finished, this);
-        if (control.StateFile is { } file && File.Exists(file)) FineTuningCheckpoint.Restore(file, control.Identity, _adam, _average, _found, _history, _checks);
+        Resume(control);
         set_num_threads(_workers.ThreadsEach); // an element's last bit depends on how a tensor is cut for threads: here too, then, as in the workers
         try
         {
@@ -128,7 +137,7 @@ public sealed class AdversarialFineTuning : IDisposable
         }
     }
 
-    /// <summary>How long <see cref="Run"/> would take from the first step, from a trial of one step of the inner search and one piece of an outer step on every worker.</summary>
+    /// <summary>How long <see cref="Run"/> will take for the steps that are left, from a trial of one step of the inner search and one piece of an outer step on every worker.</summary>
     /// <param name="clock">Time since some moment.</param>
     public TimeSpan Estimate(Func<TimeSpan> clock)
     {
@@ -146,13 +155,13 @@ public sealed class AdversarialFineTuning : IDisposable
             TrainingRows rows = Rows(latents, y, count, trial);
             foreach (Tensor gradient in rows.Gradient(_model, _trained, count / _workers.Count, _workers).Gradients) gradient.Dispose();
         });
-        int rounds = (Steps + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
+        int left = Steps - Step, rounds = (left + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
         double stepWaves = Math.Ceiling((double)pieces / _workers.Count);
-        TimeSpan time = search * (rounds * waves * (double)_options.SearchSteps) + step * (Steps * stepWaves);
+        TimeSpan time = search * (rounds * waves * (double)_options.SearchSteps) + step * (left * stepWaves);
         if (_options.HeldOut is not { } held) return time;
         // Three ways a picture: two searches, and pictures, whose cost in steps of a search is about samplerSteps * generations * 2 / (2.2 * batch) each.
         double generation = 3.0 * _model.Defaults.SamplerSteps * held.Generations * 2 / (2.2 * _options.SearchBatch);
-        double checks = Math.Ceiling((double)Steps / held.Every) * Math.Min(held.Pictures, _pictures.Count);
+        double checks = Math.Ceiling((double)left / held.Every) * Math.Min(held.Pictures, _pictures.Count);
         return time + search * (checks * (2.0 * held.SearchSteps + generation) / _workers.Count);
 
         TimeSpan Second(Action action)

@@ -1,3 +1,4 @@
+using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Tests.Support;
@@ -212,5 +213,30 @@ public class AdversarialFineTuningTests
             bool attention = name.Contains(".attn", StringComparison.Ordinal) && name.EndsWith("weight", StringComparison.Ordinal);
             Assert.Equal(attention, (parameter - before[name]).abs().max().item<float>() > 0);
         }
+    }
+
+    /// <summary>The whole method on one picture, in about three minutes: the prompt must fall silent, and the search must find less than before.</summary>
+    [Fact(Explicit = true), Trait("Category", "Slow")]
+    public void A_picture_is_forgotten()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        MemorizedPicture picture = sample.Picture("verbatim-00.png", "pea pod and pinched fingers on a wavy brown background");
+        using var surrogates = new Surrogates(sample.Model, AdversarialFineTuningSample.Detector, SurrogateOptions.For(sample.Model), new Workers(2, 1), null);
+        using SurrogateSet made = surrogates.For(picture, "");
+        using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 200);
+        using OrdinaryPairs pairs = OrdinaryPairs.Encode(sample.Model, AdversarialFineTuningSample.Detector, Enumerable.Range(0, ordinary.Count).Select(i => (ordinary.Picture(i, 64), ordinary.Captions[i])), [picture]);
+        AdversarialFineTuningOptions options = AdversarialFineTuningOptions.For(sample.Model) with
+        {
+            Steps = 96, SearchBatch = 4, OrdinaryPairs = 12, EmaDecay = 0, HeldOut = new HeldOutOptions { Every = 96, Pictures = 1, Generations = 4, Patience = 0 },
+        };
+        HeldOutCheck before = AdversarialFineTuningHeldOut.Run(sample.Model, AdversarialFineTuningSample.Detector, [picture], options.HeldOut, 0, RandomSource.For("before"), new Workers(2, 1), CancellationToken.None);
+        Assert.Equal(1, before.Retained(0.7));
+        using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, [picture], [made.Latents], pairs, options, new Workers(2, 1));
+        training.Run();
+        HeldOutCheck after = training.Checks[^1];
+        TestContext.Current.SendDiagnosticMessage($"before {before.Prompt[0]:0.00} {before.Search[0]:0.00} {before.Random[0]:0.00}, after {after.Prompt[0]:0.00} {after.Search[0]:0.00} {after.Random[0]:0.00}");
+        Assert.InRange(after.Prompt[0], -1, 0.7);
+        Assert.True(after.Search[0] < before.Search[0] - 0.1 && after.Random[0] < before.Random[0] - 0.1);
     }
 }
