@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using static TorchSharp.torch;
 
 namespace Dori.Diffusion;
@@ -19,9 +20,9 @@ internal static class Ddim
             latents = run.Step(k, latents, timesteps[k], 1, (z, output) =>
             {
                 (Tensor original, Tensor epsilon) = run.Schedule.Prediction == PredictionType.Velocity
-                    ? (signal * z - sigma * output, signal * output + sigma * z)
-                    : ((z - sigma * output) / signal, output);
-                return Math.Sqrt(previous) * original + Math.Sqrt(1 - previous) * epsilon;
+                    ? (z.Times(signal) - output.Times(sigma), output.Times(signal).Plus(z.Times(sigma)))
+                    : ((z - output.Times(sigma)).Over(signal), output);
+                return original.Times(Math.Sqrt(previous)).Plus(epsilon.Times(Math.Sqrt(1 - previous)));
             });
         }
         return latents;

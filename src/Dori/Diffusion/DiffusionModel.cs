@@ -56,11 +56,11 @@ public sealed class DiffusionModel : IDisposable
         ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer);
         if (tokenizer.VocabularySize > folder.TextEncoder.VocabSize || tokenizer.MaxLength > folder.TextEncoder.MaxPositionEmbeddings)
             throw new DoriException($"{folder.Path}: tokenizer has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, text_encoder takes {folder.TextEncoder.VocabSize} and {folder.TextEncoder.MaxPositionEmbeddings}");
-        using (WeightSet weights = folder.OpenTextEncoder())
+        using (WeightSet weights = folder.OpenTextEncoder(), vaeWeights = folder.OpenVae(), unetWeights = folder.OpenUNet())
         {
+            PlausibleSize.Check(folder, weights, vaeWeights, unetWeights);
             var text = new ClipTextModel(folder.TextEncoder);
             ModuleLoader.Load(text, weights, "text_encoder", CheckpointKeys.TextEncoder, CheckpointKeys.TextEncoderIgnorable);
-            using WeightSet vaeWeights = folder.OpenVae(), unetWeights = folder.OpenUNet();
             var vae = new AutoencoderKL(folder.Vae);
             ModuleLoader.Load(vae, vaeWeights, "vae", CheckpointKeys.Vae);
             var unet = new UNet2DConditionModel(folder.UNet);

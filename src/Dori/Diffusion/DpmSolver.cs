@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using static TorchSharp.torch;
 
 namespace Dori.Diffusion;
@@ -30,11 +31,11 @@ internal static class DpmSolver
             latents = run.Step(k, latents, timesteps[k], 1, (z, output) =>
             {
                 Tensor original = run.Schedule.Prediction == PredictionType.Velocity
-                    ? signal * z - noise * output
-                    : (z - noise * output) / signal;
+                    ? z.Times(signal) - output.Times(noise)
+                    : (z - output.Times(noise)).Over(signal);
                 current = original.MoveToOuterDisposeScope();
-                Tensor direction = second ? original + (original - previous!) / (2 * ratio) : original;
-                return nextNoise / noise * z + weight * direction;
+                Tensor direction = second ? original.Plus((original - previous!).Over(2 * ratio)) : original;
+                return z.Times(nextNoise / noise).Plus(direction.Times(weight));
             });
             previous?.Dispose();
             previous = current;

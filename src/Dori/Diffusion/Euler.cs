@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using static TorchSharp.torch;
 
 namespace Dori.Diffusion;
@@ -16,7 +17,7 @@ internal static class Euler
         (float[] timesteps, double[] sigmas) = Levels(run.Schedule, run.Config, run.Steps);
         double largest = sigmas[0];
         // A start in the middle of the schedule has signal too, hence the variance of both.
-        latents = latents.mul_(run.Config.TimestepSpacing == "leading" ? Math.Sqrt(largest * largest + 1) : largest);
+        latents = latents.Times_(run.Config.TimestepSpacing == "leading" ? Math.Sqrt(largest * largest + 1) : largest);
         for (int k = 0; k < timesteps.Length; k++)
         {
             double sigma = sigmas[k], change = sigmas[k + 1] - sigma, variance = sigma * sigma + 1;
@@ -24,9 +25,9 @@ internal static class Euler
             {
                 // v = (x - x0 (sigma^2 + 1)) / (sigma sqrt(sigma^2 + 1)); the derivative is (x - x0) / sigma.
                 Tensor derivative = run.Schedule.Prediction == PredictionType.Velocity
-                    ? output / Math.Sqrt(variance) + x * (sigma / variance)
+                    ? output.Over(Math.Sqrt(variance)).Plus(x.Times(sigma / variance))
                     : output;
-                return x + change * derivative;
+                return x.Plus(derivative.Times(change));
             });
         }
         return latents;

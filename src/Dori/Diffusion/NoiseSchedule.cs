@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,12 +32,12 @@ public sealed class NoiseSchedule
         using var noGrad = no_grad();
         Tensor betas = config.BetaSchedule switch
         {
-            "scaled_linear" => linspace(Math.Sqrt(config.BetaStart), Math.Sqrt(config.BetaEnd), config.NumTrainTimesteps, float32).square(),
+            "scaled_linear" => linspace(Math.Sqrt(config.BetaStart), Math.Sqrt(config.BetaEnd), config.NumTrainTimesteps, float32).Squared(),
             "linear" => linspace(config.BetaStart, config.BetaEnd, config.NumTrainTimesteps, float32),
             _ => throw new DoriException($"scheduler_config.json: beta_schedule \"{config.BetaSchedule}\" is not supported; scaled_linear and linear are"),
         };
         if (config.RescaleBetasZeroSnr) betas = RescaleToZeroTerminalSnr(betas);
-        alphasCumprod = [.. (1 - betas).cumprod(0).data<float>()];
+        alphasCumprod = [.. betas.SubtractedFrom(1).cumprod(0).data<float>()];
     }
 
     /// <summary>a_t for t = 0 .. NumTrainTimesteps - 1, falling; the last is 0 where the config rescales to zero terminal signal.</summary>
@@ -51,7 +52,7 @@ public sealed class NoiseSchedule
     /// <param name="latents">z_0, (N, C, H, W), or anything that N x C x H x W broadcasts with.</param>
     /// <param name="noise">eps, (N, C, H, W), unit variance.</param>
     /// <param name="timesteps">(N), int64, 0 .. NumTrainTimesteps - 1.</param>
-    public Tensor AddNoise(Tensor latents, Tensor noise, Tensor timesteps) => Mix(latents, noise, timesteps, static (z, eps, signal, sigma) => signal * z + sigma * eps);
+    public Tensor AddNoise(Tensor latents, Tensor noise, Tensor timesteps) => Mix(latents, noise, timesteps, static (z, eps, signal, sigma) => (signal * z).Plus(sigma * eps));
 
     /// <summary>v = sqrt(a_t) eps - sqrt(1 - a_t) z_0 (Salimans and Ho 2022). Shapes as in <see cref="AddNoise"/>.</summary>
     public Tensor Velocity(Tensor latents, Tensor noise, Tensor timesteps) => Mix(latents, noise, timesteps, static (z, eps, signal, sigma) => signal * eps - sigma * z);
@@ -70,7 +71,7 @@ public sealed class NoiseSchedule
 
     /// <summary>The noise that a prediction at z_t stands for. Never the argument itself. Shapes as in <see cref="OriginalFromPrediction"/>.</summary>
     public Tensor EpsilonFromPrediction(Tensor prediction, Tensor noisy, Tensor timesteps) => Prediction == PredictionType.Velocity
-        ? Mix(noisy, prediction, timesteps, static (z, v, signal, sigma) => signal * v + sigma * z)
+        ? Mix(noisy, prediction, timesteps, static (z, v, signal, sigma) => (signal * v).Plus(sigma * z))
         : prediction.alias();
 
     private Tensor Mix(Tensor latents, Tensor other, Tensor timesteps, Func<Tensor, Tensor, Tensor, Tensor, Tensor> mix)
@@ -79,18 +80,18 @@ public sealed class NoiseSchedule
         long[] perExample = [-1, .. Enumerable.Repeat(1L, (int)Math.Max(latents.dim(), other.dim()) - 1)];
         // (N, 1, 1, 1); one example's a_t is taken from a small table, so that the device need not wait for the CPU
         Tensor alpha = tensor(alphasCumprod).to(latents.device).index_select(0, timesteps.to(latents.device)).reshape(perExample);
-        Tensor mixed = mix(latents.to(float32), other.to(float32), alpha.sqrt(), (1 - alpha).sqrt());
+        Tensor mixed = mix(latents.to(float32), other.to(float32), alpha.sqrt(), alpha.SubtractedFrom(1).sqrt());
         return mixed.to(latents.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1.</summary>
     private static Tensor RescaleToZeroTerminalSnr(Tensor betas)
     {
-        Tensor root = (1 - betas).cumprod(0).sqrt();
+        Tensor root = betas.SubtractedFrom(1).cumprod(0).sqrt();
         Tensor first = root[0], last = root[-1];
-        Tensor alphaBar = ((root - last) * (first / (first - last))).square();
+        Tensor alphaBar = ((root - last) * (first / (first - last))).Squared();
         Tensor ratios = alphaBar[TensorIndex.Slice(1)] / alphaBar[TensorIndex.Slice(0, -1)];
-        return 1 - cat([alphaBar[TensorIndex.Slice(0, 1)], ratios]);
+        return cat([alphaBar[TensorIndex.Slice(0, 1)], ratios]).SubtractedFrom(1);
     }
 }
 

@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using static TorchSharp.torch;
 
 namespace Dori.Diffusion;
@@ -23,7 +24,7 @@ internal static class Pndm
             (int t, int next) = k == 1 ? (timesteps[k] + stride, timesteps[k]) : (timesteps[k], timesteps[k] - stride);
             latents = run.Step(k, latents, timesteps[k], 1, (z, output) =>
             {
-                if (k == 1) return Transfer(run, start, (output + outputs[^1]) / 2, t, next);
+                if (k == 1) return Transfer(run, start, output.Plus(outputs[^1]).Over(2), t, next);
                 outputs.Add(output.alias().MoveToOuterDisposeScope());
                 return Transfer(run, z, Multistep(outputs), t, next);
             });
@@ -44,9 +45,9 @@ internal static class Pndm
     private static Tensor Multistep(List<Tensor> e) => e.Count switch
     {
         1 => e[^1],
-        2 => (3 * e[^1] - e[^2]) / 2,
-        3 => (23 * e[^1] - 16 * e[^2] + 5 * e[^3]) / 12,
-        _ => (55 * e[^1] - 59 * e[^2] + 37 * e[^3] - 9 * e[^4]) / 24,
+        2 => (e[^1].Times(3) - e[^2]).Over(2),
+        3 => (e[^1].Times(23) - e[^2].Times(16)).Plus(e[^3].Times(5)).Over(12),
+        _ => ((e[^1].Times(55) - e[^2].Times(59)).Plus(e[^3].Times(37)) - e[^4].Times(9)).Over(24),
     };
 
     /// <summary>Equation 9, from time t to an earlier one.</summary>
@@ -54,8 +55,8 @@ internal static class Pndm
     {
         double alpha = run.AlphaBar(t), previous = run.AlphaBar(next);
         double signal = Math.Sqrt(alpha), sigma = Math.Sqrt(1 - alpha);
-        Tensor epsilon = run.Schedule.Prediction == PredictionType.Velocity ? signal * output + sigma * z : output;
+        Tensor epsilon = run.Schedule.Prediction == PredictionType.Velocity ? output.Times(signal).Plus(z.Times(sigma)) : output;
         double denominator = alpha * Math.Sqrt(1 - previous) + Math.Sqrt(alpha * (1 - alpha) * previous);
-        return Math.Sqrt(previous / alpha) * z - (previous - alpha) / denominator * epsilon;
+        return z.Times(Math.Sqrt(previous / alpha)) - epsilon.Times((previous - alpha) / denominator);
     }
 }

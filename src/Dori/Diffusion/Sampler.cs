@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Native;
 using static TorchSharp.torch;
 
 namespace Dori.Diffusion;
@@ -106,7 +107,7 @@ internal sealed record SamplerRun(
         Tensor next;
         using (NewDisposeScope())
         {
-            Tensor input = inputScale == 1 ? latents.alias() : latents * inputScale;
+            Tensor input = inputScale == 1 ? latents.alias() : latents.Times(inputScale);
             using Tensor output = Predict(input, t);
             next = update(latents, output.to(float32)).MoveToOuterDisposeScope();
         }

@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,10 +23,10 @@ public static class FrechetDistance
         (Tensor meanB, Tensor covarianceB) = Moments(b);
         // tr (C1 C2)^(1/2) = tr (C1^(1/2) C2 C1^(1/2))^(1/2): symmetric, so its root needs no complex numbers.
         (Tensor values, Tensor vectors) = linalg.eigh(covarianceA);
-        Tensor rootA = matmul(vectors * values.clamp_min(0).sqrt(), vectors.t());
+        Tensor rootA = matmul(vectors * values.AtLeast(0).sqrt(), vectors.t());
         Tensor inner = matmul(matmul(rootA, covarianceB), rootA);
-        double cross = linalg.eigvalsh((inner + inner.t()) / 2).clamp_min(0).sqrt().sum().item<double>();
-        double between = (meanA - meanB).square().sum().item<double>();
+        double cross = linalg.eigvalsh(inner.Plus(inner.t()).Over(2)).AtLeast(0).sqrt().sum().item<double>();
+        double between = (meanA - meanB).Squared().sum().item<double>();
         return Math.Max(0, between + covarianceA.trace().item<double>() + covarianceB.trace().item<double>() - 2 * cross);
     }
 
@@ -34,6 +35,6 @@ public static class FrechetDistance
         Tensor x = features.detach().cpu().to(float64);
         Tensor mean = x.mean([0L]);
         Tensor centred = x - mean;
-        return (mean, matmul(centred.t(), centred) / (x.shape[0] - 1));
+        return (mean, matmul(centred.t(), centred).Over(x.shape[0] - 1));
     }
 }

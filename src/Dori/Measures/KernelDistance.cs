@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -56,7 +57,7 @@ public static class KernelDistance
         return withinA + withinB - 2 * ab.mean().item<double>();
     }
 
-    private static Tensor Kernel(Tensor a, Tensor b) => (matmul(a, b.t()) / a.shape[1] + 1).pow(3);
+    private static Tensor Kernel(Tensor a, Tensor b) => matmul(a, b.t()).Over(a.shape[1]).Plus(1).pow(TensorMath.Kept(3L));
 
     private static Tensor Choose(int from, int count, Func<int, int> below)
     {

@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,7 +15,7 @@ public static class Similarity
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        return matmul(a.to(float32), b.to(float32).t()).clamp(-1, 1).MoveToOuterDisposeScope();
+        return matmul(a.to(float32), b.to(float32).t()).Clamp(-1, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>Per generation, its similarity to the item: the maximum over the item's references.</summary>

@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -44,7 +45,7 @@ public sealed record Ssim(int KernelSize = 11, double Sigma = 1.5, double DataRa
         for (int scale = 0; scale < betas.Count; scale++)
         {
             (Tensor similarity, Tensor contrast) = Compare(a, b);
-            product = product * (scale == betas.Count - 1 ? similarity : contrast).pow(betas[scale]);
+            product = product * (scale == betas.Count - 1 ? similarity : contrast).pow(TensorMath.Kept(betas[scale]));
             if (scale == betas.Count - 1) break;
             a = nn.functional.avg_pool2d(a, 2);
             b = nn.functional.avg_pool2d(b, 2);
@@ -73,8 +74,8 @@ public sealed record Ssim(int KernelSize = 11, double Sigma = 1.5, double DataRa
     private (Tensor Similarity, Tensor Contrast) Compare(Tensor a, Tensor b)
     {
         long channels = a.shape[1], pad = KernelSize / 2;
-        Tensor offsets = arange(KernelSize, dtype: float64) - pad;
-        Tensor gauss = exp(-(offsets / Sigma).square() / 2);
+        Tensor offsets = TensorMath.Range(KernelSize, float64).Minus(pad);
+        Tensor gauss = exp((-offsets.Over(Sigma).Squared()).Over(2));
         gauss = (gauss / gauss.sum()).to(a.dtype).to(a.device);
         Tensor window = outer(gauss, gauss).expand(channels, 1, KernelSize, KernelSize);
         a = nn.functional.pad(a, [pad, pad, pad, pad], PaddingModes.Reflect);
@@ -82,11 +83,11 @@ public sealed record Ssim(int KernelSize = 11, double Sigma = 1.5, double DataRa
         Tensor Blur(Tensor x) => nn.functional.conv2d(x, window, groups: channels); // back at (N, C, H, W)
 
         Tensor meanA = Blur(a), meanB = Blur(b);
-        Tensor varianceA = (Blur(a * a) - meanA * meanA).clamp_min(0), varianceB = (Blur(b * b) - meanB * meanB).clamp_min(0);
+        Tensor varianceA = (Blur(a * a) - meanA * meanA).AtLeast(0), varianceB = (Blur(b * b) - meanB * meanB).AtLeast(0);
         Tensor covariance = Blur(a * b) - meanA * meanB;
         double c1 = Math.Pow(0.01 * DataRange, 2), c2 = Math.Pow(0.03 * DataRange, 2);
-        Tensor contrast = (2 * covariance + c2) / (varianceA + varianceB + c2);
-        Tensor similarity = (2 * meanA * meanB + c1) / (meanA * meanA + meanB * meanB + c1) * contrast;
+        Tensor contrast = covariance.Times(2).Plus(c2) / varianceA.Plus(varianceB).Plus(c2);
+        Tensor similarity = (meanA.Times(2) * meanB).Plus(c1) / (meanA * meanA).Plus(meanB * meanB).Plus(c1) * contrast;
         Tensor inside = contrast.narrow(2, pad, contrast.shape[2] - 2 * pad).narrow(3, pad, contrast.shape[3] - 2 * pad);
         return (similarity.mean([1L, 2, 3]), inside.mean([1L, 2, 3]));
     }

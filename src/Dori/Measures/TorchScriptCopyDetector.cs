@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Dori.Native;
 using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -67,7 +68,7 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
         var detector = new TorchScriptCopyDetector(preset, Convert.ToHexStringLower(SHA256.HashData(bytes)), module, device);
         try
         {
-            using Tensor grey = full([1, 3, 64, 64], 0.5f);
+            using Tensor grey = full([1, 3, 64, 64], TensorMath.Kept(0.5));
             detector.Describe(grey).Dispose();
             return detector;
         }
@@ -104,7 +105,7 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
             throw new DoriException($"copy detector {Preset.Name}: gives ({(descriptors is null ? "nothing" : string.Join(", ", descriptors.shape))}) for {x.shape[0]} pictures where the preset says {Preset.Dimension} values each; the preset does not fit the file");
         descriptors = descriptors.to(float32).cpu();
         // Also where a value is not a number: such a similarity would pass for "no copy".
-        float off = (descriptors.norm(1) - 1f).abs().max().item<float>();
+        float off = descriptors.norm(1).Minus(1).abs().max().item<float>();
         if (!(off < 1e-3f))
             throw new DoriException($"copy detector {Preset.Name}: gives vectors whose length is not 1 (off by {off:g3}); not a copy detector's descriptors, or the picture holds values that are not numbers");
         return descriptors.MoveToOuterDisposeScope();

@@ -7,7 +7,8 @@ namespace Dori.Native;
 /// Arithmetic that keeps its scalars alive. TorchSharp turns numbers into <see cref="Scalar"/> objects with finalizers, even the hidden
 /// factor 1 of <c>a + b</c>, and does not hold on to them during the native call: a garbage collection at that moment frees a number
 /// that is still to be read. Measured, it is about one call in a hundred thousand per collection; the outcome is an exception or, worse, a wrong
-/// number. So the operators that do this are banned in the library (BannedSymbols.txt), and these take their place.
+/// number. So the operators that do this are banned in the library (BannedSymbols.txt), and these take their place. What TorchSharp does without a
+/// scalar is safe and stays: <c>a - b</c>, <c>a * b</c>, <c>a / b</c> of two tensors, <c>-a</c>.
 /// </summary>
 internal static class TensorMath
 {
@@ -33,6 +34,9 @@ internal static class TensorMath
     /// <summary>a + factor b</summary>
     public static Tensor Plus(this Tensor a, Tensor b, double factor) => a.add(b, Kept(factor));
     public static Tensor Plus(this Tensor a, double b) => a.add(Kept(b), s_one);
+    public static Tensor Minus(this Tensor a, double b) => a.sub(Kept(b));
+    /// <summary>b - a</summary>
+    public static Tensor SubtractedFrom(this Tensor a, double b) => a.negative().add(Kept(b), s_one);
     public static Tensor Times(this Tensor a, double b) => a.mul(Kept(b));
     public static Tensor Over(this Tensor a, double b) => a.div(Kept(b));
     public static Tensor Squared(this Tensor a) => a.mul(a);
@@ -41,11 +45,13 @@ internal static class TensorMath
     public static Tensor Add_(this Tensor a, Tensor b, double factor = 1) => a.add_(b, Kept(factor));
     public static Tensor Add_(this Tensor a, double b) => a.add_(Kept(b), s_one);
     public static Tensor Times_(this Tensor a, double b) => a.mul_(Kept(b));
+    public static Tensor Over_(this Tensor a, double b) => a.div_(Kept(b));
     /// <summary>a += factor b c, in place, element by element</summary>
     public static Tensor AddProduct_(this Tensor a, Tensor b, Tensor c, double factor) => a.addcmul_(b, c, Kept(factor));
     /// <summary>a += factor b / c, in place, element by element</summary>
     public static Tensor AddQuotient_(this Tensor a, Tensor b, Tensor c, double factor) => a.addcdiv_(b, c, Kept(factor));
     public static Tensor Clamp(this Tensor a, double low, double high) => a.clamp(Kept(low), Kept(high));
-    /// <summary>0, 1, ..., count - 1 as float32</summary>
-    public static Tensor Range(long count) => arange(Kept(0L), Kept(count), Kept(1L), float32);
+    public static Tensor AtLeast(this Tensor a, double low) => a.clamp_min(Kept(low));
+    /// <summary>0, 1, ..., count - 1</summary>
+    public static Tensor Range(long count, ScalarType type = ScalarType.Float32) => arange(Kept(0L), Kept(count), Kept(1L), type);
 }

@@ -1,3 +1,4 @@
+using Dori.Native;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -56,18 +57,7 @@ public static partial class Picture
     /// <param name="path">Overwritten where it exists; its folder must exist.</param>
     /// <param name="picture">(3, H, W); clamped to [0, 1], then 255 x rounded to the nearest (to even at .5).</param>
     /// <exception cref="DoriException">The picture holds a value that is not a number, or the file cannot be written.</exception>
-    public static void Save(string path, Tensor picture)
-    {
-        byte[] png = EncodePng(picture);
-        try
-        {
-            WriteWhole(path, png);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{path}: cannot be written: {e.Message}", e);
-        }
-    }
+    public static void Save(string path, Tensor picture) => AtomicFile.WriteBytes(path, EncodePng(picture));
 
     /// <summary>PNG bytes of a (3, H, W) picture, rounded as <see cref="Save"/> does.</summary>
     public static byte[] EncodePng(Tensor picture) =>
@@ -100,11 +90,11 @@ public static partial class Picture
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor all = tensor(rgba, [height, width, 4]).permute(2, 0, 1); // (4, H, W) uint8
-        Tensor picture = all.narrow(0, 0, 3).to(float32).div_(255f);
+        Tensor picture = all.narrow(0, 0, 3).to(float32).Over_(255);
         if (!opaque)
         {
-            Tensor alpha = all.narrow(0, 3, 1).to(float32).div_(255f);
-            picture = picture * alpha + (1f - alpha);
+            Tensor alpha = all.narrow(0, 3, 1).to(float32).Over_(255);
+            picture = (picture * alpha).Plus(alpha.SubtractedFrom(1));
         }
         picture = origin switch // EXIF orientations 1 to 8
         {
@@ -143,23 +133,8 @@ public static partial class Picture
         // A conversion would turn it into black: a broken model's output must not pass for a picture.
         if (values.isnan().any().item<bool>())
             throw new DoriException("a picture holds values that are not numbers: the model's output is broken (a half-precision overflow? try --dtype float32)");
-        Tensor rgb = values.clamp(0, 1).mul(255f).round().to(uint8).permute(1, 2, 0); // (H, W, 3)
-        Tensor alpha = full([height, width, 1], 255, dtype: uint8);
+        Tensor rgb = values.Clamp(0, 1).Times(255).round().to(uint8).permute(1, 2, 0); // (H, W, 3)
+        Tensor alpha = full([height, width, 1], TensorMath.Kept(255L), dtype: uint8);
         return cat([rgb, alpha], 2).contiguous().data<byte>().ToArray();
-    }
-
-    // To be replaced by AtomicFile.Write: write beside, flush to disk, rename.
-    private static void WriteWhole(string path, byte[] bytes)
-    {
-        string beside = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            File.WriteAllBytes(beside, bytes);
-            File.Move(beside, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(beside);
-        }
     }
 }

@@ -12,8 +12,15 @@ public static class AuditReport
     /// <param name="summary">May be of an unfinished run, or have too few controls: the report says so before anything else.</param>
     /// <param name="units">In any order; those of items that the summary lacks are passed over.</param>
     /// <param name="context">The pictures, and what a reader needs to run the audit again.</param>
-    public static void Write(string path, Summary summary, IReadOnlyList<UnitRecord> units, ReportContext context) =>
-        ReportFile.Write(path, writer => Write(new HtmlWriter(writer), new AuditView(summary, units), context));
+    public static void Write(string path, Summary summary, IReadOnlyList<UnitRecord> units, ReportContext context)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        AtomicFile.Write(path, stream =>
+        {
+            using var writer = new StreamWriter(stream, leaveOpen: true) { NewLine = "\n" }; // UTF-8 without a byte order mark
+            Write(new HtmlWriter(writer), new AuditView(summary, units), context);
+        });
+    }
 
     private static void Write(HtmlWriter html, AuditView view, ReportContext context)
     {

@@ -13,8 +13,9 @@ public static class CsvTables
     /// <summary>Writes <c>pictures.csv</c> and <c>rates.csv</c>; the folder is made where it is missing.</summary>
     public static void Write(string folder, Summary summary)
     {
-        ReportFile.Write(Path.Combine(folder, "pictures.csv"), writer => writer.Write(Pictures(summary)));
-        ReportFile.Write(Path.Combine(folder, "rates.csv"), writer => writer.Write(Rates(summary)));
+        Directory.CreateDirectory(folder);
+        AtomicFile.WriteText(Path.Combine(folder, "pictures.csv"), Pictures(summary));
+        AtomicFile.WriteText(Path.Combine(folder, "rates.csv"), Rates(summary));
     }
 
     /// <summary>One row a picture, controls included, in the summary's order.</summary>

@@ -1,4 +1,5 @@
 using Dori.Audit;
+using Dori.Measures;
 
 namespace Dori.Reporting;
 
@@ -52,22 +53,22 @@ internal sealed record Headline(string Sentence, string Detail)
     {
         ControlSummary c = view.Summary.Controls;
         if (c.Items == 0) return "No controls were run, so that nothing can be compared.";
-        (double low, double high) = Wilson.Interval(c.AboveThreshold, c.Items);
-        return $"Of the controls, pictures that the model was not trained on, {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} {(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) after the same search (95 % interval {Show.Interval(low, high)}).";
+        Rate rate = Statistics.Wilson(c.AboveThreshold, c.Items);
+        return $"Of the controls, pictures that the model was not trained on, {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} {(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) after the same search (95 % interval {Show.Interval(rate.Low, rate.High)}).";
     }
 
     private static string ControlsInShort(AuditView view)
     {
         ControlSummary c = view.Summary.Controls;
         if (c.Items == 0) return "No controls.";
-        (double low, double high) = Wilson.Interval(c.AboveThreshold, c.Items);
-        return $"Controls: {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} (95 % interval {Show.Interval(low, high)}).";
+        Rate rate = Statistics.Wilson(c.AboveThreshold, c.Items);
+        return $"Controls: {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} (95 % interval {Show.Interval(rate.Low, rate.High)}).";
     }
 
     private static string IntervalOf(int count, int all)
     {
-        (double low, double high) = Wilson.Interval(count, all);
-        return $"{Show.Count(count)} of {Show.Count(all)} is {Show.Percent((double)count / all)}, 95 % interval {Show.Interval(low, high)}.";
+        Rate rate = Statistics.Wilson(count, all);
+        return $"{Show.Count(count)} of {Show.Count(all)} is {Show.Percent(rate.Value)}, 95 % interval {Show.Interval(rate.Low, rate.High)}.";
     }
 
     private static string Number(int count) => count == 0 ? "none" : Show.Count(count);

@@ -43,18 +43,6 @@ public class PlotsTests
     }
 
     [Fact]
-    public void Wilson_gives_the_published_values()
-    {
-        (double low, double high) = Wilson.Interval(2, 112); // the method's example: 0.5 to 6.3 %
-        Assert.Equal(0.0049, low, 4);
-        Assert.Equal(0.0628, high, 4);
-        Assert.Equal((0, 1), Wilson.Interval(0, 0));
-        Assert.Equal(0, Wilson.Interval(0, 40).Low);
-        Assert.Equal(1, Wilson.Interval(40, 40).High);
-        Assert.Equal(1 - Wilson.Interval(10, 40).High, Wilson.Interval(30, 40).Low, 12);
-    }
-
-    [Fact]
     public void Dots_of_one_lane_keep_their_distance()
     {
         Gen.Double[0, 1000].Array[0, 60].Sample(x =>

@@ -132,11 +132,10 @@ internal sealed class SampleAudit
                     Snapshot[] snapshots = [.. units.Where(u => u.Start == start && (group == "all" ? u.Role != "control" : group == "control" ? u.Role == group : u.Kind == group)).Select(u => u.Snapshots.Single(s => s.Step == step))];
                     if (snapshots.Length == 0) continue;
                     int count = snapshots.Count(s => s.Best > Threshold);
-                    (double low, double high) = Wilson.Interval(count, snapshots.Length);
                     yield return new GroupSummary
                     {
                         Group = group, Start = start, Images = snapshots.Length, Generations = 4, Steps = step, Diversity = snapshots[0].Diversity,
-                        Similarity = Spread(snapshots.Select(s => (double)s.Best)), MedianSimilarity = Spread(snapshots.Select(s => (double)s.Similarities[2])), MemorizationRate = new((double)count / snapshots.Length, count, low, high),
+                        Similarity = Spread(snapshots.Select(s => (double)s.Best)), MedianSimilarity = Spread(snapshots.Select(s => (double)s.Similarities[2])), MemorizationRate = Statistics.Wilson(count, snapshots.Length),
                     };
                 }
             }

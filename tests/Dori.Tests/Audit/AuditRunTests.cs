@@ -1,0 +1,121 @@
+using System.Security.Cryptography;
+using Dori.Audit;
+using Dori.Measures;
+using Dori.Tests.Support;
+
+namespace Dori.Tests.Audit;
+
+/// <summary>Whole small audits of the built-in model: the same bytes whichever way they come about.</summary>
+public sealed class AuditRunTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("dori-run-").FullName;
+    private static readonly AuditOptions s_options = new()
+    {
+        Starts = ["prompt", "caption", "random", "other"], Steps = 2, SearchBatch = 2, MicroBatch = 2, CurveSteps = [0, 1], Generations = 2, CurveGenerations = 1,
+        GenerationBatch = 2, Guidance = 3, Sampler = "ddim", SamplerSteps = 2,
+    };
+
+    [Fact]
+    public void Shards_interruptions_and_the_number_of_workers_leave_the_bytes_alone()
+    {
+        RunFolder whole = Open("whole");
+        Run(whole, (1, 1), workers: 2);
+        Dictionary<string, string> expected = Files(whole);
+        Assert.Equal(Set.Items.Count * 4, expected.Count(f => f.Key.StartsWith("units/", StringComparison.Ordinal)));
+
+        RunFolder first = Open("shard1");
+        Run(first, (1, 3), workers: 1);
+        foreach (int shard in new[] { 2, 3 })
+        {
+            RunFolder other = Open($"shard{shard}");
+            Run(other, (shard, 3), workers: 1);
+            Assert.InRange(first.Merge(other), 1, 8);
+        }
+        Assert.Equal(expected, Files(first));
+
+        RunFolder interrupted = Open("interrupted");
+        int interruptions = 0;
+        for (int stopAt = 1; Open("interrupted") is var run && AuditPlan.Of(Set, s_options).Any(u => !run.Has(u.Id)); stopAt = stopAt % 3 + 1)
+        {
+            int seen = 0;
+            using var source = new CancellationTokenSource();
+            try
+            {
+                // Each time a little further, in the middle of a unit.
+                new AuditRunner(Runner, run, () => TimeSpan.Zero).Run(AuditPlan.Of(Set, s_options), 1, 1, progress => { if (++seen == stopAt + 2) source.Cancel(); }, source.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                interruptions++;
+            }
+        }
+        Assert.InRange(interruptions, 3, 100);
+        Assert.Equal(expected, Files(interrupted));
+    }
+
+    [Fact]
+    public void A_unit_is_computed_from_its_own_identity()
+    {
+        AuditUnit unit = AuditPlan.Of(Set, s_options).Single(u => u.Id == "v00-random-0");
+        using UnitResult a = Runner.Run(unit), b = Runner.Run(unit), other = Runner.Run(unit with { Seed = 1 });
+        Assert.Equal(a.Record.Losses, b.Record.Losses);
+        Assert.Equal(a.Record.Snapshots[^1].Similarities, b.Record.Snapshots[^1].Similarities);
+        Assert.NotEqual(a.Record.Losses, other.Record.Losses);
+        Assert.Equal([0, 1, 2], a.Record.Snapshots.Select(s => s.Step));
+        Assert.Equal([1, 1, 2], a.Record.Snapshots.Select(s => s.Similarities.Count));
+    }
+
+    [Fact]
+    public void Starts_are_what_they_say()
+    {
+        IReadOnlyList<AuditUnit> plan = AuditPlan.Of(Set, s_options);
+        AuditUnit other = plan.Single(u => u.Id == "v00-other-0");
+        Assert.NotEqual(other.Item.Caption, other.OtherCaption);
+        Assert.Contains(Set.Items, i => i.Role == "control" && i.Caption == other.OtherCaption);
+        var none = s_options with { Steps = 0, CurveSteps = [], Starts = ["prompt", "caption"] };
+        var runner = new UnitRunner(Emoji.Model, s_detector.Value, none);
+        using UnitResult prompt = runner.Run(plan.Single(u => u.Id == "v00-prompt-0")), caption = runner.Run(plan.Single(u => u.Id == "v00-caption-0"));
+        Assert.Equal(prompt.Record.Snapshots[0].Similarities, caption.Record.Snapshots[0].Similarities); // no step taken: the prompt itself
+    }
+
+    [Fact]
+    public void A_run_folder_takes_no_units_of_another_run()
+    {
+        Open("run");
+        DoriException e = Assert.Throws<DoriException>(() => RunFolder.Create(Path.Combine(_folder, "run"), ManifestFor(s_options with { Steps = 3 })));
+        Assert.Contains("Steps = 2", e.Message, StringComparison.Ordinal);
+        Directory.CreateDirectory(Path.Combine(_folder, "full"));
+        File.WriteAllText(Path.Combine(_folder, "full", "mine.txt"), "");
+        Assert.Throws<DoriException>(() => RunFolder.Create(Path.Combine(_folder, "full"), ManifestFor(s_options)));
+        Assert.Throws<DoriException>(() => RunFolder.Open(_folder));
+    }
+
+    [Fact]
+    public void A_damaged_record_is_named()
+    {
+        RunFolder run = Open("damaged");
+        Directory.CreateDirectory(Path.Combine(run.Path, "units"));
+        File.WriteAllText(Path.Combine(run.Path, "units", "v00-prompt-0.json"), "{");
+        Assert.Contains("v00-prompt-0.json", Assert.Throws<DoriException>(() => run.ReadUnit("v00-prompt-0")).Message, StringComparison.Ordinal);
+    }
+
+    private static readonly Lazy<TorchScriptCopyDetector> s_detector = new(() => TorchScriptCopyDetector.Load(Golden.EmojiModel));
+    private static PictureSet Set => PictureSet.Load(Emoji.Pictures).Where(i => i.Id is "v00" or "c00" or "c01");
+    private static UnitRunner Runner => new(Emoji.Model, s_detector.Value, s_options);
+
+    private RunFolder Open(string name) => RunFolder.Create(Path.Combine(_folder, name), ManifestFor(s_options));
+
+    private static void Run(RunFolder folder, (int I, int N) shard, int workers) =>
+        new AuditRunner(Runner, folder, () => TimeSpan.Zero).Run(AuditPlan.Shard(AuditPlan.Of(Set, s_options), shard.I, shard.N), workers, 1);
+
+    private static Manifest ManifestFor(AuditOptions options) => VerdictsTests.ManifestOf(
+        [.. Set.Items.Select(i => new ManifestItem(i.Id, i.Folder, i.Files, i.Sha256, i.Caption, i.Kind, i.Role))]) with { Options = options };
+
+    /// <summary>Hash by relative path of all that must not depend on how a run came about.</summary>
+    private static Dictionary<string, string> Files(RunFolder run) => Directory.GetFiles(run.Path, "*", SearchOption.AllDirectories)
+        .Select(file => (name: Path.GetRelativePath(run.Path, file).Replace('\\', '/'), file))
+        .Where(f => !f.name.StartsWith("costs/", StringComparison.Ordinal))
+        .ToDictionary(f => f.name, f => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(f.file))));
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using Dori.Tests.Support;
+
+namespace Dori.Tests.Cli;
+
+/// <summary>The program itself, killed without warning at random moments and started again.</summary>
+public sealed class KillTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("dori-kill-").FullName;
+
+    [Fact(Explicit = true)]
+    [Trait("Category", "Slow")]
+    public void Killed_20_times_and_resumed_a_run_leaves_the_same_bytes()
+    {
+        Assert.Equal(0, Start("whole").Wait());
+        Dictionary<string, string> expected = Files("whole");
+        Assert.Equal(0, Start("again").Wait());
+        Assert.Equal(expected, Files("again"));
+
+        var random = new Random(20);
+        int kills = 0;
+        while (kills < 20)
+        {
+            using Running run = Start("killed");
+            if (!run.KillAfter(TimeSpan.FromSeconds(0.4 + 2.2 * random.NextDouble()))) Directory.Delete(Path.Combine(_folder, "killed"), recursive: true); // it was done: begin anew
+            else kills++;
+        }
+        Assert.Equal(0, Start("killed").Wait());
+        Assert.Equal(expected, Files("killed"));
+    }
+
+    private Running Start(string run) => new(["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", Path.Combine(_folder, run), "--limit", "4",
+        "--steps", "4", "--search-batch", "2", "--sampler-steps", "4", "-n", "2", "--curve", "0,2", "--curve-generations", "1", "--quiet"]);
+
+    /// <summary>Units, embeddings, pictures and the summary, by hash.</summary>
+    private Dictionary<string, string> Files(string run) => Directory.GetFiles(Path.Combine(_folder, run), "*", SearchOption.AllDirectories)
+        .Where(file => Path.GetFileName(file) == "summary.json" || Path.GetFileName(Path.GetDirectoryName(file)) is "units" or "embeddings" or "pictures")
+        .Where(file => Path.GetExtension(file) is ".json" or ".png" or ".safetensors")
+        .ToDictionary(file => Path.GetRelativePath(Path.Combine(_folder, run), file), file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file))));
+
+    private sealed class Running(string[] args) : IDisposable
+    {
+        private readonly Process _process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dori.dll"), .. args]) { RedirectStandardError = true })!;
+
+        public int Wait()
+        {
+            string error = _process.StandardError.ReadToEnd();
+            _process.WaitForExit();
+            Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+            return _process.ExitCode;
+        }
+
+        /// <returns>Whether it was still running.</returns>
+        public bool KillAfter(TimeSpan time)
+        {
+            if (_process.WaitForExit(time)) return false;
+            _process.Kill();
+            _process.WaitForExit();
+            return true;
+        }
+
+        public void Dispose() => _process.Dispose();
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}
