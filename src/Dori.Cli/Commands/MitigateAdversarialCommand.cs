@@ -1,0 +1,163 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Dori.Audit;
+using Dori.Checkpoints;
+using Dori.Diffusion;
+using Dori.Measures;
+using Dori.Mitigation;
+using Spectre.Console;
+using Spectre.Console.Cli;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Cli.Commands;
+
+/// <summary>Adversarial fine-tuning, from a model and pictures to a new model: resumable, and as sure as the work folder is kept.</summary>
+internal sealed class MitigateAdversarialCommand(Shell shell) : Command<MitigateAdversarialSettings>
+{
+    /// <summary>Models up to this many parameters gain more from several pieces of work at a time than from several threads in one.</summary>
+    private const long SmallModel = 200_000_000;
+
+    protected override int Execute(CommandContext context, MitigateAdversarialSettings settings, CancellationToken cancellation)
+    {
+        const string verb = "mitigate adversarial";
+        if (settings.Images.Length == 0) throw new DoriException($"{verb}: --images DIR is missing: the folder with the pictures to forget");
+        if (settings.Ordinary.Length == 0) throw new DoriException($"{verb}: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: models/emoji/ordinary.tar)");
+        if (settings.Output.Length == 0) throw new DoriException($"{verb}: -o NEWMODEL is missing: the folder for the new model");
+        if (settings.SaveEvery < 1) throw new DoriException($"--save-every {settings.SaveEvery}: at least 1 is wanted");
+        if (settings.DtypeName is not (null or "float32")) throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
+        DiffusersFolder.CheckTarget(settings.Output);
+        string work = settings.Work ?? Path.TrimEndingDirectorySeparator(settings.Output) + ".work";
+
+        DiffusersFolder folder = DiffusersFolder.Open(settings.Model);
+        PictureSet set = settings.Pictures();
+        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
+        using OrdinaryPictures pictures = OrdinaryPictures.Load(settings.Ordinary, settings.OrdinaryLimit);
+        using TorchScriptCopyDetector detector = LoadDetector(settings);
+        using DiffusionModel model = DiffusionModel.Load(folder, settings.Device);
+        bool small = settings.Device.type == DeviceType.CPU && model.UNet.parameters().Sum(p => p.numel()) <= SmallModel;
+        Workers workers = small ? new Workers(settings.Threads, 1) : new Workers(1, settings.Threads);
+        set_num_threads(workers.ThreadsEach);
+        AdversarialFineTuningOptions options = settings.Options(model);
+        SurrogateOptions surrogateOptions = settings.SurrogateOptions(model);
+        Directory.CreateDirectory(work);
+
+        using var scope = NewDisposeScope();
+        MemorizedPicture[] forget = [.. set.Items.Select(item => Memorized(model, detector, item))];
+        Say(settings, $"{forget.Length} pictures to forget; encoding {pictures.Count} ordinary ones");
+        using OrdinaryPairs ordinary = OrdinaryPairs.Encode(model, detector, Enumerable.Range(0, pictures.Count).Select(i => (pictures.Picture(i, model.PictureSize), pictures.Captions[i])), forget, shell.Interrupted);
+        if (ordinary.Dropped > 0) Say(settings, $"{ordinary.Dropped} ordinary pictures are left out: they are copies of those to forget");
+        string modelSha = folder.Sha256();
+        SurrogateSet[] surrogates = MakeSurrogates(settings, model, detector, set, forget, surrogateOptions, workers, modelSha, Path.Combine(work, "surrogates"));
+        var record = new AdversarialFineTuningRecord
+        {
+            Version = Shell.Version,
+            Model = new RecordedSource(new DirectoryInfo(folder.Path).Name, modelSha),
+            Pictures = new RecordedSource(new DirectoryInfo(settings.Images).Name, set.Sha256),
+            Ordinary = new RecordedSource(Path.GetFileName(Path.TrimEndingDirectorySeparator(settings.Ordinary)), pictures.Sha256),
+            OrdinaryPairs = ordinary.Captions.Count,
+            OrdinaryDropped = ordinary.Dropped,
+            CopyDetector = new RecordedSource(detector.Preset.Name, detector.Sha256),
+            ThreadsEach = workers.ThreadsEach,
+            Options = options,
+            SurrogateOptions = surrogateOptions,
+            Surrogates = [.. forget.Zip(surrogates, (picture, made) => new RecordedSurrogates(picture.Id, picture.Caption, made.Similarities, made.Sparsities))],
+        };
+
+        using var training = new AdversarialFineTuning(model, detector, forget, [.. surrogates.Select(s => s.Latents)], ordinary, options, workers);
+        Train(settings, training, detector.Preset.Threshold, Path.Combine(work, "state.safetensors"), Hash(record.ToJson()));
+        record = record with { Steps = training.Step, PlannedSteps = training.Steps, Checks = training.Checks, Losses = training.History };
+        var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
+        folder.SaveWithUNet(settings.Output, name => weights[name], Card(folder, record));
+        string json = record.ToJson();
+        AtomicFile.WriteText(Path.Combine(settings.Output, "mitigation.json"), json);
+        if (settings.Json) shell.Output.Write(json);
+        else if (!settings.Quiet) shell.Console.WriteLine($"New model: {settings.Output} ({training.Step} steps). Judge it by an audit: dori audit {settings.Output} --images {settings.Images} -o RUN. {work} is no longer needed.");
+        foreach (IDisposable disposable in forget.Concat<IDisposable>(surrogates)) disposable.Dispose();
+        return DoriApp.Done;
+    }
+
+    private static TorchScriptCopyDetector LoadDetector(MitigateAdversarialSettings settings) =>
+        TorchScriptCopyDetector.Load(settings.CopyDetector ?? (Directory.Exists(Path.Combine(settings.Model, "copy_detector")) ? settings.Model
+            : throw new DoriException($"{settings.Model} has no copy_detector folder; name a copy detector with --copy-detector FILE.pt: surrogates are checked with it")), settings.Preset, settings.Device);
+
+    private static MemorizedPicture Memorized(DiffusionModel model, TorchScriptCopyDetector detector, PictureItem item)
+    {
+        using Tensor originals = UnitRunner.Originals(model, item);
+        return MemorizedPicture.Of(model, detector, item.Id, item.Caption, originals);
+    }
+
+    private SurrogateSet[] MakeSurrogates(MitigateAdversarialSettings settings, DiffusionModel model, TorchScriptCopyDetector detector, PictureSet set, IReadOnlyList<MemorizedPicture> forget,
+        SurrogateOptions options, Workers workers, string modelSha, string folder)
+    {
+        using var surrogates = new Surrogates(model, detector, options, workers, folder);
+        var made = new SurrogateSet[forget.Count];
+        for (int i = 0; i < made.Length; i++)
+        {
+            string identity = string.Join(' ', [modelSha, detector.Sha256, .. set.Items[i].Sha256, Hash(forget[i].Caption)]);
+            made[i] = surrogates.For(forget[i], identity, shell.Interrupted);
+        }
+        SurrogateSet[] few = [.. made.Where(s => s.Similarities.Count < options.Count)];
+        Say(settings, $"{made.Sum(s => s.Similarities.Count)} surrogates in {folder}{(few.Length > 0 ? $" ({few.Length} pictures have fewer than {options.Count})" : "")}");
+        return made;
+    }
+
+    private void Train(MitigateAdversarialSettings settings, AdversarialFineTuning training, double threshold, string state, string identity)
+    {
+        bool live = shell.Console.Profile.Out.IsTerminal && shell.Console.Profile.Capabilities.Interactive;
+        int first = 0, said = 0;
+        TimeSpan begun = shell.Elapsed();
+        var control = new TrainingControl { OnStep = OnStep, Cancellation = shell.Interrupted, StateFile = state, Identity = identity, SaveEvery = settings.SaveEvery };
+        training.Resume(control);
+        first = training.Step;
+        said = (int)(first * 20L / training.Steps);
+        if (!settings.Quiet)
+            Say(settings, $"{training.Steps} steps on {training.TrainedNumbers} numbers, {first} done already; about {UnitProgress.Show(training.Estimate(shell.Elapsed))}");
+        begun = shell.Elapsed();
+        training.Run(control, check => Say(settings, string.Create(CultureInfo.InvariantCulture,
+            $"{(live ? "\n" : "")}check at step {check.Step}: {check.Retained(threshold)} of {check.Prompt.Count} come back (largest similarity by prompt {check.Prompt.Max():0.00}, by search {check.Search.Max():0.00}, from noise {check.Random.Max():0.00})")));
+        if (live && !settings.Quiet) shell.Error.WriteLine();
+
+        void OnStep(TrainingProgress progress)
+        {
+            if (settings.Quiet) return;
+            double share = (double)(progress.Step - first) / (progress.Steps - first);
+            TimeSpan left = (shell.Elapsed() - begun) * (1 / share - 1);
+            string line = string.Create(CultureInfo.InvariantCulture,
+                $"step {progress.Step} of {progress.Steps}  loss: ordinary {progress.Losses["ordinary"]:0.000}, adversarial {progress.Losses["adversarial"]:0.000}  {UnitProgress.Show(left)} left");
+            int width = Math.Max(20, shell.Console.Profile.Width - 1);
+            if (live) shell.Error.Write("\r" + line.PadRight(width)[..width]);
+            else if (progress.Step * 20L / progress.Steps > said) // twenty plain lines
+            {
+                said = (int)(progress.Step * 20L / progress.Steps);
+                shell.Error.WriteLine("dori: " + line);
+            }
+        }
+    }
+
+    private void Say(MitigateAdversarialSettings settings, string text)
+    {
+        if (!settings.Quiet) shell.Error.WriteLine("dori: " + text);
+    }
+
+    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    private static string Card(DiffusersFolder folder, AdversarialFineTuningRecord record)
+    {
+        string original = Path.Combine(folder.Path, "README.md");
+        string trained = record.Options.LoraRank > 0 ? $"low-rank updates of rank {record.Options.LoraRank}, merged into the UNet's weights," : "all weights of the UNet";
+        string card = string.Create(CultureInfo.InvariantCulture, $"""
+            # {record.Model.Name}, after adversarial fine-tuning
+
+            {record.Surrogates.Count} pictures were to be forgotten: in {record.Steps} steps of AdamW (rate {record.Options.LearningRate}) {trained} learned to answer
+            the embeddings that still brought them back with other pictures of the same meaning ("Finding DoRI", arXiv 2507.16880). Everything but `unet/` is the original's, byte for byte.
+            What was done, with every setting, stands in `mitigation.json`; the original's SHA-256 over all files is `{record.Model.Sha256}`.
+
+            Whether it worked is for an audit with fresh searches and controls to say, and what it cost for an evaluation of quality: neither stands here.
+
+            """);
+        return File.Exists(original) ? card + "\n---\n\nThe original's card:\n\n" + File.ReadAllText(original) : card;
+    }
+}

@@ -1,0 +1,220 @@
+using System.ComponentModel;
+using System.Globalization;
+using Dori.Audit;
+using Dori.Diffusion;
+using Dori.Mitigation;
+using Spectre.Console.Cli;
+
+namespace Dori.Cli.Commands;
+
+/// <summary>Options of adversarial fine-tuning. Null: the preset for the model's size.</summary>
+internal sealed class MitigateAdversarialSettings : CommonSettings
+{
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    public string Model { get; init; } = "";
+
+    [CommandOption("--images <DIR>"), Description("The pictures to forget: an imagefolder (controls in it are left out)")]
+    public string Images { get; init; } = "";
+
+    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder")]
+    public string Ordinary { get; init; } = "";
+
+    [CommandOption("-o|--output <NEWMODEL>"), Description("The new model's folder")]
+    public string Output { get; init; } = "";
+
+    [CommandOption("--work <DIR>"), Description("Surrogates and the training's state; the same command resumes from it (default: NEWMODEL.work)")]
+    public string? Work { get; init; }
+
+    [CommandOption("--list <FILE>"), Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
+    public string? List { get; init; }
+
+    [CommandOption("--kinds <LIST>"), Description("Which pictures, by commas: verbatim, template, or none for those without a kind (default: all)")]
+    public string? Kinds { get; init; }
+
+    [CommandOption("--limit <N>"), Description("The first N pictures of each kind")]
+    public int? Limit { get; init; }
+
+    [CommandOption("--ordinary-limit <N>"), Description("The first N ordinary pairs")]
+    public int? OrdinaryLimit { get; init; }
+
+    [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 30)")]
+    public int? Epochs { get; init; }
+
+    [CommandOption("--steps <N>"), Description("Outer steps in all, instead of --epochs")]
+    public int? Steps { get; init; }
+
+    [CommandOption("--picture-batch <N>"), Description("Pictures searched for and trained against together (default: 4)")]
+    public int? PictureBatch { get; init; }
+
+    [CommandOption("--steps-per-search <N>"), Description("Outer steps for each renewal of the searches (published: 1; small models: 8)")]
+    public int? StepsPerSearch { get; init; }
+
+    [CommandOption("--searches <N>"), Description("Searches for each picture at a renewal (default: 1)")]
+    public int? Searches { get; init; }
+
+    [CommandOption("--search-steps <N>"), Description("Steps of the inner search (published: 50)")]
+    public int? SearchSteps { get; init; }
+
+    [CommandOption("--snapshots <LIST>"), Description("Steps of the inner search trained against besides its last, by commas, or none (default: 10,25)")]
+    public string? Snapshots { get; init; }
+
+    [CommandOption("--search-batch <B>"), Description("(noise, time step) pairs in a step of the inner search (default: the model's, else 8)")]
+    public int? SearchBatch { get; init; }
+
+    [CommandOption("--ordinary-pairs <N>"), Description("Ordinary pairs in an outer step (default: 24)")]
+    public int? OrdinaryPairs { get; init; }
+
+    [CommandOption("--draws <N>"), Description("Draws for each adversarial condition in an outer step (default: 1)")]
+    public int? Draws { get; init; }
+
+    [CommandOption("--replay <N>"), Description("Draws of other pictures' last finds in an outer step (default: 8)")]
+    public int? Replay { get; init; }
+
+    [CommandOption("--adversarial-weight <W>"), Description("Factor of the adversarial loss (default: 1)")]
+    public double? AdversarialWeight { get; init; }
+
+    [CommandOption("--learning-rate <R>"), Description("AdamW's constant rate (default: 1e-5; small models: 2e-4)")]
+    public double? LearningRate { get; init; }
+
+    [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]
+    public double? WeightDecay { get; init; }
+
+    [CommandOption("--ema <D>"), Description("Decay of a running average of the weights, which is then the result; 0: none")]
+    public double? Ema { get; init; }
+
+    [CommandOption("--lora <RANK>"), Description("Train low-rank updates of this rank instead of all weights, for comparison (published to fail)")]
+    public int? Lora { get; init; }
+
+    [CommandOption("--lora-layers <WHICH>"), Description("attention or all-linear"), DefaultValue("attention")]
+    public string LoraLayersName { get; init; } = "attention";
+
+    [CommandOption("--micro-batch <N>"), Description("Rows that go through the UNet at once: fewer need less memory (default: by the model's size)")]
+    public int? MicroBatch { get; init; }
+
+    [CommandOption("--surrogates <N>"), Description("Surrogates for each picture (default: 8)")]
+    public int? Surrogates { get; init; }
+
+    [CommandOption("--sparsity <LIST>"), Description("Wanda's sparsity for them, and those to fall back on, by commas (default: by the model's size)")]
+    public string? Sparsity { get; init; }
+
+    [CommandOption("--surrogate-similarity <S>"), Description("Similarity to the picture above which a surrogate is rejected (default: 0.5)")]
+    public double? SurrogateSimilarity { get; init; }
+
+    [CommandOption("--check-every <N>"), Description("Outer steps from one small held-out audit to the next; 0: none (default: 0)")]
+    public int CheckEvery { get; init; }
+
+    [CommandOption("--check-pictures <N>"), Description("Pictures in it: the first N (default: 4)")]
+    public int? CheckPictures { get; init; }
+
+    [CommandOption("--check-generations <N>"), Description("Pictures generated in it from each prompt and each search (default: 4)")]
+    public int? CheckGenerations { get; init; }
+
+    [CommandOption("--check-patience <N>"), Description("Stop once so many in a row found nothing; 0: never (default: 2)")]
+    public int? CheckPatience { get; init; }
+
+    [CommandOption("--save-every <N>"), Description("Outer steps from one writing of the state to the next (default: 64)")]
+    public int SaveEvery { get; init; } = 64;
+
+    [CommandOption("--seed <N>"), Description("Every random number follows from it (default: 0)")]
+    public long Seed { get; init; }
+
+    [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
+    public string? CopyDetector { get; init; }
+
+    [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
+    public string? Preset { get; init; }
+
+    /// <summary>The pictures to forget.</summary>
+    public PictureSet Pictures()
+    {
+        string[] kinds = Kinds is null ? ["verbatim", "template", ""] : [.. Kinds.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Kind)];
+        PictureSet set = (List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images)).Where(item => item.Role != "control" && kinds.Contains(item.Kind));
+        if (set.Items.Count == 0) throw new DoriException($"{Images}: no pictures to forget: every one has the role control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
+        if (Limit is not { } limit) return set;
+        return limit >= 1 ? set.Limit(limit) : throw new DoriException($"--limit {limit}: at least 1 is wanted");
+
+        static string Kind(string name) => name switch
+        {
+            "verbatim" or "template" => name,
+            "none" => "",
+            _ => throw new DoriException($"--kinds: \"{name}\" is not known; verbatim, template and none are possible"),
+        };
+    }
+
+    /// <summary>The command line over the preset.</summary>
+    public AdversarialFineTuningOptions Options(DiffusionModel model)
+    {
+        AdversarialFineTuningOptions preset = AdversarialFineTuningOptions.For(model);
+        var options = preset with
+        {
+            Epochs = Epochs ?? preset.Epochs,
+            Steps = Steps,
+            PictureBatch = PictureBatch ?? preset.PictureBatch,
+            StepsPerSearch = StepsPerSearch ?? preset.StepsPerSearch,
+            SearchesPerPicture = Searches ?? preset.SearchesPerPicture,
+            SearchSteps = SearchSteps ?? preset.SearchSteps,
+            SnapshotSteps = Snapshots is null ? preset.SnapshotSteps : Numbers("--snapshots", Snapshots, text => int.Parse(text, CultureInfo.InvariantCulture)),
+            SearchBatch = SearchBatch ?? preset.SearchBatch,
+            OrdinaryPairs = OrdinaryPairs ?? preset.OrdinaryPairs,
+            DrawsPerCondition = Draws ?? preset.DrawsPerCondition,
+            ReplayDraws = Replay ?? preset.ReplayDraws,
+            AdversarialWeight = AdversarialWeight ?? preset.AdversarialWeight,
+            LearningRate = LearningRate ?? preset.LearningRate,
+            WeightDecay = WeightDecay ?? preset.WeightDecay,
+            EmaDecay = Ema ?? preset.EmaDecay,
+            LoraRank = Lora ?? 0,
+            LoraLayers = LoraLayersName switch
+            {
+                "attention" => LoraLayers.Attention,
+                "all-linear" => LoraLayers.AllLinear,
+                _ => throw new DoriException($"--lora-layers {LoraLayersName}: not known; attention and all-linear are possible"),
+            },
+            MicroBatch = MicroBatch ?? preset.MicroBatch,
+            Seed = Seed,
+            HeldOut = CheckEvery == 0 ? null : HeldOut(),
+        };
+        options.Check();
+        return options;
+    }
+
+    private HeldOutOptions HeldOut()
+    {
+        var preset = new HeldOutOptions();
+        return preset with
+        {
+            Every = CheckEvery,
+            Pictures = CheckPictures ?? preset.Pictures,
+            Generations = CheckGenerations ?? preset.Generations,
+            Patience = CheckPatience ?? preset.Patience,
+        };
+    }
+
+    public SurrogateOptions SurrogateOptions(DiffusionModel model)
+    {
+        SurrogateOptions preset = Dori.Mitigation.SurrogateOptions.For(model);
+        int count = Surrogates ?? preset.Count;
+        var options = preset with
+        {
+            Count = count,
+            Attempts = Math.Max(preset.Attempts, 3 * count),
+            Sparsities = Sparsity is null ? preset.Sparsities : Numbers("--sparsity", Sparsity, text => double.Parse(text, CultureInfo.InvariantCulture)),
+            LargestSimilarity = SurrogateSimilarity ?? preset.LargestSimilarity,
+            Seed = Seed,
+        };
+        options.Check();
+        return options;
+    }
+
+    private static T[] Numbers<T>(string option, string text, Func<string, T> parse)
+    {
+        if (text == "none") return [];
+        try
+        {
+            return [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(parse).Order().Distinct()];
+        }
+        catch (Exception e) when (e is FormatException or OverflowException)
+        {
+            throw new DoriException($"{option} {text}: numbers by commas are wanted", e);
+        }
+    }
+}

@@ -1,0 +1,335 @@
+using Dori.Diffusion;
+using Dori.Measures;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Mitigation;
+
+/// <summary>
+/// Adversarial fine-tuning ("Finding DoRI", arXiv 2507.16880; method.md section 7): for pictures that a model must forget, search embeddings that still
+/// bring them back, and train the model to answer those with surrogates (pictures of the same meaning), while ordinary pairs hold it where it was.
+/// The model's UNet is changed in place. All randomness follows from (seed, step): killed and resumed, a training ends in the same weights, bit for bit.
+/// </summary>
+public sealed class AdversarialFineTuning : IDisposable
+{
+    private readonly DiffusionModel _model;
+    private readonly ICopyDetector _detector;
+    private readonly IReadOnlyList<MemorizedPicture> _pictures;
+    private readonly IReadOnlyList<Tensor> _surrogates;
+    private readonly OrdinaryPairs _ordinary;
+    private readonly AdversarialFineTuningOptions _options;
+    private readonly Workers _workers;
+    private readonly RandomSource _random, _heldOut;
+    private readonly TrainableWeights? _all;
+    private readonly Lora? _lora;
+    private readonly IReadOnlyList<Tensor> _trained;
+    private readonly AdamW _adam;
+    private readonly TrainingAverage? _average;
+    private readonly List<FoundEmbeddings> _found = [];
+    private readonly List<double[]> _history = [];
+    private readonly List<HeldOutCheck> _checks = [];
+    private bool _finished, _resumed;
+
+    /// <param name="model">In float32.</param>
+    /// <param name="pictures">At least one; not owned.</param>
+    /// <param name="surrogates">z0 of each picture's surrogates: (K, 4, h, w), K at least 1; not owned</param>
+    /// <param name="ordinary">Not owned.</param>
+    /// <param name="workers">How many pieces (searches, micro-batches) are in work at a time; does not change the result where each has the same number of threads.</param>
+    /// <exception cref="DoriException">Options out of range, a model that is not in float32, or a picture without surrogate.</exception>
+    public AdversarialFineTuning(DiffusionModel model, ICopyDetector detector, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<Tensor> surrogates,
+        OrdinaryPairs ordinary, AdversarialFineTuningOptions options, Workers workers)
+    {
+        options.Check();
+        if (model.Dtype != ScalarType.Float32) throw new DoriException($"fine-tuning needs the UNet in float32, not {model.Dtype}: its steps are smaller than such a type's rounding");
+        if (pictures.Count == 0) throw new DoriException("no pictures to forget");
+        if (surrogates.Count != pictures.Count || surrogates.Any(s => s.shape[0] == 0)) throw new DoriException("every picture to forget needs surrogates");
+        (_model, _detector, _pictures, _surrogates, _ordinary, _options, _workers) = (model, detector, pictures, surrogates, ordinary, options, workers);
+        _random = RandomSource.For("adversarial fine-tuning", options.Seed.ToString());
+        _heldOut = RandomSource.For("adversarial fine-tuning, held out", options.Seed.ToString());
+        IReadOnlyList<string> names;
+        if (options.LoraRank > 0)
+        {
+            _lora = new Lora(model.UNet, options.LoraRank, options.LoraLayers, _random.Derive("lora"));
+            (names, _trained) = (_lora.Names, _lora.Tensors);
+        }
+        else
+        {
+            _all = new TrainableWeights(model.UNet, WeightSelection.All);
+            (names, _trained) = (_all.Names, _all.Tensors);
+        }
+        _adam = new AdamW(names, _trained, new AdamWOptions { LearningRate = options.LearningRate, WeightDecay = options.WeightDecay });
+        if (options.EmaDecay > 0) _average = new TrainingAverage(names, _trained, options.EmaDecay);
+    }
+
+    /// <summary>Outer steps in all.</summary>
+    public int Steps => _options.StepsFor(_pictures.Count);
+
+    /// <summary>Outer steps done.</summary>
+    public int Step => (int)_adam.Steps;
+
+    /// <summary>Numbers trained.</summary>
+    public long TrainedNumbers => _trained.Sum(tensor => tensor.numel());
+
+    /// <summary>Checks made so far.</summary>
+    public IReadOnlyList<HeldOutCheck> Checks => _checks;
+
+    /// <summary>Losses of every step so far, by name: ordinary, adversarial, gradientNorm; search where the searches were renewed.</summary>
+    public IReadOnlyList<IReadOnlyDictionary<string, double>> History => [.. _history.Select(Named)];
+
+    /// <summary>Whether the held-out checks found nothing so often in a row that training ended before its last step.</summary>
+    public bool StoppedEarly => Step < Steps && ChecksAreClean;
+
+    private bool ChecksAreClean => _options.HeldOut is { Patience: > 0 and var patience } && _checks.Count >= patience
+        && _checks.TakeLast(patience).All(check => check.Retained(_detector.Preset.Threshold) == 0);
+
+    /// <summary>Takes over the state file where there is one; <see cref="Run"/> does it by itself.</summary>
+    /// <exception cref="DoriException">A state of another training.</exception>
+    public void Resume(TrainingControl control)
+    {
+        if (_resumed) return;
+        _resumed = true;
+        if (control.StateFile is { } file && File.Exists(file)) FineTuningCheckpoint.Restore(file, control.Identity, _adam, _average, _found, _history, _checks);
+    }
+
+    /// <summary>
+    /// Trains to the end, from the state file where there is one. Afterwards the UNet holds the result: averaged weights where asked, low-rank updates merged.
+    /// What an interrupted training leaves in the UNet is half trained and to be thrown away.
+    /// </summary>
+    /// <param name="control">Progress, cancellation, and where the state is kept; the state is also written when cancelled.</param>
+    /// <param name="onCheck">Told of every held-out check.</param>
+    /// <exception cref="DoriException">A state of another training, or gradients that are not finite.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public void Run(TrainingControl? control = null, Action<HeldOutCheck>? onCheck = null)
+    {
+        control ??= new TrainingControl();
+        ObjectDisposedException.ThrowIf(_finished, this);
+        Resume(control);
+        set_num_threads(_workers.ThreadsEach); // an element's last bit depends on how a tensor is cut for threads: here too, then, as in the workers
+        try
+        {
+            while (true)
+            {
+                control.Cancellation.ThrowIfCancellationRequested();
+                if (CheckIsDue)
+                {
+                    _checks.Add(Check(control.Cancellation));
+                    onCheck?.Invoke(_checks[^1]);
+                }
+                if (Step >= Steps || ChecksAreClean) break;
+                if (_found.Count == 0 || _found[^1].Round != Step / _options.StepsPerSearch) Search(control.Cancellation);
+                Outer(control.Cancellation);
+                control.OnStep?.Invoke(new TrainingProgress(Step, Steps, Named(_history[^1])));
+                if (Step % control.SaveEvery == 0) Save();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            Save();
+            throw;
+        }
+        Save();
+        Finish();
+
+        void Save()
+        {
+            if (control.StateFile is null) return;
+            FineTuningCheckpoint.Save(control.StateFile, control.Identity, _adam, _average, _found, _history, _checks);
+        }
+    }
+
+    /// <summary>How long <see cref="Run"/> will take for the steps that are left, from a trial of one step of the inner search and one piece of an outer step on every worker.</summary>
+    /// <param name="clock">Time since some moment.</param>
+    public TimeSpan Estimate(Func<TimeSpan> clock)
+    {
+        int batch = _options.BatchOf(_pictures.Count), searches = batch * _options.SearchesPerPicture;
+        AdversarialFineTuningOptions oneStep = _options with { SearchSteps = 1, SnapshotSteps = [] };
+        RandomSource trial = RandomSource.For("trial");
+        TimeSpan search = Second(() => Frozen(() => _workers.Run(_workers.Count, slot => AdversarialFineTuningSearch.Run(_model, _pictures[slot % _pictures.Count], 0,
+            _ordinary.Captions, oneStep, 0, slot, trial.Derive("slot", slot), CancellationToken.None), found => found.Y.Dispose(), CancellationToken.None)));
+        int rowsInAll = RowsInAll(), pieces = (rowsInAll + _options.MicroBatch - 1) / _options.MicroBatch;
+        TimeSpan step = Second(() =>
+        {
+            using var scope = NewDisposeScope();
+            int count = Math.Min(_options.MicroBatch, rowsInAll) * _workers.Count;
+            (Tensor latents, Tensor y) = _ordinary.Draw(_model, trial, count, 0);
+            TrainingRows rows = Rows(latents, y, count, trial);
+            foreach (Tensor gradient in rows.Gradient(_model, _trained, count / _workers.Count, _workers).Gradients) gradient.Dispose();
+        });
+        int left = Steps - Step, rounds = (left + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
+        double stepWaves = Math.Ceiling((double)pieces / _workers.Count);
+        TimeSpan time = search * (rounds * waves * (double)_options.SearchSteps) + step * (left * stepWaves);
+        if (_options.HeldOut is not { } held) return time;
+        // Three ways a picture: two searches, and pictures, whose cost in steps of a search is about samplerSteps * generations * 2 / (2.2 * batch) each.
+        double generation = 3.0 * _model.Defaults.SamplerSteps * held.Generations * 2 / (2.2 * _options.SearchBatch);
+        double checks = Math.Ceiling((double)left / held.Every) * Math.Min(held.Pictures, _pictures.Count);
+        return time + search * (checks * (2.0 * held.SearchSteps + generation) / _workers.Count);
+
+        TimeSpan Second(Action action)
+        {
+            action(); // the first call prepares kernels
+            TimeSpan begun = clock();
+            action();
+            return clock() - begun;
+        }
+    }
+
+    private bool CheckIsDue => _options.HeldOut is { } held && Step > 0 && (Step % held.Every == 0 || Step == Steps) && (_checks.Count == 0 || _checks[^1].Step != Step);
+
+    private HeldOutCheck Check(CancellationToken cancellation)
+    {
+        HeldOutCheck? check = null;
+        Frozen(() => WithResult(() => check = AdversarialFineTuningHeldOut.Run(_model, _detector, _pictures, _options.HeldOut!, Step, _heldOut, _workers, cancellation)));
+        return check!;
+    }
+
+    /// <summary>Searches anew for the next batch of pictures; earlier finds for the same pictures are dropped.</summary>
+    private void Search(CancellationToken cancellation)
+    {
+        int round = Step / _options.StepsPerSearch;
+        IReadOnlyList<int> pictures = AdversarialFineTuningSearch.Pictures(_options, _pictures.Count, round, _random);
+        var found = new List<FoundEmbeddings>();
+        try
+        {
+            Frozen(() => _workers.Run(pictures.Count, slot => AdversarialFineTuningSearch.Run(_model, _pictures[pictures[slot]], pictures[slot], _ordinary.Captions, _options,
+                round, slot, _random.Derive("round", round).Derive("search", slot), cancellation), found.Add, cancellation));
+        }
+        catch
+        {
+            foreach (FoundEmbeddings embeddings in found) embeddings.Y.Dispose();
+            throw;
+        }
+        foreach (FoundEmbeddings old in _found.Where(old => pictures.Contains(old.Picture))) old.Y.Dispose();
+        _found.RemoveAll(old => pictures.Contains(old.Picture));
+        _found.AddRange(found);
+    }
+
+    /// <summary>One step of AdamW on L_DM + weight L_Adv.</summary>
+    private void Outer(CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        int ordinary = _options.OrdinaryPairs;
+        TrainingRows rows = Batch(_random.Derive("step", Step));
+        (IReadOnlyList<Tensor> gradients, float[] losses) = rows.Gradient(_model, _trained, _options.MicroBatch, _workers, cancellation);
+        double norm;
+        try
+        {
+            norm = _adam.Step(gradients);
+        }
+        finally
+        {
+            foreach (Tensor gradient in gradients) gradient.Dispose();
+        }
+        _average?.Update();
+        bool renewed = (Step - 1) % _options.StepsPerSearch == 0;
+        int round = (Step - 1) / _options.StepsPerSearch;
+        _history.Add([losses[..ordinary].Average(), losses[ordinary..].Average(), norm, renewed ? _found.Where(f => f.Round == round).Average(f => f.Loss) : double.NaN]);
+    }
+
+    /// <summary>The rows of an outer step: ordinary pairs first, then the conditions of the pictures searched for last, then replayed ones.</summary>
+    internal TrainingRows Batch(RandomSource random)
+    {
+        (Tensor latents, Tensor y) = _ordinary.Draw(_model, random.Derive("ordinary"), _options.OrdinaryPairs, _options.EmptyCaptionShare);
+        RandomSource choice = random.Derive("adversarial");
+        List<Tensor> z0 = [latents], ys = [y];
+        int round = _found[^1].Round;
+        foreach (FoundEmbeddings found in _found.Where(found => found.Round == round))
+        {
+            for (int condition = -1; condition < found.Y.shape[0]; condition++)
+                for (int draw = 0; draw < _options.DrawsPerCondition; draw++) Add(found, condition);
+        }
+        FoundEmbeddings[] earlier = [.. _found.Where(found => found.Round != round)];
+        for (int draw = 0; draw < _options.ReplayDraws && earlier.Length > 0; draw++)
+        {
+            FoundEmbeddings found = earlier[choice.Next(earlier.Length)];
+            Add(found, choice.Next((int)found.Y.shape[0] + 1) - 1);
+        }
+        return Rows(cat(z0, 0), cat(ys, 0), _options.OrdinaryPairs, random);
+
+        // Condition -1 is the caption: it must be among those trained, or the plain prompt may still trigger.
+        void Add(FoundEmbeddings found, int condition)
+        {
+            Tensor surrogates = _surrogates[found.Picture];
+            z0.Add(surrogates.narrow(0, choice.Next(surrogates.shape[0]), 1));
+            ys.Add(condition < 0 ? _pictures[found.Picture].Y : found.Y.narrow(0, condition, 1));
+        }
+    }
+
+    /// <summary>Rows with noise and time steps of their own, and the factors that make the loss L_DM + weight L_Adv.</summary>
+    private TrainingRows Rows(Tensor latents, Tensor y, int ordinary, RandomSource random)
+    {
+        int count = (int)latents.shape[0], adversarial = count - ordinary;
+        Tensor noise = random.Derive("noise").Normal([count, .. _model.LatentShape]).to(_model.Device);
+        Tensor timesteps = random.Derive("timesteps").Integers(_model.Schedule.NumTrainTimesteps, count).to(_model.Device);
+        float[] factors = [.. Enumerable.Repeat(1f / ordinary, ordinary), .. Enumerable.Repeat((float)(_options.AdversarialWeight / Math.Max(adversarial, 1)), adversarial)];
+        return new TrainingRows(latents, noise, timesteps, y, tensor(factors).to(_model.Device));
+    }
+
+    /// <summary>Rows of an outer step once every picture has been searched for.</summary>
+    private int RowsInAll()
+    {
+        int batch = _options.BatchOf(_pictures.Count);
+        return _options.OrdinaryPairs + batch * _options.SearchesPerPicture * (_options.KeptSteps.Count + 1) * _options.DrawsPerCondition
+            + (_pictures.Count > batch ? _options.ReplayDraws : 0);
+    }
+
+    /// <summary>Searches and generations need no gradients of the weights: without them they cost no more than on a frozen model.</summary>
+    private void Frozen(Action action)
+    {
+        using IDisposable? frozen = _all?.Freeze();
+        _lora?.RequireGradients(false);
+        try
+        {
+            action();
+        }
+        finally
+        {
+            _lora?.RequireGradients(true);
+        }
+    }
+
+    /// <summary>With the averaged weights in place, where there are any; afterwards the trained ones are back, bit for bit.</summary>
+    private void WithResult(Action action)
+    {
+        if (_average is null)
+        {
+            action();
+            return;
+        }
+        using var scope = NewDisposeScope();
+        Tensor[] kept = [.. _trained.Select(weight => weight.detach().clone())];
+        _average.CopyToWeights();
+        try
+        {
+            action();
+        }
+        finally
+        {
+            using var noGrad = no_grad();
+            for (int i = 0; i < kept.Length; i++) _trained[i].copy_(kept[i]);
+        }
+    }
+
+    private void Finish()
+    {
+        _average?.CopyToWeights();
+        _lora?.Merge();
+        _finished = true;
+    }
+
+    private static SortedDictionary<string, double> Named(double[] losses)
+    {
+        var named = new SortedDictionary<string, double>(StringComparer.Ordinal) { ["ordinary"] = losses[0], ["adversarial"] = losses[1], ["gradientNorm"] = losses[2] };
+        if (!double.IsNaN(losses[3])) named["search"] = losses[3];
+        return named;
+    }
+
+    public void Dispose()
+    {
+        _adam.Dispose();
+        _average?.Dispose();
+        _all?.Dispose();
+        _lora?.Dispose();
+        foreach (FoundEmbeddings found in _found) found.Y.Dispose();
+        _found.Clear();
+    }
+}

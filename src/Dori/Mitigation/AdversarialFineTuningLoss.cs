@@ -1,0 +1,79 @@
+using Dori.Diffusion;
+using Dori.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Mitigation;
+
+/// <summary>
+/// One batch of the outer step, ordinary pairs and adversarial ones alike: the loss is the sum of factor times |target - prediction|^2, the square
+/// averaged over a row's elements. With factors 1 / pairs and weight / draws that is L_DM + weight L_Adv (method.md section 7).
+/// </summary>
+/// <param name="Latents">z0: (N, 4, h, w), the ordinary picture's or the surrogate's</param>
+/// <param name="Noise">eps: (N, 4, h, w)</param>
+/// <param name="Timesteps">(N), int64</param>
+/// <param name="Y">(N, tokens, width)</param>
+/// <param name="Factors">(N)</param>
+internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timesteps, Tensor Y, Tensor Factors)
+{
+    public int Count => (int)Latents.shape[0];
+
+    /// <returns>|target - prediction|^2 of rows from .. from + count - 1, averaged over elements: (count), with a graph to the weights</returns>
+    public Tensor Losses(DiffusionModel model, long from, long count)
+    {
+        using var scope = NewDisposeScope();
+        Tensor z0 = Latents.narrow(0, from, count), noise = Noise.narrow(0, from, count), t = Timesteps.narrow(0, from, count);
+        Tensor prediction = model.Predict(model.Schedule.AddNoise(z0, noise, t), t, Y.narrow(0, from, count));
+        return model.Schedule.Target(z0, noise, t).Plus(prediction, -1).Squared().mean([1L, 2L, 3L]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The loss's gradient, piece by piece: pieces may be computed at the same time and are added in their order, so that the sum depends on the size of a
+    /// piece and not on the number of threads.
+    /// </summary>
+    /// <param name="weights">What is trained; each must ask for gradients.</param>
+    /// <returns>One gradient a weight, of its shape, and every row's loss without its factor.</returns>
+    public (IReadOnlyList<Tensor> Gradients, float[] RowLosses) Gradient(DiffusionModel model, IReadOnlyList<Tensor> weights, int microBatch, Workers workers,
+        CancellationToken cancellation = default)
+    {
+        int pieces = (Count + microBatch - 1) / microBatch;
+        var losses = new float[Count];
+        Tensor[]? sum = null;
+        try
+        {
+            workers.Run(pieces, Compute, Add, cancellation);
+        }
+        catch
+        {
+            foreach (Tensor gradient in sum ?? []) gradient.Dispose();
+            throw;
+        }
+        return (sum!, losses);
+
+        Tensor[] Compute(int piece)
+        {
+            using var scope = NewDisposeScope();
+            int from = piece * microBatch, count = Math.Min(microBatch, Count - from);
+            Tensor rows = Losses(model, from, count);
+            Tensor loss = (rows * Factors.narrow(0, from, count)).sum();
+            IList<Tensor> gradients = autograd.grad([loss], [.. weights]);
+            rows.detach().cpu().data<float>().CopyTo(losses, from);
+            return [.. gradients.Select(gradient => gradient.DetachFromDisposeScope())];
+        }
+
+        void Add(Tensor[] gradients)
+        {
+            using var noGrad = no_grad();
+            if (sum is null)
+            {
+                sum = gradients;
+                return;
+            }
+            for (int i = 0; i < sum.Length; i++)
+            {
+                sum[i].Add_(gradients[i]);
+                gradients[i].Dispose();
+            }
+        }
+    }
+}

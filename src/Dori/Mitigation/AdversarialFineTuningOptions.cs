@@ -1,0 +1,137 @@
+using Dori.Diffusion;
+
+namespace Dori.Mitigation;
+
+/// <summary>
+/// Settings of adversarial fine-tuning (method.md section 7). What the paper publishes is the default; the rest is marked "own choice".
+/// All of it decides the resulting weights.
+/// </summary>
+public sealed record AdversarialFineTuningOptions
+{
+    /// <summary>Passes over the pictures: in each, every picture is searched for once (times <see cref="SearchesPerPicture"/>). Published: 5.</summary>
+    public int Epochs { get; init; } = 5;
+    /// <summary>Outer steps in all; null: as many as the passes come to.</summary>
+    public int? Steps { get; init; }
+    /// <summary>Pictures whose searches are renewed together and trained against together. Own choice.</summary>
+    public int PictureBatch { get; init; } = 4;
+    /// <summary>Outer steps for each renewal of the searches. Published: the search is made anew in every step.</summary>
+    public int StepsPerSearch { get; init; } = 1;
+    /// <summary>Searches for each picture at a renewal, each from a start of its own. Published: "several".</summary>
+    public int SearchesPerPicture { get; init; } = 1;
+    /// <summary>Steps of the inner search. Published: 50.</summary>
+    public int SearchSteps { get; init; } = 50;
+    /// <summary>Steps of the inner search after which y is trained against besides the last: weaker attacks at no cost. Own choice.</summary>
+    public IReadOnlyList<int> SnapshotSteps { get; init; } = [10, 25];
+    /// <summary>(noise, time step) pairs in a step of the inner search. Published: 8.</summary>
+    public int SearchBatch { get; init; } = 8;
+    /// <summary>Adam's rate in the inner search. Published: 0.1.</summary>
+    public double SearchLearningRate { get; init; } = 0.1;
+    /// <summary>Ordinary pairs in an outer step. Own choice: 3 a picture is Wen's share.</summary>
+    public int OrdinaryPairs { get; init; } = 24;
+    /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too.</summary>
+    public double EmptyCaptionShare { get; init; } = 0.1;
+    /// <summary>(surrogate, noise, time step) draws for each condition (the caption, and every y kept of the searches) of each picture of the batch in an outer step.</summary>
+    public int DrawsPerCondition { get; init; } = 1;
+    /// <summary>
+    /// Further draws in an outer step, of pictures outside the batch: their captions and what the last search for them found, so that they are not
+    /// learned back. Own choice.
+    /// </summary>
+    public int ReplayDraws { get; init; } = 8;
+    /// <summary>Factor of L_Adv in the loss. Published: 1.</summary>
+    public double AdversarialWeight { get; init; } = 1;
+    /// <summary>AdamW's constant rate. Not published; 1e-5 is what SISS and AdvUnlearn take for Stable Diffusion. A small model needs more.</summary>
+    public double LearningRate { get; init; } = 1e-5;
+    /// <summary>AdamW's decay. Own choice: PyTorch's default.</summary>
+    public double WeightDecay { get; init; } = 0.01;
+    /// <summary>Decay of the running average of the weights, which is then the result; 0: the last weights are.</summary>
+    public double EmaDecay { get; init; }
+    /// <summary>Rank of low-rank updates that are trained instead of all weights, for comparison (published to fail); 0: all weights.</summary>
+    public int LoraRank { get; init; }
+    /// <summary>Which linear layers get low-rank updates.</summary>
+    public LoraLayers LoraLayers { get; init; } = LoraLayers.Attention;
+    /// <summary>Rows of a batch that go through the UNet at once; pieces run on several threads, and their sum does not depend on how many.</summary>
+    public int MicroBatch { get; init; } = 24;
+    public long Seed { get; init; }
+    /// <summary>The check on searches that training never uses; null: none.</summary>
+    public HeldOutOptions? HeldOut { get; init; }
+
+    /// <summary>
+    /// Settings for a model. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, more passes, and can
+    /// afford them since the search is renewed for every few outer steps only. Larger: the published ones.
+    /// </summary>
+    public static AdversarialFineTuningOptions For(DiffusionModel model)
+    {
+        const long small = 200_000_000;
+        var options = new AdversarialFineTuningOptions
+        {
+            SearchBatch = model.Defaults.SearchBatch,
+            SearchSteps = model.Defaults.SearchSteps,
+            SearchLearningRate = model.Defaults.SearchLearningRate,
+        };
+        if (model.UNet.parameters().Sum(parameter => parameter.numel()) > small) return options with { MicroBatch = 4 };
+        return options with { Epochs = 30, StepsPerSearch = 8, LearningRate = 2e-4, DrawsPerCondition = 1, EmaDecay = 0.99 };
+    }
+
+    /// <summary>Outer steps in all for so many pictures.</summary>
+    public int StepsFor(int pictures) => Steps ?? checked((Epochs * pictures + BatchOf(pictures) - 1) / BatchOf(pictures) * StepsPerSearch);
+
+    /// <summary>Pictures in a batch where there are so many in all.</summary>
+    internal int BatchOf(int pictures) => Math.Min(PictureBatch, pictures);
+
+    /// <summary>Every number of steps after which an inner search's y is kept, ascending.</summary>
+    internal IReadOnlyList<int> KeptSteps => [.. SnapshotSteps.Where(step => step < SearchSteps).Order().Distinct(), SearchSteps];
+
+    /// <exception cref="DoriException">All values out of range, by the names of their options.</exception>
+    public void Check()
+    {
+        var wrong = new List<string>();
+        In("--epochs", Epochs, 1, 100_000);
+        In("--steps", Steps ?? 1, 1, 10_000_000);
+        In("--picture-batch", PictureBatch, 1, 4096);
+        In("--steps-per-search", StepsPerSearch, 1, 100_000);
+        In("--searches", SearchesPerPicture, 1, 1000);
+        In("--search-steps", SearchSteps, 1, 100_000);
+        foreach (int step in SnapshotSteps) In("--snapshots", step, 0, 100_000);
+        In("--search-batch", SearchBatch, 1, 4096);
+        In("--search-learning-rate", SearchLearningRate, 1e-9, 100);
+        In("--ordinary-pairs", OrdinaryPairs, 1, 4096);
+        In("--empty-captions", EmptyCaptionShare, 0, 1);
+        In("--draws", DrawsPerCondition, 1, 4096);
+        In("--replay", ReplayDraws, 0, 4096);
+        In("--adversarial-weight", AdversarialWeight, 0, 1e6);
+        In("--learning-rate", LearningRate, 1e-12, 1);
+        In("--weight-decay", WeightDecay, 0, 1);
+        In("--ema", EmaDecay, 0, 0.999999);
+        In("--lora", LoraRank, 0, 4096);
+        In("--micro-batch", MicroBatch, 1, 4096);
+        if (HeldOut is { } held)
+        {
+            In("--check-every", held.Every, 1, 1_000_000);
+            In("--check-pictures", held.Pictures, 1, 100_000);
+            In("--check-generations", held.Generations, 1, 1000);
+            In("--check-search-steps", held.SearchSteps, 1, 100_000);
+            In("--check-patience", held.Patience, 0, 1000);
+        }
+        if (wrong.Count > 0) throw new DoriException(string.Join("; ", wrong));
+
+        void In(string option, double value, double low, double high)
+        {
+            if (!(value >= low && value <= high)) wrong.Add($"{option}: {value} is out of range; {low} to {high} is possible");
+        }
+    }
+}
+
+/// <summary>A small audit during training, with starts and seeds that training never uses. Costs time, draws nothing that training draws.</summary>
+public sealed record HeldOutOptions
+{
+    /// <summary>Outer steps from one check to the next.</summary>
+    public int Every { get; init; } = 128;
+    /// <summary>The first so many pictures.</summary>
+    public int Pictures { get; init; } = 4;
+    /// <summary>Pictures generated from each prompt and each search.</summary>
+    public int Generations { get; init; } = 4;
+    /// <summary>Steps of each search: as many as the audit will take.</summary>
+    public int SearchSteps { get; init; } = 50;
+    /// <summary>Checks in a row that must find nothing for training to stop early; 0: it never does.</summary>
+    public int Patience { get; init; } = 2;
+}

@@ -1,0 +1,58 @@
+using Dori.Diffusion;
+using Dori.Measures;
+using Dori.Mitigation;
+using Dori.Tests.Support;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Tests.Mitigation;
+
+/// <summary>The smallest fine-tuning of the built-in model: two pictures, searches of two steps, four ordinary pairs.</summary>
+internal sealed class AdversarialFineTuningSample : IDisposable
+{
+    public static AdversarialFineTuningOptions Options { get; } = new()
+    {
+        Epochs = 2, PictureBatch = 1, StepsPerSearch = 1, SearchSteps = 2, SnapshotSteps = [1], SearchBatch = 1, OrdinaryPairs = 2, ReplayDraws = 1, MicroBatch = 3, LearningRate = 1e-4,
+    };
+
+    private static readonly Lazy<TorchScriptCopyDetector> s_detector = new(() => TorchScriptCopyDetector.Load(Golden.EmojiModel));
+
+    public static TorchScriptCopyDetector Detector => s_detector.Value;
+
+    public AdversarialFineTuningSample()
+    {
+        Model = Emoji.Model.WithUNetCopy();
+        Pictures = [Picture("verbatim-00.png", "t shirt"), Picture("verbatim-01.png", "two cats")];
+        Surrogates = [Golden.Rand("surrogates.0", 2, 4, 16, 16), Golden.Rand("surrogates.1", 3, 4, 16, 16)];
+        Ordinary = new OrdinaryPairs(Golden.Rand("ordinary", 5, 4, 16, 16), ["a dog", "a sun", "a tree and a car", "a hat", "two fish"]);
+    }
+
+    public DiffusionModel Model { get; }
+    public IReadOnlyList<MemorizedPicture> Pictures { get; }
+    public IReadOnlyList<Tensor> Surrogates { get; }
+    public OrdinaryPairs Ordinary { get; }
+
+    public AdversarialFineTuning Create(AdversarialFineTuningOptions? options = null, Workers? workers = null) =>
+        new(Model, Detector, Pictures, Surrogates, Ordinary, options ?? Options, workers ?? new Workers(2, 1));
+
+    public MemorizedPicture Picture(string file, string caption)
+    {
+        using var scope = NewDisposeScope();
+        return MemorizedPicture.Of(Model, Detector, Path.GetFileNameWithoutExtension(file), caption, Emoji.Load(file));
+    }
+
+    /// <summary>All weights of the UNet, one after the other.</summary>
+    public float[] Weights()
+    {
+        using var scope = NewDisposeScope();
+        return cat([.. Model.UNet.parameters().Select(p => p.detach().flatten())], 0).data<float>().ToArray();
+    }
+
+    public void Dispose()
+    {
+        Model.Dispose();
+        foreach (MemorizedPicture picture in Pictures) picture.Dispose();
+        foreach (Tensor tensor in Surrogates) tensor.Dispose();
+        Ordinary.Dispose();
+    }
+}

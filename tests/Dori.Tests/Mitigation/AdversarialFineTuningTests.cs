@@ -1,0 +1,242 @@
+using Dori.Audit;
+using Dori.Diffusion;
+using Dori.Mitigation;
+using Dori.Tests.Support;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Tests.Mitigation;
+
+public class AdversarialFineTuningTests
+{
+    private static readonly AdversarialFineTuningOptions s_options = AdversarialFineTuningSample.Options;
+    private static readonly HeldOutOptions s_heldOut = new() { Every = 2, Pictures = 1, Generations = 1, SearchSteps = 1, Patience = 0 };
+
+    [Fact]
+    public void Killed_and_resumed_it_ends_in_the_same_bits_whatever_the_number_of_workers()
+    {
+        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, HeldOut = s_heldOut with { Every = 4 } };
+        float[] whole, resumed;
+        double[] losses, resumedLosses;
+        float[] checks, resumedChecks;
+        using (var sample = new AdversarialFineTuningSample())
+        {
+            using AdversarialFineTuning training = sample.Create(options);
+            Assert.Equal(8, training.Steps);
+            training.Run();
+            (whole, losses, checks) = (sample.Weights(), Losses(training), Checks(training));
+        }
+        string file = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "state.safetensors");
+        // Cancelled within a round and at its end, and once killed without a word: the state is then that of step 6, two steps back.
+        Assert.Equal(3, Interrupted(3, kill: false));
+        Assert.Equal(6, Interrupted(6, kill: false));
+        Assert.Equal(7, Interrupted(7, kill: true));
+        using (var sample = new AdversarialFineTuningSample())
+        {
+            using AdversarialFineTuning training = sample.Create(options);
+            var seen = new List<int>();
+            training.Run(new TrainingControl { StateFile = file, Identity = "a", OnStep = p => seen.Add(p.Step) });
+            Assert.Equal([7, 8], seen);
+            (resumed, resumedLosses, resumedChecks) = (sample.Weights(), Losses(training), Checks(training));
+        }
+        Assert.Equal(whole, resumed);
+        Assert.Equal(losses, resumedLosses);
+        Assert.Equal(checks, resumedChecks);
+        Assert.Equal(2 * 3, checks.Length);
+
+        int Interrupted(int at, bool kill)
+        {
+            using var sample = new AdversarialFineTuningSample();
+            using AdversarialFineTuning training = sample.Create(options, new Workers(1, 1));
+            using var source = new CancellationTokenSource();
+            void OnStep(TrainingProgress progress)
+            {
+                if (progress.Step != at) return;
+                if (kill) throw new InvalidOperationException("killed");
+                source.Cancel();
+            }
+            var control = new TrainingControl { StateFile = file, Identity = "a", Cancellation = source.Token, OnStep = OnStep, SaveEvery = 100 };
+            Assert.ThrowsAny<Exception>(() => training.Run(control));
+            return training.Step;
+        }
+
+        static double[] Losses(AdversarialFineTuning training) => [.. training.History.SelectMany(h => h.Values)];
+        static float[] Checks(AdversarialFineTuning training) => [.. training.Checks.SelectMany(c => c.Prompt.Concat(c.Search).Concat(c.Random))];
+    }
+
+    [Fact]
+    public void A_state_of_another_training_is_refused()
+    {
+        string file = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "state.safetensors");
+        using var sample = new AdversarialFineTuningSample();
+        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 2 })) training.Run(new TrainingControl { StateFile = file, Identity = "a" });
+        using AdversarialFineTuning other = sample.Create(s_options with { Epochs = 1, PictureBatch = 2 });
+        Assert.Contains("another training", Assert.Throws<DoriException>(() => other.Run(new TrainingControl { StateFile = file, Identity = "b" })).Message);
+    }
+
+    [Fact]
+    public void The_result_is_the_average_where_asked_and_checks_do_not_touch_the_training()
+    {
+        float[] before, last, average;
+        AdversarialFineTuningOptions options = s_options with { Epochs = 1, PictureBatch = 2 }; // one step
+        using (var sample = new AdversarialFineTuningSample())
+        {
+            before = sample.Weights();
+            using AdversarialFineTuning training = sample.Create(options);
+            training.Run();
+            last = sample.Weights();
+        }
+        using (var sample = new AdversarialFineTuningSample())
+        {
+            using AdversarialFineTuning training = sample.Create(options with { EmaDecay = 0.75, HeldOut = s_heldOut });
+            training.Run();
+            Assert.Single(training.Checks);
+            average = sample.Weights();
+        }
+        Assert.NotEqual(before, last);
+        for (int i = 0; i < before.Length; i++)
+            if (Math.Abs(0.75 * before[i] + 0.25 * last[i] - average[i]) > 1e-6) Assert.Fail($"{before[i]} {last[i]} {average[i]}");
+    }
+
+    [Fact]
+    public void All_weights_move_and_ask_for_no_gradients_afterwards()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        var before = sample.Model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter.detach().clone());
+        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 2 })) training.Run();
+        foreach ((string name, TorchSharp.Modules.Parameter parameter) in sample.Model.UNet.named_parameters())
+        {
+            Assert.True((parameter - before[name]).abs().max().item<float>() > 0, name);
+            Assert.False(parameter.requires_grad);
+        }
+    }
+
+    [Fact]
+    public void A_batch_holds_ordinary_pairs_then_the_caption_and_every_find_then_replays()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        using AdversarialFineTuning training = sample.Create(s_options with { StepsPerSearch = 1, Epochs = 1, DrawsPerCondition = 2 });
+        var found = new List<int>();
+        training.Run(new TrainingControl { OnStep = p => found.Add(p.Step) });
+        Assert.Equal([1, 2], found);
+        TrainingRows rows = training.Batch(RandomSource.For("batch"));
+        // Two ordinary pairs; (caption, y after 1 step, y after 2) twice each of the picture searched for last; one replay of the other.
+        Assert.Equal(2 + 6 + 1, rows.Count);
+        Assert.Equal([0.5f, 0.5f, .. Enumerable.Repeat(1f / 7, 7)], rows.Factors.data<float>().ToArray());
+        bool Same(int row, Tensor y) => rows.Y[row].equal(y[0]).all().item<bool>();
+        int last = sample.Pictures.Select((picture, i) => (picture, i)).Single(p => Same(2, p.picture.Y)).i;
+        Assert.True(Same(3, sample.Pictures[last].Y));
+        Assert.False(Same(4, sample.Pictures[last].Y));
+        Assert.True(Same(4, rows.Y.narrow(0, 5, 1)));
+        Assert.False(Same(4, rows.Y.narrow(0, 6, 1)));
+        // Every adversarial row aims at a surrogate of its own picture; noise and time steps are fresh in every row.
+        for (int row = 2; row < 9; row++)
+        {
+            Tensor surrogates = sample.Surrogates[row < 8 ? last : 1 - last];
+            Assert.True((surrogates - rows.Latents[row]).abs().amax([1L, 2L, 3L]).min().item<float>() == 0);
+        }
+        Assert.Equal(9, rows.Noise.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
+        Assert.True(rows.Timesteps.min().item<long>() >= 0 && rows.Timesteps.max().item<long>() < 1000 && rows.Timesteps.data<long>().ToArray().Distinct().Count() > 5);
+        Assert.Equal(rows.Noise.data<float>().ToArray(), training.Batch(RandomSource.For("batch")).Noise.data<float>().ToArray());
+    }
+
+    [Fact]
+    public void It_ends_early_once_the_checks_find_nothing()
+    {
+        using var sample = new AdversarialFineTuningSample();
+        // The caption is not the picture's, and one search step finds nothing: the first check is clean.
+        using AdversarialFineTuning training = sample.Create(s_options with { HeldOut = s_heldOut with { Every = 1, Patience = 1 } });
+        var checks = new List<HeldOutCheck>();
+        training.Run(onCheck: checks.Add);
+        Assert.Equal(1, training.Step);
+        Assert.True(training.StoppedEarly);
+        Assert.Equal(0, Assert.Single(checks).Retained(0.7));
+    }
+
+    [Fact]
+    public void A_picture_is_retained_where_any_of_the_three_ways_brings_it_back()
+    {
+        var check = new HeldOutCheck(1, [0.1f, 0.9f, 0.2f, 0.1f], [0.2f, 0.1f, 0.8f, 0.7f], [0.71f, 0f, 0.8f, 0.1f]);
+        Assert.Equal(3, check.Retained(0.7));
+    }
+
+    [Fact]
+    public void Each_pass_searches_for_every_picture_once_in_an_order_of_its_own()
+    {
+        RandomSource random = RandomSource.For("order");
+        AdversarialFineTuningOptions options = s_options with { PictureBatch = 4, SearchesPerPicture = 2 };
+        int[] places = [.. Enumerable.Range(0, 8).SelectMany(round => AdversarialFineTuningSearch.Pictures(options, 8, round, random))];
+        Assert.Equal(64, places.Length);
+        int[] once = [.. places.Where((_, i) => i % 2 == 0)];
+        Assert.Equal(once, places.Where((_, i) => i % 2 == 1)); // two searches for each
+        int[][] passes = [.. once.Chunk(8)];
+        Assert.All(passes, pass => Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], pass.Order()));
+        Assert.True(passes.Select(pass => string.Join(',', pass)).Distinct().Count() > 2);
+        Assert.Equal(2 * 3, AdversarialFineTuningSearch.Pictures(options, 3, 0, random).Count); // no more than there are
+        Assert.Equal(10, (options with { Epochs = 5, StepsPerSearch = 1 }).StepsFor(8));
+        Assert.Equal(3 * 2, (options with { Epochs = 2, StepsPerSearch = 2 }).StepsFor(6));
+    }
+
+    [Fact]
+    public void All_wrong_options_are_named_at_once()
+    {
+        string message = Assert.Throws<DoriException>(() => (s_options with { Epochs = 0, LearningRate = double.NaN, HeldOut = s_heldOut with { Generations = 0 } }).Check()).Message;
+        Assert.Contains("--epochs: 0", message);
+        Assert.Contains("--learning-rate", message);
+        Assert.Contains("--check-generations", message);
+    }
+
+    [Fact]
+    public void Pieces_are_taken_in_their_order_and_a_failure_ends_the_rest()
+    {
+        var taken = new List<int>();
+        new Workers(3, 1).Run(20, piece => { Thread.SpinWait((20 - piece) * 1000); return piece; }, taken.Add, CancellationToken.None);
+        Assert.Equal(Enumerable.Range(0, 20), taken);
+        taken.Clear();
+        Assert.Throws<InvalidOperationException>(() => new Workers(3, 1).Run(1000, piece => piece == 5 ? throw new InvalidOperationException() : piece, taken.Add, CancellationToken.None));
+        Assert.Equal(Enumerable.Range(0, taken.Count), taken);
+        Assert.True(taken.Count <= 5);
+        Assert.ThrowsAny<OperationCanceledException>(() => new Workers(2, 1).Run(3, piece => piece, taken.Add, new CancellationToken(true)));
+    }
+
+    [Fact]
+    public void Low_rank_training_leaves_a_network_of_plain_weights()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        var before = sample.Model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter.detach().clone());
+        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 1, LoraRank = 2, LoraLayers = LoraLayers.Attention })) training.Run();
+        foreach ((string name, TorchSharp.Modules.Parameter parameter) in sample.Model.UNet.named_parameters())
+        {
+            bool attention = name.Contains(".attn", StringComparison.Ordinal) && name.EndsWith("weight", StringComparison.Ordinal);
+            Assert.Equal(attention, (parameter - before[name]).abs().max().item<float>() > 0);
+        }
+    }
+
+    /// <summary>The whole method on one picture, in about three minutes: the prompt must fall silent, and the search must find less than before.</summary>
+    [Fact(Explicit = true), Trait("Category", "Slow")]
+    public void A_picture_is_forgotten()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        MemorizedPicture picture = sample.Picture("verbatim-00.png", "pea pod and pinched fingers on a wavy brown background");
+        using var surrogates = new Surrogates(sample.Model, AdversarialFineTuningSample.Detector, SurrogateOptions.For(sample.Model), new Workers(2, 1), null);
+        using SurrogateSet made = surrogates.For(picture, "");
+        using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 200);
+        using OrdinaryPairs pairs = OrdinaryPairs.Encode(sample.Model, AdversarialFineTuningSample.Detector, Enumerable.Range(0, ordinary.Count).Select(i => (ordinary.Picture(i, 64), ordinary.Captions[i])), [picture]);
+        AdversarialFineTuningOptions options = AdversarialFineTuningOptions.For(sample.Model) with
+        {
+            Steps = 96, SearchBatch = 4, OrdinaryPairs = 12, EmaDecay = 0, HeldOut = new HeldOutOptions { Every = 96, Pictures = 1, Generations = 4, Patience = 0 },
+        };
+        HeldOutCheck before = AdversarialFineTuningHeldOut.Run(sample.Model, AdversarialFineTuningSample.Detector, [picture], options.HeldOut, 0, RandomSource.For("before"), new Workers(2, 1), CancellationToken.None);
+        Assert.Equal(1, before.Retained(0.7));
+        using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, [picture], [made.Latents], pairs, options, new Workers(2, 1));
+        training.Run();
+        HeldOutCheck after = training.Checks[^1];
+        TestContext.Current.SendDiagnosticMessage($"before {before.Prompt[0]:0.00} {before.Search[0]:0.00} {before.Random[0]:0.00}, after {after.Prompt[0]:0.00} {after.Search[0]:0.00} {after.Random[0]:0.00}");
+        Assert.InRange(after.Prompt[0], -1, 0.7);
+        Assert.True(after.Search[0] < before.Search[0] - 0.1 && after.Random[0] < before.Random[0] - 0.1);
+    }
+}

@@ -1,0 +1,49 @@
+using Dori.Diffusion;
+using Dori.Mitigation;
+using Dori.Tests.Support;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Tests.Mitigation;
+
+public class OrdinaryPairsTests
+{
+    [Fact]
+    public void Copies_of_what_is_to_be_forgotten_are_left_out()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        DiffusionModel model = Emoji.Model;
+        string[] files = ["control-00.png", "verbatim-01.png", "control-01.png"];
+        using OrdinaryPairs pairs = OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, files.Select(file => (Emoji.Load(file)[0], file)), sample.Pictures);
+        Assert.Equal(1, pairs.Dropped);
+        Assert.Equal(["control-00.png", "control-01.png"], pairs.Captions);
+        Assert.InRange(Golden.RelativeError(pairs.Latents.narrow(0, 1, 1), model.Encode(Emoji.Load("control-01.png"))), 0, 1e-5);
+        Assert.Contains("no ordinary", Assert.Throws<DoriException>(() => OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, [(Emoji.Load("verbatim-01.png")[0], "")], sample.Pictures)).Message);
+    }
+
+    [Fact]
+    public void A_draw_pairs_pictures_with_their_captions_or_with_none()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        DiffusionModel model = Emoji.Model;
+        (Tensor latents, Tensor y) = sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0.5);
+        Tensor yNull = model.Embed("");
+        Tensor[] ys = [.. sample.Ordinary.Captions.Select(model.Embed)];
+        int empty = 0;
+        var seen = new HashSet<int>();
+        for (int i = 0; i < 40; i++)
+        {
+            int row = Enumerable.Range(0, 5).Single(k => sample.Ordinary.Latents[k].equal(latents[i]).all().item<bool>());
+            seen.Add(row);
+            bool isEmpty = Golden.RelativeError(y.narrow(0, i, 1), yNull) < 1e-5;
+            if (isEmpty) empty++;
+            else Assert.InRange(Golden.RelativeError(y.narrow(0, i, 1), ys[row]), 0, 1e-5);
+        }
+        Assert.Equal(5, seen.Count);
+        Assert.InRange(empty, 8, 32);
+        (Tensor again, Tensor _) = sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0.5);
+        Assert.Equal(latents.data<float>().ToArray(), again.data<float>().ToArray());
+    }
+}
