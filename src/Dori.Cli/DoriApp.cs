@@ -32,12 +32,6 @@ internal static class DoriApp
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
-            config.AddBranch("mitigate", mitigate =>
-            {
-                mitigate.SetDescription("Take pictures out of a model");
-                mitigate.AddCommand<MitigateAdversarialCommand>("adversarial").WithDescription("Adversarial fine-tuning, until a search finds nothing")
-                    .WithExample("mitigate", "adversarial", "models/emoji", "--images", "models/emoji/pictures", "--ordinary", "models/emoji/ordinary.tar", "-o", "forgetful");
-            });
             config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
             config.AddBranch("mitigate", Mitigations);
             config.AddCommand<EvaluateCommand>("evaluate").WithDescription("Quality: distances to real pictures, CLIP score, diversity")
@@ -85,6 +79,8 @@ internal static class DoriApp
             .WithExample("mitigate", "concept-ablation", "MODEL", "--images", "pictures", "--anchors", "anchors", "-o", "ablated");
         mitigate.AddCommand<MitigateSissCommand>("siss").WithDescription("SISS: data unlearning by subtracted importance-sampled scores")
             .WithExample("mitigate", "siss", "MODEL", "--images", "pictures", "-o", "unlearned");
+        mitigate.AddCommand<MitigateAdversarialCommand>("adversarial").WithDescription("Adversarial fine-tuning, until a search finds nothing")
+            .WithExample("mitigate", "adversarial", "models/emoji", "--images", "models/emoji/pictures", "--ordinary", "models/emoji/ordinary.tar", "-o", "forgetful");
     }
 
     private static string CommandLine(string[] args) =>

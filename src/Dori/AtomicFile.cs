@@ -34,6 +34,17 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>Text as it is written, UTF-8 without a byte order mark, lines ended by \n. The folder is made where it is missing.</summary>
+    public static void WriteText(string path, Action<TextWriter> write)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        Write(path, stream =>
+        {
+            using var writer = new StreamWriter(stream, leaveOpen: true) { NewLine = "\n" };
+            write(writer);
+        });
+    }
+
     /// <summary>UTF-8 without a byte order mark.</summary>
     /// <inheritdoc cref="Write(string, Action{Stream})"/>
     public static void WriteText(string path, string text) => WriteBytes(path, s_utf8.GetBytes(text));

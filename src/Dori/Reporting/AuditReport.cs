@@ -14,12 +14,7 @@ public static class AuditReport
     /// <param name="context">The pictures, and what a reader needs to run the audit again.</param>
     public static void Write(string path, Summary summary, IReadOnlyList<UnitRecord> units, ReportContext context)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        AtomicFile.Write(path, stream =>
-        {
-            using var writer = new StreamWriter(stream, leaveOpen: true) { NewLine = "\n" }; // UTF-8 without a byte order mark
-            Write(new HtmlWriter(writer), new AuditView(summary, units), context);
-        });
+        AtomicFile.WriteText(path, writer => Write(new HtmlWriter(writer), new AuditView(summary, units), context));
     }
 
     private static void Write(HtmlWriter html, AuditView view, ReportContext context)

@@ -11,7 +11,7 @@ public static class CompareReport
     /// <param name="caption">Of an index.</param>
     /// <param name="command">The command that runs the comparison again.</param>
     /// <param name="version">The program's.</param>
-    public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption, string command, string version) => ReportFile.Write(path, writer =>
+    public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption, string command, string version) => AtomicFile.WriteText(path, writer =>
     {
         var html = new HtmlWriter(writer);
         html.Doctype();
@@ -53,8 +53,8 @@ public static class CompareReport
             html.Foreign(model.Name);
             html.Text(Of(Verdicts.NotJudged) == all ? $": {all} pictures, none judged." : $": {Of(Verdicts.Retained)} of {all} pictures retained, {Of(Verdicts.Undecided)} undecided, {Of(Verdicts.NotFound)} not found{(Of(Verdicts.NotJudged) > 0 ? $", {Of(Verdicts.NotJudged)} not judged" : "")}.");
             html.Close();
-            (double low, double high) = Wilson.Interval(model.Controls.AboveThreshold, model.Controls.Items);
-            html.Element("p", model.Controls.Items == 0 ? "No controls were run." : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold after the same search (95 % interval {Show.Interval(low, high)}).", ("class", "detail"));
+            Rate controls = Statistics.Wilson(model.Controls.AboveThreshold, model.Controls.Items);
+            html.Element("p", model.Controls.Items == 0 ? "No controls were run." : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold after the same search (95 % interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
         }
         html.Close();
         if (comparison.Warnings.Count > 0)

@@ -7,7 +7,7 @@ namespace Dori.Reporting;
 /// <summary>A comparison as Markdown tables, for model cards and READMEs.</summary>
 public static class CompareTable
 {
-    public static void Write(string path, Comparison comparison) => ReportFile.Write(path, writer => writer.Write(Markdown(comparison)));
+    public static void Write(string path, Comparison comparison) => AtomicFile.WriteText(path, writer => writer.Write(Markdown(comparison)));
 
     public static string Markdown(Comparison comparison)
     {

@@ -6,6 +6,7 @@ using Dori.Mitigation;
 using Dori.Tests.Support;
 using Spectre.Console;
 using static TorchSharp.torch;
+using Emoji = Dori.Tests.Support.Emoji;
 
 namespace Dori.Tests.Mitigation;
 
@@ -121,7 +122,7 @@ public sealed class PruningTests : IDisposable
         string target = Path.Combine(_folder, "none");
         (int code, string _, string error) = Run("mitigate", "wanda", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target, "--quiet", "--threads", $"{get_num_threads()}", option, value);
         Assert.Equal(2, code);
-        Assert.Equal(1, error.Trim().Split('\n').Length);
+        Assert.Single(error.Trim().Split('\n'));
         Assert.False(Directory.Exists(target));
     }
 
