@@ -26,7 +26,7 @@ public static class Dispersion
     public static Comparison Against(DistanceMatrix distances, IReadOnlyList<int[]> groups, int[] reference, Func<int, int> below, int resamples = Resamples, int permutations = Permutations)
     {
         int[][] all = [.. groups, reference];
-        Check(all);
+        Check(all, fewest: 2);
         int[] places = [.. all.SelectMany(group => group)];
         int[] labels = [.. all.SelectMany((group, label) => Enumerable.Repeat(label, group.Length))];
         DistanceMatrix own = distances.Of(places), centred = SeenFromOwnMeans(own, labels);
@@ -36,12 +36,40 @@ public static class Dispersion
         return WithInterval(Ratio(own, slots), () => Ratio(own, Resample(slots, below)), p, resamples);
     }
 
-    /// <summary>Mean pairwise distance within groups over the mean distance between vectors of different groups; labels are permuted.</summary>
-    /// <param name="groups">At least two, with at least two indices each</param>
+    /// <summary>
+    /// Mean pairwise distance of some vectors over that of others which they come from one by one, such as a search's ends and starts: pairs are
+    /// resampled together, and the permutation test swaps the two of a pair. Each side of each group is seen from its own mean.
+    /// </summary>
+    /// <param name="groups">First[k] comes from Second[k]; at least two pairs a group; the ratio averages over groups on both sides</param>
+    public static Comparison Paired(DistanceMatrix distances, IReadOnlyList<(int[] First, int[] Second)> groups, Func<int, int> below, int resamples = Resamples, int permutations = Permutations)
+    {
+        int[][] all = [.. groups.SelectMany(group => new[] { group.First, group.Second })];
+        if (groups.Any(group => group.First.Length != group.Second.Length)) throw new ArgumentException("Pairs need two sides.", nameof(groups));
+        Check(all, fewest: 2);
+        DistanceMatrix own = distances.Of([.. all.SelectMany(group => group)]);
+        DistanceMatrix centred = SeenFromOwnMeans(own, [.. all.SelectMany((group, label) => Enumerable.Repeat(label, group.Length))]);
+        int[][] slots = Slots(all);
+        static double Ratio(DistanceMatrix d, int[][] sides) => sides.Where((_, i) => i % 2 == 0).Average(d.Mean) / sides.Where((_, i) => i % 2 == 1).Average(d.Mean);
+        double observed = Math.Abs(Math.Log(Ratio(centred, slots)));
+        double[] swapped = [.. Enumerable.Range(0, permutations).Select(_ =>
+        {
+            int[][] sides = [.. slots.Select(side => (int[])side.Clone())];
+            for (int i = 0; i < sides.Length; i += 2)
+                for (int k = 0; k < sides[i].Length; k++)
+                    if (below(2) == 1) (sides[i][k], sides[i + 1][k]) = (sides[i + 1][k], sides[i][k]);
+            return Math.Abs(Math.Log(Ratio(centred, sides)));
+        })];
+        return WithInterval(Ratio(own, slots), () => Ratio(own, ResamplePairs(slots, below)), Statistics.ConformalPValue(observed * (1 - 1e-12), swapped), resamples);
+    }
+
+    /// <summary>
+    /// Mean pairwise distance within groups over the mean distance between vectors of different groups; labels are permuted.
+    /// </summary>
+    /// <param name="groups">At least two, one of them with two indices; a group of one speaks only of the distance between groups</param>
     public static Comparison WithinOverBetween(DistanceMatrix distances, IReadOnlyList<int[]> groups, Func<int, int> below, int resamples = Resamples, int permutations = Permutations)
     {
-        if (groups.Count < 2) throw new ArgumentException("Two groups are needed.", nameof(groups));
-        Check(groups);
+        if (groups.Count < 2 || groups.All(group => group.Length < 2)) throw new ArgumentException("Two groups are needed, and a pair within one of them.", nameof(groups));
+        Check(groups, fewest: 1);
         DistanceMatrix own = distances.Of([.. groups.SelectMany(group => group)]);
         int[][] slots = Slots(groups);
         double Ratio(int[][] members)
@@ -49,11 +77,19 @@ public static class Dispersion
             double between = 0;
             int pairs = 0;
             for (int a = 0; a < members.Length; a++)
-                for (int b = 0; b < a; b++, pairs++) between += own.MeanBetween(members[a], members[b]);
-            return members.Average(own.Mean) / (between / pairs);
+                for (int b = 0; b < a; b++)
+                {
+                    if (members[a].Length == 1 && members[b].Length == 1 && members[a][0] == members[b][0]) continue; // one drawn twice
+                    between += own.MeanBetween(members[a], members[b]);
+                    pairs++;
+                }
+            return members.Where(group => group.Length > 1).Average(own.Mean) / (between / pairs);
         }
+        // A single is a draw from the groups: singles are resampled among themselves.
+        int[][] large = [.. slots.Where(group => group.Length > 1)], singles = [.. slots.Where(group => group.Length == 1)];
+        int[][] Draw() => [.. Resample(large, below), .. singles.Select(_ => singles[below(singles.Length)])];
         double p = Statistics.PermutationPValue(own.Count, order => Math.Abs(Math.Log(Ratio(Placed(slots, order)))), below, permutations);
-        return WithInterval(Ratio(slots), () => Ratio(Resample(slots, below)), p, resamples);
+        return WithInterval(Ratio(slots), () => Ratio(Draw()), p, resamples);
     }
 
     private static Comparison WithInterval(double ratio, Func<double> resampled, double p, int resamples)
@@ -71,6 +107,21 @@ public static class Dispersion
         while (drawn.All(i => i == drawn[0]));
         return drawn;
     })];
+
+    private static int[][] ResamplePairs(int[][] slots, Func<int, int> below)
+    {
+        var sides = new int[slots.Length][];
+        for (int i = 0; i < slots.Length; i += 2)
+        {
+            int n = slots[i].Length;
+            int[] drawn;
+            do drawn = [.. Enumerable.Range(0, n).Select(_ => below(n))];
+            while (drawn.All(k => k == drawn[0]));
+            sides[i] = [.. drawn.Select(k => slots[i][k])];
+            sides[i + 1] = [.. drawn.Select(k => slots[i + 1][k])];
+        }
+        return sides;
+    }
 
     private static DistanceMatrix SeenFromOwnMeans(DistanceMatrix distances, int[] labels)
     {
@@ -91,9 +142,9 @@ public static class Dispersion
 
     private static int[][] Placed(int[][] slots, IReadOnlyList<int> order) => [.. slots.Select(group => group.Select(slot => order[slot]).ToArray())];
 
-    private static void Check(IReadOnlyList<int[]> groups)
+    private static void Check(IReadOnlyList<int[]> groups, int fewest)
     {
-        if (groups.Any(group => group.Length < 2)) throw new ArgumentException("A group needs two vectors.", nameof(groups));
+        if (groups.Any(group => group.Length < fewest)) throw new ArgumentException($"A group needs {fewest} vectors.", nameof(groups));
         if (groups.SelectMany(group => group).GroupBy(i => i).Any(same => same.Count() > 1)) throw new ArgumentException("A vector is in two groups.", nameof(groups));
     }
 }

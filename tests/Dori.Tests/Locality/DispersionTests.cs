@@ -44,6 +44,40 @@ public class DispersionTests
         Assert.Equal(1.0 / (1 + Dispersion.Permutations), c.PValue);
     }
 
+    [Fact]
+    public void A_single_speaks_only_of_the_distance_between_groups()
+    {
+        DistanceMatrix d = Points.Distances([0], [1], [3], [10], [14]);
+        Comparison c = Dispersion.WithinOverBetween(d, [[0, 1, 2], [3], [4]], RandomSource.For("a").Next);
+        Assert.Equal(2 / ((26 / 3.0 + 38 / 3.0 + 4) / 3), c.Ratio, 12);
+        Assert.True(c.Low <= c.Ratio && c.Ratio <= c.High);
+    }
+
+    [Fact]
+    public void Ends_that_shrink_towards_their_mean_are_found_against_their_own_starts()
+    {
+        RandomSource random = RandomSource.For("paired");
+        double[][] starts = Points.Cloud(random, 10, 30), ends = [.. starts.Select(p => p.Select(v => 0.9 * v + 4).ToArray())];
+        Comparison c = Dispersion.Paired(Points.Distances([.. ends, .. starts]), [(Points.Range(0, 10), Points.Range(10, 10))], random.Next);
+        Assert.Equal(0.9, c.Ratio, 9);
+        Assert.Equal(0.9, c.Low, 9); // of each resampled pair, exactly
+        Assert.Equal(0.9, c.High, 9);
+        Assert.InRange(c.PValue, 0, 0.01); // 2 of the 1024 ways to swap, one of them the other sign
+    }
+
+    [Fact]
+    public void Pairs_of_equal_spread_give_uniform_p_values()
+    {
+        RandomSource random = RandomSource.For("null pairs");
+        double distance = Points.FromUniform(Enumerable.Range(0, 1000).Select(_ =>
+        {
+            double[][] common = Points.Cloud(random, 12, 6), a = Points.Cloud(random, 12, 6, 9), b = Points.Cloud(random, 12, 6);
+            double[][] Joined(double[][] own) => [.. common.Zip(own, (x, y) => x.Zip(y, (u, v) => u + v).ToArray())];
+            return Dispersion.Paired(Points.Distances([.. Joined(a), .. Joined(b)]), [(Points.Range(0, 12), Points.Range(12, 12))], random.Next, resamples: 1, permutations: 199).PValue;
+        }));
+        Assert.InRange(distance, 0, 1.63 / Math.Sqrt(1000));
+    }
+
     [Theory]
     [InlineData(12, 12, 0)]
     [InlineData(8, 20, 0)]
