@@ -31,8 +31,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         using TorchScriptCopyDetector detector = LoadDetector(modelPath);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         AuditOptions options = adjust(settings.Options(model.Defaults, detector.Preset.Threshold));
-        bool small = model.UNet.parameters().Sum(p => p.numel()) <= SmallModel && settings.Device.type == DeviceType.CPU;
-        int threadsPerUnit = small ? 1 : settings.Threads, workers = small ? settings.Threads : 1;
+        (int workers, int threadsPerUnit) = Workers(model);
 
         Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, threadsPerUnit);
         RunFolder run = RunFolder.Create(runPath, manifest);
@@ -55,7 +54,13 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
     }
 
-    private TorchScriptCopyDetector LoadDetector(string modelPath)
+    internal static bool IsSmall(DiffusionModel model) => model.UNet.parameters().Sum(p => p.numel()) <= SmallModel;
+
+    /// <summary>Units at a time, and libtorch's threads for each.</summary>
+    internal (int Workers, int ThreadsPerUnit) Workers(DiffusionModel model) =>
+        IsSmall(model) && settings.Device.type == DeviceType.CPU ? (settings.Threads, 1) : (1, settings.Threads);
+
+    internal TorchScriptCopyDetector LoadDetector(string modelPath)
     {
         if (settings.CopyDetector is { } named) return TorchScriptCopyDetector.Load(named, settings.Preset, settings.Device);
         if (!Directory.Exists(Path.Combine(modelPath, "copy_detector")))
@@ -63,7 +68,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         return TorchScriptCopyDetector.Load(modelPath, settings.Preset, settings.Device);
     }
 
-    private Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit) => new()
+    internal Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit) => new()
     {
         Version = Shell.Version,
         Command = shell.CommandLine,

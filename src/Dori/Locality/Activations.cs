@@ -1,4 +1,5 @@
 using Dori.Diffusion;
+using Dori.Mitigation;
 using Dori.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,14 +10,9 @@ namespace Dori.Locality;
 /// <param name="Method">NeMo: the outputs of a value projection; Wanda: the inputs of a feed-forward block's second layer.</param>
 internal sealed record ActivationSite(string Method, string Name, Linear Layer)
 {
-    /// <summary>NeMo's sites (cross-attention values of the down and middle blocks), then Wanda's, in the network's order.</summary>
-    public static IReadOnlyList<ActivationSite> Of(UNet2DConditionModel unet)
-    {
-        IReadOnlyList<(string Name, Linear Layer)> all = LayerHooks.LinearLayers(unet);
-        bool Value(string name) => name.EndsWith(".attn2.to_v", StringComparison.Ordinal) && (name.StartsWith("down_blocks.", StringComparison.Ordinal) || name.StartsWith("mid_block.", StringComparison.Ordinal));
-        return [.. all.Where(l => Value(l.Name)).Select(l => new ActivationSite("NeMo", l.Name, l.Layer)),
-            .. all.Where(l => l.Name.EndsWith(".ff.net.2", StringComparison.Ordinal)).Select(l => new ActivationSite("Wanda", l.Name, l.Layer))];
-    }
+    /// <summary>NeMo's sites, then Wanda's, each in the network's order.</summary>
+    public static IReadOnlyList<ActivationSite> Of(UNet2DConditionModel unet) =>
+        [.. Nemo.Layers(unet).Select(l => new ActivationSite("NeMo", l.Name, l.Layer)), .. Wanda.Layers(unet).Select(l => new ActivationSite("Wanda", l.Name, l.Layer))];
 }
 
 /// <summary>Distances of embeddings as a network's layers see them. The network is hooked meanwhile: one thread at a time.</summary>

@@ -57,6 +57,8 @@ public sealed record TransferRates(Rate Own, int OwnTried, Rate Other, int Other
 public sealed record WeightPicture
 {
     public string Schema { get; init; } = "dori.locality.weights/1";
+    /// <summary>What decided the figures; other settings are computed anew.</summary>
+    public required string Settings { get; init; }
     public required string Method { get; init; }
     public required string Item { get; init; }
     /// <summary>Numbers of the searches whose ends are tested.</summary>
