@@ -54,14 +54,13 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
     }
 
-    /// <summary>Units in work at a time, and libtorch's threads for each.</summary>
-    public static (int Workers, int ThreadsEach) Workers(DiffusionModel model, CommonSettings settings)
-    {
-        bool small = model.UNet.parameters().Sum(p => p.numel()) <= SmallModel && settings.Device.type == DeviceType.CPU;
-        return small ? (settings.Threads, 1) : (1, settings.Threads);
-    }
+    internal static bool IsSmall(DiffusionModel model) => model.UNet.parameters().Sum(p => p.numel()) <= SmallModel;
 
-    private TorchScriptCopyDetector LoadDetector(string modelPath)
+    /// <summary>Units in work at a time, and libtorch's threads for each.</summary>
+    public static (int Workers, int ThreadsEach) Workers(DiffusionModel model, CommonSettings settings) =>
+        IsSmall(model) && settings.Device.type == DeviceType.CPU ? (settings.Threads, 1) : (1, settings.Threads);
+
+    internal TorchScriptCopyDetector LoadDetector(string modelPath)
     {
         if (settings.CopyDetector is { } named) return TorchScriptCopyDetector.Load(named, settings.Preset, settings.Device);
         if (!Directory.Exists(Path.Combine(modelPath, "copy_detector")))
@@ -69,7 +68,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         return TorchScriptCopyDetector.Load(modelPath, settings.Preset, settings.Device);
     }
 
-    private Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit) => new()
+    internal Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit) => new()
     {
         Version = Shell.Version,
         Command = shell.CommandLine,

@@ -32,6 +32,8 @@ internal static class DoriApp
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
+            config.AddCommand<LocalityCommand>("locality").WithDescription("Is memorization local? Three tests")
+                .WithExample("locality", "models/emoji", "--images", "models/emoji/pictures", "--items", "4", "--searches", "20", "-o", "locality");
             config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
             config.AddBranch("mitigate", Mitigations);
             config.AddCommand<EvaluateCommand>("evaluate").WithDescription("Quality: distances to real pictures, CLIP score, diversity")

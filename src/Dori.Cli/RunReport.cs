@@ -34,7 +34,7 @@ internal static class RunReport
 
     private static byte[]? ReadOrNull(string path) => File.Exists(path) ? File.ReadAllBytes(path) : null;
 
-    private static List<(string, string)> Facts(Manifest m)
+    internal static List<(string, string)> Facts(Manifest m)
     {
         AuditOptions o = m.Options;
         string N(double value) => value.ToString(CultureInfo.InvariantCulture);

@@ -76,7 +76,7 @@ internal static class AboutSection
         yield return "The audit speaks of the pictures it was given. It says nothing about others that the model may hold.";
     }
 
-    private static void Fact(HtmlWriter html, string name, string value)
+    internal static void Fact(HtmlWriter html, string name, string value)
     {
         html.Open("tr");
         html.Element("th", name, ("scope", "row"));

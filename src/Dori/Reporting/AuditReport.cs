@@ -20,19 +20,7 @@ public static class AuditReport
     private static void Write(HtmlWriter html, AuditView view, ReportContext context)
     {
         string title = $"Retention audit of {view.Summary.Model.Name}";
-        html.Doctype();
-        html.Open("html", ("lang", "en"));
-        html.Open("head");
-        html.Open("meta", ("charset", "utf-8"));
-        html.Open("meta", ("http-equiv", "Content-Security-Policy"), ("content", $"default-src 'none'; img-src data:; style-src '{ReportStyle.Hash}'; base-uri 'none'; form-action 'none'"));
-        html.Open("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1"));
-        html.Open("meta", ("name", "color-scheme"), ("content", "light dark"));
-        html.Open("meta", ("name", "referrer"), ("content", "no-referrer"));
-        html.Open("meta", ("name", "generator"), ("content", $"dori {context.Version}"));
-        html.Element("title", title);
-        html.Style(ReportStyle.Css);
-        html.Close();
-        html.Open("body");
+        ReportPage.Begin(html, title, context.Version);
         var pictures = new ReportPictures(html, context);
         html.Open("main");
         VerdictSection.Write(html, view, context);

@@ -46,7 +46,7 @@ public static class CsvTables
         return table.ToString();
     }
 
-    private static void Row(StringBuilder table, params ReadOnlySpan<string> fields)
+    internal static void Row(StringBuilder table, params ReadOnlySpan<string> fields)
     {
         for (int i = 0; i < fields.Length; i++)
         {
@@ -58,7 +58,7 @@ public static class CsvTables
         table.Append("\r\n");
     }
 
-    private static string Text(string text) => text.Length > 0 && text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' or '\n' ? "'" + text : text;
+    internal static string Text(string text) => text.Length > 0 && text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' or '\n' ? "'" + text : text;
 
-    private static string Number(double value) => double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "";
+    internal static string Number(double value) => double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "";
 }

@@ -130,7 +130,7 @@ internal static class Plots
         html.Close();
     }
 
-    private static (double, double) Range(PlotAxis axis, IEnumerable<double> values)
+    internal static (double, double) Range(PlotAxis axis, IEnumerable<double> values)
     {
         (double low, double high) = Ticks.Around(values);
         low = axis.Low ?? low;
@@ -167,7 +167,7 @@ internal static class Plots
         }
     }
 
-    private static void Marker(HtmlWriter html, int look, double x, double y, double r, string? title)
+    internal static void Marker(HtmlWriter html, int look, double x, double y, double r, string? title)
     {
         string C(double value) => Show.Coordinate(value);
         (string tag, (string, string?)[] shape) = look switch
@@ -189,14 +189,14 @@ internal static class Plots
         }
     }
 
-    private static void Begin(HtmlWriter html, double width, double height, string title, string description)
+    internal static void Begin(HtmlWriter html, double width, double height, string title, string description)
     {
         html.Open("svg", ("class", "plot"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"), ("role", "img"), ("aria-label", $"{title}. {description}"));
     }
 
-    private static void Line(HtmlWriter html, double x1, double y1, double x2, double y2, string css) =>
+    internal static void Line(HtmlWriter html, double x1, double y1, double x2, double y2, string css) =>
         html.Leaf("line", ("class", css), ("x1", Show.Coordinate(x1)), ("y1", Show.Coordinate(y1)), ("x2", Show.Coordinate(x2)), ("y2", Show.Coordinate(y2)));
 
-    private static void Label(HtmlWriter html, string text, double x, double y, string anchor, string? css = null) =>
+    internal static void Label(HtmlWriter html, string text, double x, double y, string anchor, string? css = null) =>
         html.Element("text", text, ("class", css), ("x", Show.Coordinate(x)), ("y", Show.Coordinate(y)), ("text-anchor", anchor));
 }

@@ -38,7 +38,7 @@ internal static class ReportStyle
         h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 600; margin: 0 0 8px; }
         h3 { font-size: 1rem; line-height: 1.35; font-weight: 600; margin: 24px 0 8px; overflow-wrap: anywhere; }
         section { margin: 0 0 56px; }
-        section > p { margin: 0 0 16px; }
+        section > p, section > ul { margin: 0 0 16px; }
         .eyebrow { margin: 0 0 4px; color: var(--quiet); font-size: .875rem; }
         .note { color: var(--quiet); margin: 0 0 56px; font-size: .9375rem; }
 
