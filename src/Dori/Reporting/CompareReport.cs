@@ -115,7 +115,7 @@ public static class CompareReport
     private static void Quality(HtmlWriter html, Comparison comparison)
     {
         Begin(html, "quality", "What it cost", $"Pictures of captions that were not to be removed. \u0394 is the difference to {comparison.Models[0].Name} over the same captions and noise, with its 95 % interval: an interval without 0 is a change.",
-            "Captions", "Model", "Frechet distance", "Kernel distance \u00D7 1000", "CLIP score", "Similarity among a caption\u2019s");
+            "Captions", "Model", "Frechet distance", "Kernel distance \u00D7 1000", "CLIP score", "Diversity");
         foreach (string set in comparison.Models.SelectMany(m => m.Quality).Select(q => q.Name).Distinct())
         {
             html.Open("tbody");
@@ -150,7 +150,7 @@ public static class CompareReport
             html.Close();
         }
         End(html, $"Distances are to the captions\u2019 own pictures, of the features \u201C{comparison.FeatureNetwork}\u201D (lower is better); the last row is what other real pictures give. CLIP score is the mean cosine of \u201C{comparison.Clip}\u201D (higher is better). "
-            + "Similarity is the median over captions of the median among a caption\u2019s own generations (lower is more diverse). Related captions share words with the removed pictures\u2019.");
+            + "Diversity is the median over captions of the median similarity among a caption\u2019s own generations (lower is more diverse). Related captions share words with the removed pictures\u2019.");
     }
 
     private static void Figure(HtmlWriter html, Interval value, Interval? difference, double scale)
