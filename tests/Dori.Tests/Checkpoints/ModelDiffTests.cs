@@ -77,10 +77,10 @@ public sealed class ModelDiffTests : IDisposable
         ModelDifference d = ModelDiff.Between(DiffusersFolder.Open(Golden.EmojiModel), DiffusersFolder.Open(changed.Path));
         Assert.False(d.Same);
         Assert.Empty(d.Tensors);
-        Assert.Equal([("dori.json", "guidance", "3.0", "4.0"), ("dori.json", "searchLearningRate", "0.1", null), ("scheduler/scheduler_config.json", "beta_end", "0.012", "0.013")],
-            d.Configs.Take(3).Select(c => (c.File, c.Key, c.A, c.B)));
-        Assert.Equal(("tokenizer/extra.txt", "", null), (d.Configs[3].File, d.Configs[3].Key, d.Configs[3].A));
-        Assert.Equal(4, d.Configs.Count);
+        Assert.Equal([("dori.json", "guidance", "3.0", "4.0"), ("dori.json", "searchLearningRate", "0.1", null), ("dori.json", "wandaSparsity", "0.05", null), ("scheduler/scheduler_config.json", "beta_end", "0.012", "0.013")],
+            d.Configs.Take(4).Select(c => (c.File, c.Key, c.A, c.B)));
+        Assert.Equal(("tokenizer/extra.txt", "", null), (d.Configs[4].File, d.Configs[4].Key, d.Configs[4].A));
+        Assert.Equal(5, d.Configs.Count);
     }
 
     [Fact]
