@@ -45,6 +45,10 @@ public sealed class DoriAppTests : IDisposable
     [InlineData("audit")]
     [InlineData("calibrate")]
     [InlineData("report")]
+    [InlineData("evaluate")]
+    [InlineData("compare")]
+    [InlineData("diff")]
+    [InlineData("locality")]
     public void Every_verb_has_help_with_an_example(string verb)
     {
         (int code, string output, string _) = Run([verb, "--help"]);
