@@ -36,6 +36,9 @@ internal sealed class LocalitySettings : SearchSettings
     [CommandOption("--no-weights"), Description("Leave out the third chapter, which marks, prunes and searches anew")]
     public bool NoWeights { get; init; }
 
+    [CommandOption("--methods <LIST>"), Description("Whose marks the third chapter compares and prunes, by commas: NeMo, Wanda (default: both; NeMo takes most of the time)")]
+    public string Methods { get; init; } = "NeMo,Wanda";
+
     [CommandOption("--weight-triggers <N>"), Description("Triggers of each picture that the third chapter prunes for (default: 6)")]
     public int WeightTriggers { get; init; } = 6;
 
@@ -60,7 +63,12 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         AuditOptions options = settings.Options(model.Defaults, detector.Preset.Threshold) with { Starts = [AuditStart.Random], CurveSteps = [0], CurveGenerations = 1, Generations = settings.Generations ?? 4 };
         options.Check();
         (int workers, int threadsPerUnit) = AuditJob.Workers(model, settings);
-        var weights = new WeightSpaceOptions { Triggers = settings.WeightTriggers, Sparsity = settings.Sparsity ?? (AuditJob.IsSmall(model) ? 0.05 : 0.01) };
+        var weights = new WeightSpaceOptions
+        {
+            Methods = [.. settings.Methods.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
+            Triggers = settings.WeightTriggers,
+            Sparsity = settings.Sparsity ?? model.Defaults.WandaSparsity ?? 0.01,
+        };
         weights.Check();
 
         RunFolder run = RunFolder.Create(Path.Combine(settings.Run, "searches"), job.MakeManifest(folder, set, settings.Images, detector, options, threadsPerUnit));

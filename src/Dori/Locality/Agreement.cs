@@ -5,6 +5,7 @@ namespace Dori.Locality;
 /// <summary>Pairwise agreement of marked sets at a layer: intersection over union; two empty sets agree by definition only, and stay out of every mean.</summary>
 public sealed class AgreementMatrix
 {
+    private const int Fewest = 3;
     private readonly double[] _values;
 
     /// <param name="agree">Of two sets: their agreement, 0 to 1; null where both are empty.</param>
@@ -30,11 +31,12 @@ public sealed class AgreementMatrix
         from a in Enumerable.Range(0, groups.Count) from b in Enumerable.Range(0, a) from i in groups[a] from j in groups[b] select this[i, j]);
 
     /// <summary>Mean agreement within the groups minus that within the reference, with bootstrap interval and a permutation test over all sets.</summary>
-    /// <param name="groups">At least two sets each.</param>
-    /// <returns>Null where a side has no pair that is not empty.</returns>
+    /// <param name="groups">Those of fewer than three sets are left out: resampling one pair shows no spread, and its interval would be a point.</param>
+    /// <returns>Null where a side has too few sets, or no pair that is not empty.</returns>
     public (Interval Difference, double PValue)? Compare(IReadOnlyList<int[]> groups, int[] reference, Func<int, int> below, int resamples = Dispersion.Resamples, int permutations = Dispersion.Permutations)
     {
-        int[][] all = [.. groups, reference];
+        int[][] all = [.. groups.Where(group => group.Length >= Fewest), reference];
+        if (all.Length == 1 || reference.Length < Fewest) return null;
         if (Difference(all) is not { } observed) return null;
         int[] places = [.. all.SelectMany(group => group)];
         int at = 0;

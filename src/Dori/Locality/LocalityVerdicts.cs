@@ -101,7 +101,7 @@ public static class LocalityVerdicts
             bool silenced = t.Own.Value <= 0.5, specific = t.Null.Low > t.Other.High;
             outcomes.Add(!silenced ? LocalityVerdict.Undecided
                 : t.Other.Low > 0.5 ? LocalityVerdict.Refuted
-                : t.Other.High < 0.5 && specific && method.Layers.All(l => l.Closer != false) ? LocalityVerdict.Supported
+                : t.Other.High < 0.5 && specific && method.Layers.Any(l => l.Closer == true) && method.Layers.All(l => l.Closer != false) ? LocalityVerdict.Supported
                 : LocalityVerdict.Undecided);
             if (!silenced) figures.Add($"{method.Method} does not silence even the trigger that it prunes for, so that its transfer says nothing.");
         }

@@ -23,7 +23,7 @@ internal static class LocalityWeightSection
 
     private static void Agreement(HtmlWriter html, WeightMethod m)
     {
-        LocalityReport.TableHead(html, $"Agreement of what {m.Method} marks", "Layer", "Marked", "One picture\u2019s triggers", "both empty", "Different captions", "both empty", "Other pictures\u2019 triggers", "Difference", "p");
+        LocalityReport.TableHead(html, $"Agreement of what {m.Method} marks", "Layer", "Marked", "Triggers", "empty", "Captions", "empty", "Others", "Triggers \u2212 captions", "p");
         for (int i = 0; i < m.Layers.Count; i++)
         {
             WeightLayer l = m.Layers[i];
@@ -32,7 +32,7 @@ internal static class LocalityWeightSection
                 Show.Percent(l.CaptionsEmpty), LocalityReport.Number(l.OtherTriggers), d is null ? "\u2013" : $"{LocalityReport.Number(d.Value)} ({LocalityReport.Number(d.Low)} to {LocalityReport.Number(d.High)})", l.PValue is { } p ? Show.PValue(p) : "\u2013");
         }
         LocalityReport.TableEnd(html);
-        html.Element("p", $"Intersection over union of the marked weights, mean over pairs. Two embeddings for which nothing is marked agree by definition: such pairs are left out, and their share stands beside. Difference: one picture\u2019s triggers minus {Show.Count(m.Captions)} different pictures\u2019 captions, with the 95 % interval.", ("class", "legend"));
+        html.Element("p", $"Intersection over union of the marked weights, mean over pairs: of one picture\u2019s triggers, of {Show.Count(m.Captions)} different pictures\u2019 captions, and of triggers of different pictures (others). Two embeddings for which nothing is marked agree by definition: such pairs are left out, and their share stands beside (empty). The difference has its 95 % interval; with fewer than three triggers a picture there is none.", ("class", "legend"));
     }
 
     private static void Causal(HtmlWriter html, LocalitySummary s, WeightMethod m)
