@@ -67,7 +67,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         {
             Methods = [.. settings.Methods.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
             Triggers = settings.WeightTriggers,
-            Sparsity = settings.Sparsity ?? model.Defaults.WandaSparsity ?? 0.01,
+            Sparsity = settings.Sparsity ?? model.Defaults.WandaSparsity,
         };
         weights.Check();
 
