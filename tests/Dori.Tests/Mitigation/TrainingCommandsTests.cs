@@ -1,0 +1,52 @@
+using Dori.Checkpoints;
+using Dori.Cli;
+using Dori.Tests.Support;
+using Spectre.Console.Testing;
+
+namespace Dori.Tests.Mitigation;
+
+public class TrainingCommandsTests
+{
+    [Fact]
+    public void A_new_model_is_written_with_its_record_and_twice_alike()
+    {
+        string folder = Directory.CreateTempSubdirectory("dori").FullName;
+        string[] outputs = [Path.Combine(folder, "a"), Path.Combine(folder, "b")];
+        foreach (string output in outputs)
+        {
+            (int code, string error) = Run("mitigate", "esd", Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--iterations", "2", "--sampler-steps", "2", "--threads", "1", "--quiet");
+            Assert.True(code == 0, error);
+        }
+        Assert.Equal(Hash(outputs[0]), Hash(outputs[1]));
+        Assert.NotEqual(Hash(Golden.EmojiModel), Hash(outputs[0]));
+        string record = File.ReadAllText(Path.Combine(outputs[0], "mitigation.json"));
+        Assert.Contains("\"method\": \"esd\"", record);
+        Assert.Contains("\"negativeGuidance\": 2", record);
+        Assert.Contains("after Erased Stable Diffusion", File.ReadAllText(Path.Combine(outputs[0], "README.md")));
+        Assert.Equal(2, Directory.EnumerateFileSystemEntries(folder).Count()); // no state is left
+
+        static string Hash(string model) => DiffusersFolder.Open(model).Sha256();
+    }
+
+    [Theory]
+    [InlineData("--variant esd-y", "esd-x", "esd")]
+    [InlineData("--learning-rate 7", "--learning-rate", "esd")]
+    [InlineData("--loss hinge", "noise", "concept-ablation")]
+    [InlineData("--lambda 1", "--lambda", "siss")]
+    public void Wrong_arguments_are_said_in_one_line(string arguments, string remedy, string method)
+    {
+        string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new");
+        (int code, string error) = Run(["mitigate", method, Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--threads", "1", .. arguments.Split(' ')]);
+        Assert.Equal(2, code);
+        Assert.Contains(remedy, error);
+        Assert.Single(error.TrimEnd().Split('\n'), line => !line.Contains("warning", StringComparison.Ordinal));
+        Assert.False(Directory.Exists(output));
+    }
+
+    private static (int Code, string Error) Run(params string[] arguments)
+    {
+        using var console = new TestConsole();
+        using var error = new StringWriter();
+        return (DoriApp.Run(arguments, console, TextWriter.Null, error), error.ToString());
+    }
+}
