@@ -12,9 +12,6 @@ namespace Dori.Cli;
 /// <summary>An audit from loaded inputs to a run folder with its report: what demo, audit and calibrate share.</summary>
 internal sealed class AuditJob(Shell shell, SearchSettings settings)
 {
-    /// <summary>Models up to this many parameters gain more from one thread a unit than from several threads in one unit.</summary>
-    private const long SmallModel = 200_000_000;
-
     /// <summary>Leaves the summary's table and JSON to the verb.</summary>
     public bool Silent { get; init; }
 
@@ -54,19 +51,12 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
     }
 
-    internal static bool IsSmall(DiffusionModel model) => model.UNet.parameters().Sum(p => p.numel()) <= SmallModel;
-
     /// <summary>Units in work at a time, and libtorch's threads for each.</summary>
     public static (int Workers, int ThreadsEach) Workers(DiffusionModel model, CommonSettings settings) =>
-        IsSmall(model) && settings.Device.type == DeviceType.CPU ? (settings.Threads, 1) : (1, settings.Threads);
+        model.IsSmall && settings.Device.type == DeviceType.CPU ? (settings.Threads, 1) : (1, settings.Threads);
 
-    internal TorchScriptCopyDetector LoadDetector(string modelPath)
-    {
-        if (settings.CopyDetector is { } named) return TorchScriptCopyDetector.Load(named, settings.Preset, settings.Device);
-        if (!Directory.Exists(Path.Combine(modelPath, "copy_detector")))
-            throw new DoriException($"{modelPath} has no copy_detector folder; name a copy detector with --copy-detector FILE.pt (for Stable Diffusion: sscd_disc_mixup.torchscript.pt of facebookresearch/sscd-copy-detection, with --preset nemo)");
-        return TorchScriptCopyDetector.Load(modelPath, settings.Preset, settings.Device);
-    }
+    internal TorchScriptCopyDetector LoadDetector(string modelPath) =>
+        CopyDetectors.Load(modelPath, settings.CopyDetector, settings.Preset, settings.Device, "generations are compared with pictures by one");
 
     internal Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit) => new()
     {

@@ -108,11 +108,8 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
         return made;
     }
 
-    public static TorchScriptCopyDetector LoadDetector(MitigatePicturesSettings settings) => settings.CopyDetector is { } named
-        ? TorchScriptCopyDetector.Load(named, settings.Preset, settings.Device)
-        : Directory.Exists(Path.Combine(settings.Model, "copy_detector"))
-            ? TorchScriptCopyDetector.Load(settings.Model, settings.Preset, settings.Device)
-            : throw new DoriException($"{settings.Model} has no copy_detector folder, and generations must be told from the pictures; name a copy detector with --copy-detector FILE.pt, or give pictures");
+    public static TorchScriptCopyDetector LoadDetector(MitigatePicturesSettings settings) =>
+        CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "generations must be told from the pictures");
 
     /// <summary>The model that generates: the one to train, as it is before, or another.</summary>
     public static DiffusionModel LoadGenerator(MitigatePicturesSettings settings, DiffusionModel model) => settings.Generator is { } path

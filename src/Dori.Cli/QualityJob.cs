@@ -57,8 +57,7 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
     }
 
     private TorchScriptCopyDetector LoadDetector(string modelPath, QualityRequest request) =>
-        TorchScriptCopyDetector.Load(request.CopyDetector ?? (Directory.Exists(Path.Combine(modelPath, "copy_detector")) ? modelPath
-            : throw new DoriException($"{modelPath} has no copy_detector folder; name a copy detector with --copy-detector FILE.pt: diversity is measured with it")), request.Preset, settings.Device);
+        CopyDetectors.Load(modelPath, request.CopyDetector, request.Preset, settings.Device, "diversity is measured with one");
 
     private static string OwnClip(string modelPath)
     {

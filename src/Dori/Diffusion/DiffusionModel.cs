@@ -34,6 +34,11 @@ public sealed class DiffusionModel : IDisposable
     public ScalarType Dtype { get; }
     /// <summary>Side of the square pictures that the model makes, in pixels.</summary>
     public int PictureSize => UNet.Config.SampleSize * Vae.Scale;
+    /// <summary>
+    /// At most 200 million weights in the UNet: then one libtorch thread a piece of work and several pieces at a time are faster than several
+    /// threads in one, and training takes larger rates.
+    /// </summary>
+    public bool IsSmall => UNet.parameters().Sum(p => p.numel()) <= 200_000_000;
     /// <summary>(4, h, w) of one latent.</summary>
     public long[] LatentShape => [UNet.Config.InChannels, UNet.Config.SampleSize, UNet.Config.SampleSize];
     /// <summary>(1, tokens, width) of one text embedding.</summary>

@@ -14,18 +14,7 @@ public static class CompareReport
     public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption, string command, string version) => AtomicFile.WriteText(path, writer =>
     {
         var html = new HtmlWriter(writer);
-        html.Doctype();
-        html.Open("html", ("lang", "en"));
-        html.Open("head");
-        html.Open("meta", ("charset", "utf-8"));
-        html.Open("meta", ("http-equiv", "Content-Security-Policy"), ("content", $"default-src 'none'; img-src data:; style-src '{ReportStyle.Hash}'; base-uri 'none'; form-action 'none'"));
-        html.Open("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1"));
-        html.Open("meta", ("name", "color-scheme"), ("content", "light dark"));
-        html.Open("meta", ("name", "referrer"), ("content", "no-referrer"));
-        html.Element("title", $"Comparison of {comparison.Models.Count} models");
-        html.Style(ReportStyle.Css);
-        html.Close();
-        html.Open("body");
+        ReportPage.Begin(html, $"Comparison of {comparison.Models.Count} models", version);
         html.Open("main");
         Head(html, comparison, version);
         Rates(html, comparison);
