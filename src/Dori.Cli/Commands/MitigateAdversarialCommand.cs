@@ -16,9 +16,6 @@ namespace Dori.Cli.Commands;
 /// <summary>Adversarial fine-tuning, from a model and pictures to a new model: resumable, and as sure as the work folder is kept.</summary>
 internal sealed class MitigateAdversarialCommand(Shell shell) : Command<MitigateAdversarialSettings>
 {
-    /// <summary>Models up to this many parameters gain more from several pieces of work at a time than from several threads in one.</summary>
-    private const long SmallModel = 200_000_000;
-
     protected override int Execute(CommandContext context, MitigateAdversarialSettings settings, CancellationToken cancellation)
     {
         const string verb = "mitigate adversarial";
@@ -35,10 +32,10 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
         if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
         using OrdinaryPictures pictures = OrdinaryPictures.Load(settings.Ordinary, settings.OrdinaryLimit);
-        using TorchScriptCopyDetector detector = LoadDetector(settings);
+        using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "surrogates are checked with one");
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device);
-        bool small = settings.Device.type == DeviceType.CPU && model.UNet.parameters().Sum(p => p.numel()) <= SmallModel;
-        Workers workers = small ? new Workers(settings.Threads, 1) : new Workers(1, settings.Threads);
+        (int count, int threadsEach) = AuditJob.Workers(model, settings);
+        var workers = new Workers(count, threadsEach);
         set_num_threads(workers.ThreadsEach);
         AdversarialFineTuningOptions options = settings.Options(model);
         SurrogateOptions surrogateOptions = settings.SurrogateOptions(model);
@@ -78,10 +75,6 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         foreach (IDisposable disposable in forget.Concat<IDisposable>(surrogates)) disposable.Dispose();
         return DoriApp.Done;
     }
-
-    private static TorchScriptCopyDetector LoadDetector(MitigateAdversarialSettings settings) =>
-        TorchScriptCopyDetector.Load(settings.CopyDetector ?? (Directory.Exists(Path.Combine(settings.Model, "copy_detector")) ? settings.Model
-            : throw new DoriException($"{settings.Model} has no copy_detector folder; name a copy detector with --copy-detector FILE.pt: surrogates are checked with it")), settings.Preset, settings.Device);
 
     private static MemorizedPicture Memorized(DiffusionModel model, TorchScriptCopyDetector detector, PictureItem item)
     {

@@ -37,7 +37,7 @@ internal sealed class MitigateAdversarialSettings : CommonSettings
     [CommandOption("--ordinary-limit <N>"), Description("The first N ordinary pairs")]
     public int? OrdinaryLimit { get; init; }
 
-    [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 30)")]
+    [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 36)")]
     public int? Epochs { get; init; }
 
     [CommandOption("--steps <N>"), Description("Outer steps in all, instead of --epochs")]
@@ -58,7 +58,7 @@ internal sealed class MitigateAdversarialSettings : CommonSettings
     [CommandOption("--snapshots <LIST>"), Description("Steps of the inner search trained against besides its last, by commas, or none (default: 10,25)")]
     public string? Snapshots { get; init; }
 
-    [CommandOption("--search-batch <B>"), Description("(noise, time step) pairs in a step of the inner search (default: the model's, else 8)")]
+    [CommandOption("--search-batch <B>"), Description("(noise, time step) pairs in a step of the inner search (default: the model's, else 8; small models: half)")]
     public int? SearchBatch { get; init; }
 
     [CommandOption("--ordinary-pairs <N>"), Description("Ordinary pairs in an outer step (default: 24)")]
@@ -79,7 +79,7 @@ internal sealed class MitigateAdversarialSettings : CommonSettings
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]
     public double? WeightDecay { get; init; }
 
-    [CommandOption("--ema <D>"), Description("Decay of a running average of the weights, which is then the result; 0: none")]
+    [CommandOption("--ema <D>"), Description("Decay of a running average of the weights, which is then the result; 0: none (small models: 0.98)")]
     public double? Ema { get; init; }
 
     [CommandOption("--lora <RANK>"), Description("Train low-rank updates of this rank instead of all weights, for comparison (published to fail)")]

@@ -61,15 +61,15 @@ public sealed record AdversarialFineTuningOptions
     /// </summary>
     public static AdversarialFineTuningOptions For(DiffusionModel model)
     {
-        const long small = 200_000_000;
         var options = new AdversarialFineTuningOptions
         {
             SearchBatch = model.Defaults.SearchBatch,
             SearchSteps = model.Defaults.SearchSteps,
             SearchLearningRate = model.Defaults.SearchLearningRate,
         };
-        if (model.UNet.parameters().Sum(parameter => parameter.numel()) > small) return options with { MicroBatch = 4 };
-        return options with { Epochs = 30, StepsPerSearch = 8, LearningRate = 2e-4, DrawsPerCondition = 1, EmaDecay = 0.99 };
+        if (!model.IsSmall) return options with { MicroBatch = 4 };
+        // Half of the search's batch: the searches are most of the time, and more renewals are worth more than steadier gradients.
+        return options with { Epochs = 36, StepsPerSearch = 8, SearchBatch = Math.Max(1, options.SearchBatch / 2), LearningRate = 2e-4, EmaDecay = 0.98 };
     }
 
     /// <summary>Outer steps in all for so many pictures.</summary>

@@ -18,12 +18,8 @@ public sealed record SurrogateOptions
     public long Seed { get; init; }
 
     /// <summary>A network as small as the built-in model's needs 5 % where Stable Diffusion needs 1 %.</summary>
-    public static SurrogateOptions For(DiffusionModel model)
-    {
-        const long small = 200_000_000;
-        bool isSmall = model.UNet.parameters().Sum(parameter => parameter.numel()) <= small;
-        return isSmall ? new SurrogateOptions { Sparsities = [0.05, 0.1, 0.2] } : new SurrogateOptions();
-    }
+    public static SurrogateOptions For(DiffusionModel model) =>
+        model.IsSmall ? new SurrogateOptions { Sparsities = [0.05, 0.1, 0.2] } : new SurrogateOptions();
 
     /// <exception cref="DoriException">A value out of range.</exception>
     public void Check()

@@ -228,7 +228,7 @@ public class AdversarialFineTuningTests
         using OrdinaryPairs pairs = OrdinaryPairs.Encode(sample.Model, AdversarialFineTuningSample.Detector, Enumerable.Range(0, ordinary.Count).Select(i => (ordinary.Picture(i, 64), ordinary.Captions[i])), [picture]);
         AdversarialFineTuningOptions options = AdversarialFineTuningOptions.For(sample.Model) with
         {
-            Steps = 96, SearchBatch = 4, OrdinaryPairs = 12, EmaDecay = 0, HeldOut = new HeldOutOptions { Every = 96, Pictures = 1, Generations = 4, Patience = 0 },
+            Steps = 96, OrdinaryPairs = 12, EmaDecay = 0, HeldOut = new HeldOutOptions { Every = 96, Pictures = 1, Generations = 4, Patience = 0 },
         };
         HeldOutCheck before = AdversarialFineTuningHeldOut.Run(sample.Model, AdversarialFineTuningSample.Detector, [picture], options.HeldOut, 0, RandomSource.For("before"), new Workers(2, 1), CancellationToken.None);
         Assert.Equal(1, before.Retained(0.7));
