@@ -58,19 +58,23 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     internal TorchScriptCopyDetector LoadDetector(string modelPath) =>
         CopyDetectors.Load(modelPath, settings.CopyDetector, settings.Preset, settings.Device, "generations are compared with pictures by one");
 
-    internal Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit) => new()
+    internal Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit)
     {
-        Version = Shell.Version,
-        Command = shell.CommandLine,
-        Model = new ManifestModel(Path.GetFullPath(folder.Path), new DirectoryInfo(folder.Path).Name, folder.Sha256(), folder.FileHashes().ToDictionary(f => f.File, f => f.Sha256)),
-        Pictures = new ManifestPictures(Path.GetFullPath(picturesPath), set.Sha256,
-            [.. set.Items.Select(i => new ManifestItem(i.Id, Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
-            [.. set.Missing.Select(m => $"{m.Index}: {m.Caption}")]),
-        CopyDetector = new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold),
-        Options = options,
-        Machine = new ManifestMachine(settings.DeviceName, settings.Dtype == torch.ScalarType.Float32 ? "float32" : "bfloat16", threadsPerUnit,
-            Processor(), System.Runtime.InteropServices.RuntimeInformation.OSDescription, torch.__version__),
-    };
+        IReadOnlyList<(string File, string Sha256)> hashes = folder.FileHashes(); // read once: a checkpoint is gigabytes
+        return new Manifest
+        {
+            Version = Shell.Version,
+            Command = shell.CommandLine,
+            Model = new ManifestModel(Path.GetFullPath(folder.Path), new DirectoryInfo(folder.Path).Name, DiffusersFolder.Sha256Of(hashes), hashes.ToDictionary(f => f.File, f => f.Sha256)),
+            Pictures = new ManifestPictures(Path.GetFullPath(picturesPath), set.Sha256,
+                [.. set.Items.Select(i => new ManifestItem(i.Id, Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
+                [.. set.Missing.Select(m => $"{m.Index}: {m.Caption}")]),
+            CopyDetector = new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold),
+            Options = options,
+            Machine = new ManifestMachine(settings.DeviceName, settings.Dtype == torch.ScalarType.Float32 ? "float32" : "bfloat16", threadsPerUnit,
+                Processor(), System.Runtime.InteropServices.RuntimeInformation.OSDescription, torch.__version__),
+        };
+    }
 
     private static string Processor()
     {
