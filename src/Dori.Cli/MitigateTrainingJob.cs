@@ -22,12 +22,8 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
     /// <param name="inputs">Further inputs that decide the result, such as hashes of folders: an interrupted training goes on only with the same.</param>
     public int Run(Func<DiffusionModel, PictureSet, MitigateTrainingPlan> plan, params IReadOnlyList<string> inputs)
     {
-        if (settings.Images.Length == 0) throw new DoriException($"mitigate {method}: --images DIR is missing: the folder with the pictures to remove");
-        if (settings.Output.Length == 0) throw new DoriException($"mitigate {method}: -o NEWMODEL is missing: the folder for the new model");
-        DiffusersFolder.CheckTarget(settings.Output);
-        DiffusersFolder folder = DiffusersFolder.Open(settings.Model);
-        PictureSet set = settings.Pictures();
-        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        (DiffusersFolder folder, PictureSet all) = settings.Open(shell, $"mitigate {method}");
+        PictureSet set = settings.ToForget(all);
         set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
@@ -42,12 +38,11 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
             Identity = string.Join('\n', [method, sha256, set.Sha256, options, $"{settings.Seed} {settings.Dtype}", .. inputs]),
         });
         Dictionary<string, Tensor> weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => (Tensor)p.parameter);
-        folder.SaveWithUNet(settings.Output, name => weights[name], Card(folder, set));
         var record = new MitigateTrainingRecord("dori.mitigation/1", method, Shell.Version, shell.CommandLine, new MitigatedModel(Path.GetFullPath(folder.Path), sha256),
             new MitigatedPictures(Path.GetFullPath(settings.Images), set.Sha256, [.. set.Items.Select(item => item.Id)]), planned.Options, settings.Seed, settings.DeviceName,
             settings.Dtype == ScalarType.Float32 ? "float32" : "bfloat16", settings.Threads, planned.Prepared, history);
         string json = JsonSerializer.Serialize(record, MitigateTrainingJson.Default.MitigateTrainingRecord);
-        AtomicFile.WriteText(Path.Combine(settings.Output, "mitigation.json"), json + "\n");
+        folder.SaveWithUNet(settings.Output, name => weights[name], Card(folder, set), json + "\n");
         File.Delete(state);
         if (settings.Json) shell.Output.WriteLine(json);
         else if (!settings.Quiet)

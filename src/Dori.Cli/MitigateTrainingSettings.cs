@@ -1,45 +1,17 @@
 using System.ComponentModel;
-using Dori.Audit;
 using Dori.Diffusion;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;
 
 /// <summary>Options of every mitigation that trains weights. Null: the method's published value.</summary>
-internal class MitigateTrainingSettings : CommonSettings
+internal class MitigateTrainingSettings : MitigateSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
-    public string Model { get; init; } = "";
-
-    [CommandOption("--images <DIR>"), Description("An imagefolder with the pictures to remove (role control is left out)")]
-    public string Images { get; init; } = "";
-
-    [CommandOption("--list <FILE>"), Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
-    public string? List { get; init; }
-
-    [CommandOption("-o|--output <NEWMODEL>"), Description("The new diffusers folder; an interrupted training goes on from NEWMODEL.training.safetensors")]
-    public string Output { get; init; } = "";
-
-    [CommandOption("--limit <N>"), Description("The first N pictures of each kind")]
-    public int? Limit { get; init; }
-
-    [CommandOption("--seed <N>"), Description("Every random number follows from it (default: 0)")]
-    public long Seed { get; init; }
-
-    [CommandOption("--iterations <N>"), Description("Training steps (default: as published)")]
+    [CommandOption("--iterations <N>"), Description("Training steps (default: as published; for small models so many a picture)")]
     public int? Iterations { get; init; }
 
-    [CommandOption("--learning-rate <R>"), Description("Of the optimiser (default: as published for Stable Diffusion; small models need more)")]
+    [CommandOption("--learning-rate <R>"), Description("Of the optimiser (default: as published for Stable Diffusion; small models a larger one)")]
     public double? LearningRate { get; init; }
-
-    /// <summary>What is to be removed.</summary>
-    public PictureSet Pictures()
-    {
-        if (Limit < 1) throw new DoriException($"--limit {Limit}: at least 1 is wanted");
-        PictureSet set = (List is null ? PictureSet.Load(Images) : PictureSet.FromCaptionList(List, Images)).Where(item => item.Role != "control");
-        if (set.Items.Count == 0) throw new DoriException($"{Images}: holds controls only; pictures to remove have role audit, or none");
-        return Limit is { } limit ? set.Limit(limit) : set;
-    }
 }
 
 /// <summary>Options of methods that need pictures in the memorized ones' place, given or generated.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dori.Audit;
+using Dori.Mitigation;
 using Dori.Reporting;
 
 namespace Dori.Cli;
@@ -24,6 +25,7 @@ internal static class RunReport
             Command = manifest.Command,
             Version = manifest.Version,
             Facts = Facts(manifest),
+            Pruning = PruningRecord.Read(manifest.Model.Path),
             Cost = costs.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
                 $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} units (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s a unit), at most {costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
         });

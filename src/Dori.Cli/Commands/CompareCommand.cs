@@ -1,12 +1,7 @@
 using System.ComponentModel;
-using System.Globalization;
-using System.Text.Json;
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
-using Dori.Pictures;
-using Dori.Reporting;
-using Spectre.Console;
 using Spectre.Console.Cli;
 using TorchSharp;
 
@@ -54,25 +49,23 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
         CheckAlike(settings);
         PictureSet set = Pictures(settings);
         using var scope = torch.NewDisposeScope();
-        var models = new List<AuditedModel>();
+        var job = new CompareJob(shell, settings, settings.Run);
         string[] names = Names(settings.Models);
-        for (int m = 0; m < names.Length; m++) models.Add(Audit(settings, settings.Models[m], names[m], set, first: m == 0));
-        Comparison comparison = Comparison.Of(models, RandomSource.For("compare", settings.Seed.ToString()).Next);
-        Write(settings, comparison);
-        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(comparison, CompareJson.Default.Comparison));
-        else if (!settings.Quiet) Print(comparison, settings.Run);
+        for (int m = 0; m < names.Length; m++) Audit(settings, job, settings.Models[m], names[m], set);
+        job.Finish(settings.Seed, settings.Ordinary);
         return DoriApp.Done;
     }
 
-    private AuditedModel Audit(CompareSettings settings, string path, string name, PictureSet set, bool first)
+    private void Audit(CompareSettings settings, CompareJob job, string path, string name, PictureSet set)
     {
         if (!settings.Quiet) shell.Error.WriteLine($"dori: {name}");
         string folder = Path.Combine(settings.Run, name), audit = Path.Combine(folder, "audit");
         Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(path, () => set, settings.Images, audit, (1, 1), options => options);
-        RunFolder run = RunFolder.Open(audit);
-        Manifest manifest = run.ReadManifest();
-        UnitRecord[] units = [.. manifest.Pictures.Items.SelectMany(item => manifest.Options.Starts.Select(start => $"{item.Id}-{start}-{manifest.Options.Seed}")).Where(run.Has).Select(run.ReadUnit)];
-        if (settings.Ordinary is not { } ordinary) return new AuditedModel(name, summary, units);
+        if (settings.Ordinary is not { } ordinary)
+        {
+            job.Add(name, path, summary, audit);
+            return;
+        }
         // One ruler for all: CLIP and the detector of the first model, even where a later one brings others.
         string clip = settings.Clip ?? Path.Combine(settings.Models[0], "clip");
         var request = new QualityRequest(ordinary, clip, settings.Features, settings.CopyDetector ?? settings.Models[0], settings.Preset, EvaluateCommand.Removed(set));
@@ -85,7 +78,7 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             Sampler = settings.SamplerName ?? defaults.Sampler,
             SamplerSteps = settings.SamplerSteps ?? defaults.SamplerSteps,
         });
-        return new AuditedModel(name, summary, units, quality, samples);
+        job.Add(name, path, summary, audit, quality, samples);
     }
 
     /// <summary>What would make the models' figures incomparable is refused before hours of work.</summary>
@@ -120,37 +113,5 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             for (int n = 2; !taken.Add(name); n++) name = $"{stem}-{n}";
             return name;
         })];
-    }
-
-    private void Write(CompareSettings settings, Comparison comparison)
-    {
-        const int side = 192;
-        using OrdinaryPictures? ordinary = settings.Ordinary is { } path ? OrdinaryPictures.Load(path) : null;
-        CompareReport.Write(Path.Combine(settings.Run, "compare.html"), comparison, Small, index => ordinary?.Captions[index] ?? "", shell.CommandLine, Shell.Version);
-        CompareTable.Write(Path.Combine(settings.Run, "compare.md"), comparison);
-        AtomicFile.WriteText(Path.Combine(settings.Run, "compare.json"), JsonSerializer.Serialize(comparison, CompareJson.Default.Comparison) + "\n"); // last: it says that the rest is there
-
-        byte[]? Small(string model, int index)
-        {
-            string file = Path.Combine(settings.Run, model, "quality", "pictures", $"{index:000000}-0.png");
-            if (!File.Exists(file)) return null;
-            using var scope = torch.NewDisposeScope();
-            torch.Tensor picture = Picture.Load(file);
-            return picture.shape[1] <= side ? File.ReadAllBytes(file) : Picture.EncodeJpeg(Picture.ResizeSmallEdge(picture, side));
-        }
-    }
-
-    private void Print(Comparison comparison, string run)
-    {
-        string N(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
-        var table = new Table().Border(TableBorder.Simple).AddColumns("pictures", "start", "model", "copies", "rate, 95 %", "best similarity", "p");
-        foreach ((string group, string start) in comparison.Models[0].Rows.Select(row => (row.Group, row.Start)))
-            foreach (ComparedModel model in comparison.Models)
-                if (model.Rows.FirstOrDefault(row => row.Group == group && row.Start == start) is { } row)
-                    table.AddRow(group, start, Markup.Escape(model.Name), $"{row.MemorizationRate.Count} of {row.Images}", $"{N(row.MemorizationRate.Value)} ({N(row.MemorizationRate.Low)} to {N(row.MemorizationRate.High)})",
-                        $"{N(row.Similarity.Median)} ± {N(row.Similarity.Mad)}", comparison.Tests.FirstOrDefault(t => t.Model == model.Name && t.Group == group && t.Start == start) is { } test ? test.PValue.ToString("0.000", CultureInfo.InvariantCulture) : "");
-        shell.Console.Write(table);
-        foreach (string warning in comparison.Warnings) shell.Console.WriteLine($"Note: {warning}");
-        shell.Console.WriteLine($"Report: {Path.Combine(run, "compare.html")}; table: {Path.Combine(run, "compare.md")}");
     }
 }

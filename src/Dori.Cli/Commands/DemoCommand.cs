@@ -1,32 +1,70 @@
 using System.ComponentModel;
 using Dori.Audit;
+using Dori.Checkpoints;
+using Dori.Diffusion;
+using Dori.Mitigation;
+using Spectre.Console;
 using Spectre.Console.Cli;
+using TorchSharp;
 
 namespace Dori.Cli.Commands;
 
 internal sealed class DemoSettings : SearchSettings
 {
-    [CommandOption("-o|--output <RUN>"), Description("The run folder"), DefaultValue("demo")]
+    [CommandOption("-o|--output <RUN>"), Description("The folder for everything"), DefaultValue("demo")]
     public string Run { get; init; } = "demo";
 }
 
-/// <summary>An audit of the built-in model small enough for minutes: 6 verbatim pictures, 4 templates and 20 controls, by prompt and by search from the caption.</summary>
+/// <summary>
+/// The story in minutes, on the built-in model: which of 6 pictures it still holds; the same model pruned by Wanda, silent by prompt; and that a search still finds
+/// the pictures in it. 19 controls, the fewest that allow a judgement, beside both.
+/// </summary>
 internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
 {
+    private const int Verbatim = 6, Controls = Verdicts.ControlsNeeded;
+
     protected override int Execute(CommandContext context, DemoSettings settings, CancellationToken cancellation)
     {
-        string model = Shell.BuiltInModel, pictures = Path.Combine(model, "pictures");
-        Summary summary = new AuditJob(shell, settings).Run(model, () => Select(PictureSet.Load(pictures)), pictures, settings.Run, (1, 1), options => options with
+        string model = Shell.BuiltInModel, pictures = Path.Combine(model, "pictures"), pruned = Path.Combine(settings.Run, "pruned-model");
+        PictureSet set = PictureSet.Load(pictures).Where(item => item.Role == "control" ? Rank(item) < Controls : item.Kind == "verbatim" && Rank(item) < Verbatim);
+        Summary before = Audit(model, settings.Run, curve: [0, 10, 25]);
+        Say("pruning by Wanda, so that the captions no longer bring the pictures");
+        if (!Directory.Exists(pruned)) Prune(settings, model, pruned, set);
+        Summary after = Audit(pruned, Path.Combine(settings.Run, "pruned"), curve: []);
+
+        var comparison = new CompareJob(shell, settings, settings.Run);
+        comparison.Add("original", model, before, settings.Run);
+        comparison.Add("pruned", pruned, after, Path.Combine(settings.Run, "pruned"));
+        comparison.Finish(settings.Seed);
+        if (!settings.Quiet && !settings.Json)
+            shell.Console.WriteLine($"Reports: {Path.Combine(settings.Run, "report.html")} (the model), {Path.Combine(settings.Run, "pruned", "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");
+        return DoriApp.Done;
+
+        Summary Audit(string path, string run, int[] curve) => new AuditJob(shell, settings) { Silent = true }.Run(path, () => set, pictures, run, (1, 1), options => options with
         {
             Starts = settings.Starts is null ? [AuditStart.Prompt, AuditStart.Caption] : options.Starts,
             Generations = settings.Generations ?? 4,
-            CurveSteps = settings.Curve is null ? [0, 10, 25] : options.CurveSteps,
-            CurveGenerations = settings.CurveGenerations ?? 2,
+            CurveSteps = settings.Curve is null ? curve : options.CurveSteps,
+            CurveGenerations = settings.CurveGenerations ?? 1,
         });
-        return AuditJob.ExitCode(summary, gate: false);
+
+        void Say(string text)
+        {
+            if (!settings.Quiet) shell.Error.WriteLine("dori: " + text);
+        }
     }
 
-    private static PictureSet Select(PictureSet set) => set.Where(item => item.Role == "control" ? Rank(item) < 20 : item.Kind == "verbatim" ? Rank(item) < 6 : Rank(item) < 4);
+    private void Prune(DemoSettings settings, string path, string target, PictureSet set)
+    {
+        DiffusersFolder folder = DiffusersFolder.Open(path);
+        PictureItem[] items = [.. set.Items.Where(item => item.Role != "control")];
+        torch.set_num_threads(settings.Threads);
+        using var scope = torch.NewDisposeScope();
+        using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
+        WandaOptions options = WandaOptions.For(model) with { Seed = settings.Seed };
+        WandaResult result = Wanda.Run(model, [.. items.Select(item => model.Embed(item.Caption))], options, null, shell.Interrupted);
+        PruningJob.Save(folder, target, result.Mask, MitigateWandaCommand.Record(shell, path, set, items, result, options));
+    }
 
     /// <summary>The built-in set numbers its items: v00, t00, c00.</summary>
     private static int Rank(PictureItem item) => int.Parse(item.Id[1..]);

@@ -6,6 +6,7 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Locality;
 using Dori.Measures;
+using Dori.Mitigation;
 using Dori.Reporting;
 using Spectre.Console;
 using Spectre.Console.Cli;
@@ -85,7 +86,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         var study = new LocalityStudy(model, run, set, plan)
         {
             Weights = settings.NoWeights ? null : (pictures, captions) =>
-                new WeightSpaceTest(model, detector, set, options, weights, Path.Combine(settings.Run, "weights")).Run(pictures, captions, stages.Report, shell.Interrupted),
+                new WeightSpaceTest(model, detector, set, options, weights, new Workers(workers, threadsPerUnit), Path.Combine(settings.Run, "weights")).Run(pictures, captions, stages.Report, shell.Interrupted),
         };
         LocalityOutcome outcome = study.Run(stages.Report, shell.Interrupted);
         Write(settings, run, units, outcome, weights);

@@ -16,22 +16,18 @@ namespace Dori.Cli.Commands;
 /// <summary>Adversarial fine-tuning, from a model and pictures to a new model: resumable, and as sure as the work folder is kept.</summary>
 internal sealed class MitigateAdversarialCommand(Shell shell) : Command<MitigateAdversarialSettings>
 {
+    /// <summary>Fewer captions would teach the model to draw little else.</summary>
+    private const int FewestCaptions = 16;
+
     protected override int Execute(CommandContext context, MitigateAdversarialSettings settings, CancellationToken cancellation)
     {
         const string verb = "mitigate adversarial";
-        if (settings.Images.Length == 0) throw new DoriException($"{verb}: --images DIR is missing: the folder with the pictures to forget");
-        if (settings.Ordinary.Length == 0) throw new DoriException($"{verb}: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: models/emoji/ordinary.tar)");
-        if (settings.Output.Length == 0) throw new DoriException($"{verb}: -o NEWMODEL is missing: the folder for the new model");
         if (settings.SaveEvery < 1) throw new DoriException($"--save-every {settings.SaveEvery}: at least 1 is wanted");
         if (settings.DtypeName is not (null or "float32")) throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
-        DiffusersFolder.CheckTarget(settings.Output);
+        (DiffusersFolder folder, PictureSet all) = settings.Open(shell, verb);
+        PictureSet set = settings.ToForget(all);
         string work = settings.Work ?? Path.TrimEndingDirectorySeparator(settings.Output) + ".work";
 
-        DiffusersFolder folder = DiffusersFolder.Open(settings.Model);
-        PictureSet set = settings.Pictures();
-        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
-        if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
-        using OrdinaryPictures pictures = OrdinaryPictures.Load(settings.Ordinary, settings.OrdinaryLimit);
         using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "surrogates are checked with one");
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device);
         (int count, int threadsEach) = AuditJob.Workers(model, settings);
@@ -40,20 +36,21 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         AdversarialFineTuningOptions options = settings.Options(model);
         SurrogateOptions surrogateOptions = settings.SurrogateOptions(model);
         Directory.CreateDirectory(work);
+        string modelSha = folder.Sha256();
+        using OrdinaryPictures pictures = Ordinary(settings, model, all, modelSha, workers, work);
 
         using var scope = NewDisposeScope();
         MemorizedPicture[] forget = [.. set.Items.Select(item => Memorized(model, detector, item))];
         Say(settings, $"{forget.Length} pictures to forget; encoding {pictures.Count} ordinary ones");
         using OrdinaryPairs ordinary = OrdinaryPairs.Encode(model, detector, Enumerable.Range(0, pictures.Count).Select(i => (pictures.Picture(i, model.PictureSize), pictures.Captions[i])), forget, shell.Interrupted);
         if (ordinary.Dropped > 0) Say(settings, $"{ordinary.Dropped} ordinary pictures are left out: they are copies of those to forget");
-        string modelSha = folder.Sha256();
         SurrogateSet[] surrogates = MakeSurrogates(settings, model, detector, set, forget, surrogateOptions, workers, modelSha, Path.Combine(work, "surrogates"));
         var record = new AdversarialFineTuningRecord
         {
             Version = Shell.Version,
             Model = new RecordedSource(new DirectoryInfo(folder.Path).Name, modelSha),
             Pictures = new RecordedSource(new DirectoryInfo(settings.Images).Name, set.Sha256),
-            Ordinary = new RecordedSource(Path.GetFileName(Path.TrimEndingDirectorySeparator(settings.Ordinary)), pictures.Sha256),
+            Ordinary = new RecordedSource(settings.Ordinary is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : "drawn by the model", pictures.Sha256),
             OrdinaryPairs = ordinary.Captions.Count,
             OrdinaryDropped = ordinary.Dropped,
             CopyDetector = new RecordedSource(detector.Preset.Name, detector.Sha256),
@@ -67,13 +64,26 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         Train(settings, training, detector.Preset.Threshold, Path.Combine(work, "state.safetensors"), Hash(record.ToJson()));
         record = record with { Steps = training.Step, PlannedSteps = training.Steps, Checks = training.Checks, Losses = training.History };
         var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
-        folder.SaveWithUNet(settings.Output, name => weights[name], Card(folder, record));
         string json = record.ToJson();
-        AtomicFile.WriteText(Path.Combine(settings.Output, "mitigation.json"), json);
+        folder.SaveWithUNet(settings.Output, name => weights[name], Card(folder, record), json);
         if (settings.Json) shell.Output.Write(json);
         else if (!settings.Quiet) shell.Console.WriteLine($"New model: {settings.Output} ({training.Step} steps). Judge it by an audit: dori audit {settings.Output} --images {settings.Images} -o RUN. {work} is no longer needed.");
         foreach (IDisposable disposable in forget.Concat<IDisposable>(surrogates)) disposable.Dispose();
         return DoriApp.Done;
+    }
+
+    /// <summary>What the model is to go on drawing: pictures given, or drawn by itself from captions given, or from the controls' captions.</summary>
+    private OrdinaryPictures Ordinary(MitigateAdversarialSettings settings, DiffusionModel model, PictureSet set, string modelSha, Workers workers, string work)
+    {
+        if (settings.Ordinary is { } path) return OrdinaryPictures.Load(path, settings.OrdinaryLimit);
+        string[] captions = settings.OrdinaryCaptions is { } file
+            ? (File.Exists(file) ? [.. File.ReadLines(file).Select(line => line.Trim()).Where(line => line.Length > 0).Distinct()] : throw new DoriException($"{file}: no such file of captions"))
+            : [.. set.Items.Where(item => item.Role == "control" && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
+        if (captions.Length < FewestCaptions)
+            throw new DoriException($"mitigate adversarial: {captions.Length} captions of ordinary pictures ({settings.OrdinaryCaptions ?? $"the controls of {settings.Images}"}); give --ordinary PATH (a .tar or imagefolder of ordinary pictures with captions; the built-in model's: models/emoji/ordinary.tar), or --ordinary-captions FILE with {FewestCaptions} or more, from which the model draws them itself");
+        int count = settings.OrdinaryLimit ?? OrdinaryGenerations.DefaultCount;
+        Say(settings, $"drawing {count} ordinary pictures from {captions.Length} captions");
+        return OrdinaryPictures.Load(OrdinaryGenerations.Draw(model, captions, count, settings.Seed, modelSha, work, workers, shell.Interrupted));
     }
 
     private static MemorizedPicture Memorized(DiffusionModel model, TorchScriptCopyDetector detector, PictureItem item)

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Globalization;
-using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Spectre.Console.Cli;
@@ -8,33 +7,18 @@ using Spectre.Console.Cli;
 namespace Dori.Cli.Commands;
 
 /// <summary>Options of adversarial fine-tuning. Null: the preset for the model's size.</summary>
-internal sealed class MitigateAdversarialSettings : CommonSettings
+internal sealed class MitigateAdversarialSettings : MitigateSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
-    public string Model { get; init; } = "";
+    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder (default: the model draws them itself)")]
+    public string? Ordinary { get; init; }
 
-    [CommandOption("--images <DIR>"), Description("The pictures to forget: an imagefolder (controls in it are left out)")]
-    public string Images { get; init; } = "";
-
-    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder")]
-    public string Ordinary { get; init; } = "";
-
-    [CommandOption("-o|--output <NEWMODEL>"), Description("The new model's folder")]
-    public string Output { get; init; } = "";
+    [CommandOption("--ordinary-captions <FILE>"), Description("Where it draws them itself: captions, one a line (default: those of the controls in --images)")]
+    public string? OrdinaryCaptions { get; init; }
 
     [CommandOption("--work <DIR>"), Description("Surrogates and the training's state; the same command resumes from it (default: NEWMODEL.work)")]
     public string? Work { get; init; }
 
-    [CommandOption("--list <FILE>"), Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
-    public string? List { get; init; }
-
-    [CommandOption("--kinds <LIST>"), Description("Which pictures, by commas: verbatim, template, or none for those without a kind (default: all)")]
-    public string? Kinds { get; init; }
-
-    [CommandOption("--limit <N>"), Description("The first N pictures of each kind")]
-    public int? Limit { get; init; }
-
-    [CommandOption("--ordinary-limit <N>"), Description("The first N ordinary pairs")]
+    [CommandOption("--ordinary-limit <N>"), Description("The first N ordinary pairs (default: all given, or 512 drawn)")]
     public int? OrdinaryLimit { get; init; }
 
     [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 36)")]
@@ -73,7 +57,7 @@ internal sealed class MitigateAdversarialSettings : CommonSettings
     [CommandOption("--adversarial-weight <W>"), Description("Factor of the adversarial loss (default: 1)")]
     public double? AdversarialWeight { get; init; }
 
-    [CommandOption("--learning-rate <R>"), Description("AdamW's constant rate (default: 1e-5; small models: 2e-4)")]
+    [CommandOption("--learning-rate <R>"), Description("AdamW's constant rate (default: 1e-5; small models: 1e-3)")]
     public double? LearningRate { get; init; }
 
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]
@@ -115,31 +99,11 @@ internal sealed class MitigateAdversarialSettings : CommonSettings
     [CommandOption("--save-every <N>"), Description("Outer steps from one writing of the state to the next (default: 64)")]
     public int SaveEvery { get; init; } = 64;
 
-    [CommandOption("--seed <N>"), Description("Every random number follows from it (default: 0)")]
-    public long Seed { get; init; }
-
     [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
 
     [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
-
-    /// <summary>The pictures to forget.</summary>
-    public PictureSet Pictures()
-    {
-        string[] kinds = Kinds is null ? ["verbatim", "template", ""] : [.. Kinds.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Kind)];
-        PictureSet set = (List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images)).Where(item => item.Role != "control" && kinds.Contains(item.Kind));
-        if (set.Items.Count == 0) throw new DoriException($"{Images}: no pictures to forget: every one has the role control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
-        if (Limit is not { } limit) return set;
-        return limit >= 1 ? set.Limit(limit) : throw new DoriException($"--limit {limit}: at least 1 is wanted");
-
-        static string Kind(string name) => name switch
-        {
-            "verbatim" or "template" => name,
-            "none" => "",
-            _ => throw new DoriException($"--kinds: \"{name}\" is not known; verbatim, template and none are possible"),
-        };
-    }
 
     /// <summary>The command line over the preset.</summary>
     public AdversarialFineTuningOptions Options(DiffusionModel model)

@@ -46,26 +46,30 @@ internal sealed class MitigateConceptAblationCommand(Shell shell) : Command<Miti
     protected override int Execute(CommandContext context, MitigateConceptAblationSettings settings, CancellationToken cancellation)
     {
         if (settings.Anchors is not null && settings.Paraphrases is not null) throw new DoriException("--anchors and --paraphrases: give pictures with their captions, or captions to generate from, not both");
-        var published = new ConceptAblationOptions();
-        int batch = settings.Batch ?? published.Batch;
-        var options = new ConceptAblationOptions
-        {
-            Training = published.Training with { Trained = settings.Trained, Steps = settings.Iterations ?? published.Training.Steps, LearningRate = settings.LearningRate ?? published.Training.LearningRate },
-            Batch = batch,
-            MicroBatch = settings.MicroBatch ?? batch,
-            Loss = settings.Loss,
-            OrdinaryWeight = settings.OrdinaryWeight ?? published.OrdinaryWeight,
-        };
-        options.Check();
         PictureSet? anchors = settings.Anchors is { } folder ? PictureSet.Load(folder) : null;
         Dictionary<string, List<string>>? paraphrases = settings.Paraphrases is { } file ? ReadParaphrases(file) : null;
         var job = new MitigateTrainingJob(shell, settings, "concept-ablation", "Concept Ablation");
         string[] inputs = [anchors?.Sha256 ?? $"{settings.Generated} {settings.Tries} {settings.MostSimilar} {settings.Guidance} {settings.Generator}", .. paraphrases?.Select(p => $"{p.Key} {string.Join('|', p.Value)}") ?? []];
         return job.Run((model, set) =>
         {
+            ConceptAblationOptions options = Options(settings, ConceptAblationOptions.For(model, set.Items.Count));
+            options.Check();
             (AblationTarget[] targets, PreparedPictures[] prepared) = anchors is not null ? Given(model, set, anchors, settings.Anchors!) : Generated(job, settings, model, set, paraphrases);
             return new MitigateTrainingPlan(new MitigateOptions(ConceptAblation: options), prepared, (random, control) => ConceptAblation.Run(model, targets, options, random, control));
         }, inputs);
+    }
+
+    private static ConceptAblationOptions Options(MitigateConceptAblationSettings settings, ConceptAblationOptions preset)
+    {
+        int batch = settings.Batch ?? preset.Batch;
+        return preset with
+        {
+            Training = preset.Training with { Trained = settings.Trained, Steps = settings.Iterations ?? preset.Training.Steps, LearningRate = settings.LearningRate ?? preset.Training.LearningRate },
+            Batch = batch,
+            MicroBatch = settings.MicroBatch ?? Math.Min(preset.MicroBatch, batch),
+            Loss = settings.Loss,
+            OrdinaryWeight = settings.OrdinaryWeight ?? preset.OrdinaryWeight,
+        };
     }
 
     private static (AblationTarget[], PreparedPictures[]) Given(DiffusionModel model, PictureSet set, PictureSet anchors, string folder)

@@ -34,14 +34,14 @@ internal sealed class MitigateEsdCommand(Shell shell) : Command<MitigateEsdSetti
         WeightSelection trained = settings.Trained;
         return new MitigateTrainingJob(shell, settings, "esd", "Erased Stable Diffusion").Run((model, set) =>
         {
-            EsdOptions published = EsdOptions.For(model);
-            var options = new EsdOptions
+            string[] captions = [.. set.Items.Select(item => item.Caption)];
+            EsdOptions published = EsdOptions.For(model, captions.Length);
+            EsdOptions options = published with
             {
                 Training = published.Training with { Trained = trained, Steps = settings.Iterations ?? published.Training.Steps, LearningRate = settings.LearningRate ?? published.Training.LearningRate },
                 Sampling = published.Sampling with { Guidance = settings.Guidance ?? published.Sampling.Guidance, Steps = settings.SamplerSteps ?? published.Sampling.Steps },
                 NegativeGuidance = settings.NegativeGuidance ?? published.NegativeGuidance,
             };
-            string[] captions = [.. set.Items.Select(item => item.Caption)];
             return new MitigateTrainingPlan(new MitigateOptions(Esd: options), [], (random, control) => Esd.Run(model, captions, options, random, control));
         });
     }

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class MitigateNemoSettings : PruningSettings
+internal sealed class MitigateNemoSettings : MitigateSettings
 {
     [CommandOption("--controls <DIR>"), Description("An imagefolder whose captions are not memorized (default: those of --images with role control)")]
     public string? Controls { get; init; }
@@ -43,6 +43,6 @@ internal sealed class MitigateNemoCommand(Shell shell) : Command<MitigateNemoSet
         }
         WeightMask mask = WeightMask.Union(masks);
         var used = new NemoSettings(settings.Latents, nemo.Threshold, nemo.ThresholdMeasured, captions.Length, settings.Seed);
-        return (mask, PruningJob.Record(shell, settings, "nemo", set, items, mask, pruned) with { Nemo = used });
+        return (mask, PruningJob.Record(shell, settings.Model, "nemo", set, items, mask, pruned) with { Nemo = used });
     });
 }

@@ -28,25 +28,30 @@ internal sealed class MitigateSissCommand(Shell shell) : Command<MitigateSissSet
 {
     protected override int Execute(CommandContext context, MitigateSissSettings settings, CancellationToken cancellation)
     {
-        var published = new SissOptions();
-        var options = new SissOptions
-        {
-            Training = published.Training with { Steps = settings.Iterations ?? published.Training.Steps, LearningRate = settings.LearningRate ?? published.Training.LearningRate },
-            Batch = settings.Batch ?? published.Batch,
-            MicroBatch = settings.MicroBatch ?? published.MicroBatch,
-            Lambda = settings.Lambda ?? published.Lambda,
-            ForgettingShare = settings.ForgettingShare ?? published.ForgettingShare,
-            LastTimesteps = settings.LastTimesteps ?? published.LastTimesteps,
-        };
         PictureSet? keep = settings.Keep is { } folder ? PictureSet.Load(folder) : null;
         var job = new MitigateTrainingJob(shell, settings, "siss", "SISS");
         return job.Run((model, set) =>
         {
+            SissOptions options = Options(settings, SissOptions.For(model, set.Items.Count));
             options.Check(model.Schedule.NumTrainTimesteps);
             (Tensor[] kept, PreparedPictures[] prepared) = keep is not null ? Given(model, set, keep, settings.Keep!) : Generated(job, settings, model, set);
             SissTarget[] targets = [.. set.Items.Zip(kept, (item, x) => new SissTarget(item.Caption, MitigateTrainingJob.Latents(model, item), x))];
             return new MitigateTrainingPlan(new MitigateOptions(Siss: options), prepared, (random, control) => Siss.Run(model, targets, options, random, control));
         }, keep?.Sha256 ?? $"{settings.Generated} {settings.Tries} {settings.MostSimilar} {settings.Guidance} {settings.Generator}");
+    }
+
+    private static SissOptions Options(MitigateSissSettings settings, SissOptions preset)
+    {
+        int batch = settings.Batch ?? preset.Batch;
+        return preset with
+        {
+            Training = preset.Training with { Steps = settings.Iterations ?? preset.Training.Steps, LearningRate = settings.LearningRate ?? preset.Training.LearningRate },
+            Batch = batch,
+            MicroBatch = settings.MicroBatch ?? Math.Min(preset.MicroBatch, batch),
+            Lambda = settings.Lambda ?? preset.Lambda,
+            ForgettingShare = settings.ForgettingShare ?? preset.ForgettingShare,
+            LastTimesteps = settings.LastTimesteps ?? preset.LastTimesteps,
+        };
     }
 
     private static (Tensor[], PreparedPictures[]) Given(DiffusionModel model, PictureSet set, PictureSet keep, string folder)

@@ -6,7 +6,7 @@ using Spectre.Console.Cli;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class MitigateWandaSettings : PruningSettings
+internal sealed class MitigateWandaSettings : MitigateSettings
 {
     [CommandOption("--sparsity <SHARE>"), Description("Share of each output row that a step may mark (default: the model's, else 0.01)")]
     public double? Sparsity { get; init; }
@@ -32,18 +32,18 @@ internal sealed class MitigateWandaSettings : PruningSettings
     public WandaOptions Options(DiffusionModel model)
     {
         if (Batch < 1) throw new DoriException($"--generation-batch {Batch}: at least 1 is wanted");
-        GenerationOptions own = GenerationOptions.For(model, Batch);
-        var options = new WandaOptions
+        WandaOptions own = WandaOptions.For(model, Batch);
+        WandaOptions options = own with
         {
-            Sparsity = Sparsity ?? model.Defaults.WandaSparsity,
+            Sparsity = Sparsity ?? own.Sparsity,
             Pool = Pool,
             Latents = Latents,
             Seed = Seed,
-            Generation = own with
+            Generation = own.Generation with
             {
-                Guidance = Guidance ?? own.Guidance,
-                Scheduler = SamplerName is { } name ? Sampler.WithSampler(model.Scheduler, name) : own.Scheduler,
-                Steps = SamplerSteps ?? own.Steps,
+                Guidance = Guidance ?? own.Generation.Guidance,
+                Scheduler = SamplerName is { } name ? Sampler.WithSampler(model.Scheduler, name) : own.Generation.Scheduler,
+                Steps = SamplerSteps ?? own.Generation.Steps,
             },
         };
         options.Check();
@@ -58,7 +58,12 @@ internal sealed class MitigateWandaCommand(Shell shell) : Command<MitigateWandaS
         WandaOptions options = settings.Options(model);
         WandaResult result = Wanda.Run(model, [.. items.Select(item => model.Embed(item.Caption))], options,
             PruningJob.Progress(shell, settings, "prompt", items.Length), shell.Interrupted);
-        PrunedItem[] pruned = [.. items.Select((item, i) => new PrunedItem(item.Id, item.Caption, item.Sha256, result.Chunks[i / options.Pool].Count))];
-        return (result.Mask, PruningJob.Record(shell, settings, "wanda", set, items, result.Mask, pruned) with { Wanda = WandaSettings.Of(options) });
+        return (result.Mask, Record(shell, settings.Model, set, items, result, options));
     });
+
+    public static PruningRecord Record(Shell shell, string model, PictureSet set, PictureItem[] items, WandaResult result, WandaOptions options)
+    {
+        PrunedItem[] pruned = [.. items.Select((item, i) => new PrunedItem(item.Id, item.Caption, item.Sha256, result.Chunks[i / options.Pool].Count))];
+        return PruningJob.Record(shell, model, "wanda", set, items, result.Mask, pruned) with { Wanda = WandaSettings.Of(options) };
+    }
 }

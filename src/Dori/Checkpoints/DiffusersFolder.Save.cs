@@ -5,6 +5,8 @@ namespace Dori.Checkpoints;
 
 public sealed partial class DiffusersFolder
 {
+    /// <summary>What a mitigation did, beside the model that it made.</summary>
+    public const string Mitigation = "mitigation.json";
     private const string ModelCard = "README.md";
     private static readonly string[] Licenses = ["LICENSE", "LICENSE.md", "LICENSE.txt"];
     private static readonly string[] TextFiles = [".json", ".md", ".txt"];
@@ -28,8 +30,9 @@ public sealed partial class DiffusersFolder
     /// <param name="target">A folder that does not exist or is empty. <c>target.partial</c> is written first; what an interrupted save left there is replaced.</param>
     /// <param name="unetWeight">Key to weight, on any device, of any float dtype; a tensor that the call makes is disposed after it, one that was there before stays.</param>
     /// <param name="modelCard">The new <c>README.md</c>, Markdown; null keeps the original's.</param>
+    /// <param name="mitigation">What was done, as <see cref="Mitigation"/> is to hold it; null: no such file.</param>
     /// <exception cref="DoriException">The target is taken or cannot be written, or a weight has another shape or is not finite in the stored dtype.</exception>
-    public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard)
+    public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard, string? mitigation = null)
     {
         target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
         CheckTarget(target);
@@ -45,6 +48,7 @@ public sealed partial class DiffusersFolder
                 foreach (string path in weights.Files) WriteWeights(path, System.IO.Path.Combine(partial, "unet", System.IO.Path.GetFileName(path)), unetWeight);
             }
             if (modelCard is not null) AtomicFile.WriteText(System.IO.Path.Combine(partial, ModelCard), modelCard);
+            if (mitigation is not null) AtomicFile.WriteText(System.IO.Path.Combine(partial, Mitigation), mitigation);
             Open(partial).OpenUNet().Dispose(); // what cannot be opened must not get the name
             if (Directory.Exists(target)) Directory.Delete(target);
             Directory.Move(partial, target);

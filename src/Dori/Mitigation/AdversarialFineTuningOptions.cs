@@ -69,7 +69,7 @@ public sealed record AdversarialFineTuningOptions
         };
         if (!model.IsSmall) return options with { MicroBatch = 4 };
         // Half of the search's batch: the searches are most of the time, and more renewals are worth more than steadier gradients.
-        return options with { Epochs = 36, StepsPerSearch = 8, SearchBatch = Math.Max(1, options.SearchBatch / 2), LearningRate = 2e-4, EmaDecay = 0.98 };
+        return options with { Epochs = 36, StepsPerSearch = 8, SearchBatch = Math.Max(1, options.SearchBatch / 2), LearningRate = 1e-3, EmaDecay = 0.98 };
     }
 
     /// <summary>Outer steps in all for so many pictures.</summary>

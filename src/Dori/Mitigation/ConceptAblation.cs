@@ -35,6 +35,14 @@ public sealed record ConceptAblationOptions
     /// <summary>Weight of the ordinary loss on anchor pairs; 0 leaves it out.</summary>
     public double OrdinaryWeight { get; init; } = 1;
 
+    /// <summary>The published settings. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, and steps for every picture.</summary>
+    /// <param name="targets">How many pictures are to be ablated.</param>
+    public static ConceptAblationOptions For(DiffusionModel model, int targets)
+    {
+        var options = new ConceptAblationOptions();
+        return model.IsSmall ? options with { Training = options.Training with { LearningRate = 1e-4, Steps = 30 * targets } } : options;
+    }
+
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
     public void Check()
     {

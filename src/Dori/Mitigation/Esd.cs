@@ -18,11 +18,15 @@ public sealed record EsdOptions
     /// <summary>eta: how far the target lies beyond the unconditional prediction; 1 is that prediction itself.</summary>
     public double NegativeGuidance { get; init; } = 2;
 
-    /// <summary>The published settings, with the model's own sampler.</summary>
-    public static EsdOptions For(DiffusionModel model) => new()
+    /// <summary>The published settings, with the model's own sampler. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, and steps for every picture.</summary>
+    /// <param name="captions">How many are to be erased.</param>
+    public static EsdOptions For(DiffusionModel model, int captions)
     {
-        Sampling = GenerationOptions.For(model, batch: 1) with { Guidance = 3, Steps = 50 },
-    };
+        var options = new EsdOptions { Sampling = GenerationOptions.For(model, batch: 1) with { Guidance = 3, Steps = 50 } };
+        return model.IsSmall
+            ? options with { Training = options.Training with { LearningRate = 3e-4, Steps = 32 * captions }, Sampling = options.Sampling with { Steps = model.Defaults.SamplerSteps } }
+            : options;
+    }
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
     public void Check()

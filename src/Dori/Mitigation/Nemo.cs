@@ -100,14 +100,25 @@ public sealed class Nemo : IDisposable
         if (seeds.Length == 0) return new NemoFinding(pairwise, null, []);
         Tensor kept = unblocked.index_select(0, tensor([.. seeds.Select(s => (long)s)], int64).to(unblocked.device));
         double[][] activations = Activations(_model, y);
+        int likeliest = 0;
         NemoSelected selected = new NemoSelection(activations, Statistics.Outliers(activations), Similarity, Threshold).Run();
         return new NemoFinding(pairwise, selected, _probe.LargestPairwise(_probe.Differences(y, selected.Refined)));
 
-        double Similarity(NemoNeurons blocked)
+        // The largest over seeds. What one seed refuses needs no look at the others, and the one that was most similar before is the likeliest to.
+        double Similarity(NemoNeurons blocked, double enough)
         {
             cancellation.ThrowIfCancellationRequested();
-            using var inner = NewDisposeScope();
-            return _probe.Similarities(kept, _probe.Differences(y, blocked, seeds)).Max();
+            if (!double.IsPositiveInfinity(enough) && Of([likeliest])[0] is var first && first >= enough) return first;
+            double[] similarities = Of([.. Enumerable.Range(0, seeds.Length)]);
+            likeliest = Array.IndexOf(similarities, similarities.Max());
+            return similarities[likeliest];
+
+            double[] Of(int[] some)
+            {
+                using var inner = NewDisposeScope();
+                Tensor before = kept.index_select(0, tensor([.. some.Select(s => (long)s)], int64).to(kept.device));
+                return _probe.Similarities(before, _probe.Differences(y, blocked, [.. some.Select(s => seeds[s])]));
+            }
         }
     }
 

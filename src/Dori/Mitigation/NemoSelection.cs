@@ -15,7 +15,10 @@ public sealed record NemoSelected(NemoNeurons Initial, double InitialSimilarity,
 /// NeMo's choice of neurons, apart from the network (method.md section 4, steps 4 and 5): it knows activations and a function that says
 /// how similar the noise differences stay when a set of neurons is blocked.
 /// </summary>
-internal sealed class NemoSelection(double[][] activations, double[][] outliers, Func<NemoNeurons, double> similarity, double threshold)
+/// <param name="similarity">
+/// (blocked, enough) -> the similarity; where it is at least enough, any value from enough up to it will do, which most sets of the refinement are refused by.
+/// </param>
+internal sealed class NemoSelection(double[][] activations, double[][] outliers, Func<NemoNeurons, double, double> similarity, double threshold)
 {
     private const double FirstTheta = 5, ThetaStep = 0.25, LastTheta = 1;
     private int _evaluations;
@@ -39,7 +42,7 @@ internal sealed class NemoSelection(double[][] activations, double[][] outliers,
         for (int k = 0; ; k++, theta -= ThetaStep)
         {
             NemoNeurons next = Mark(theta, k);
-            if (marked is null || !next.SameAs(marked)) reached = Similarity(next);
+            if (marked is null || !next.SameAs(marked)) reached = Similarity(next, double.PositiveInfinity);
             marked = next;
             if (reached <= threshold) return (marked, reached, theta, k, threshold);
             if (theta - ThetaStep <= LastTheta) return (marked, reached, theta, k, reached);
@@ -61,15 +64,15 @@ internal sealed class NemoSelection(double[][] activations, double[][] outliers,
 
         void Try(NemoNeurons fewer)
         {
-            double without = Similarity(fewer);
+            double without = Similarity(fewer, limit);
             if (without < limit) (marked, reached) = (fewer, without);
         }
     }
 
-    private double Similarity(NemoNeurons blocked)
+    private double Similarity(NemoNeurons blocked, double enough)
     {
         if (blocked.Count == 0) return 1; // nothing is blocked: the differences are the same
         _evaluations++;
-        return similarity(blocked);
+        return similarity(blocked, enough);
     }
 }

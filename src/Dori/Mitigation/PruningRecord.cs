@@ -1,11 +1,15 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dori.Checkpoints;
 
 namespace Dori.Mitigation;
 
 /// <summary>What a pruning did, as <c>mitigation.json</c> beside the new model holds it.</summary>
 public sealed record PruningRecord
 {
-    public string Schema { get; init; } = "dori.pruning/1";
+    private const string PruningSchema = "dori.pruning/1";
+
+    public string Schema { get; init; } = PruningSchema;
     /// <summary>wanda or nemo</summary>
     public required string Method { get; init; }
     public required string Version { get; init; }
@@ -23,6 +27,25 @@ public sealed record PruningRecord
     public required IReadOnlyList<LayerMarks> Layers { get; init; }
     /// <summary>NeMo: items for which no selection brought the similarity down to the threshold, so that the best reached had to stand in for it.</summary>
     [JsonIgnore] public int NotReached => Nemo is null ? 0 : Items.Count(item => item.Neurons?.Threshold > Nemo.Threshold);
+    /// <summary>The record that a pruning left in a model's folder; null where there is none, or another method's.</summary>
+    /// <exception cref="DoriException">A pruning's record that cannot be read.</exception>
+    public static PruningRecord? Read(string folder)
+    {
+        string path = Path.Combine(folder, DiffusersFolder.Mitigation);
+        if (!File.Exists(path)) return null;
+        try
+        {
+            byte[] json = File.ReadAllBytes(path);
+            using JsonDocument document = JsonDocument.Parse(json);
+            bool pruning = document.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("schema", out JsonElement schema) && schema.ValueEquals(PruningSchema);
+            return pruning ? JsonSerializer.Deserialize(json, PruningJson.Default.PruningRecord) : null;
+        }
+        catch (JsonException e)
+        {
+            throw new DoriException($"{path}: {e.Message}", e);
+        }
+    }
+
     [JsonIgnore] public long Marked => Layers.Sum(layer => layer.Marked);
     [JsonIgnore] public long Weights => Layers.Sum(layer => (long)layer.Rows * layer.Columns);
 }

@@ -25,6 +25,14 @@ public sealed record SissOptions
     /// <summary>Time steps are drawn from the last so many: 1 is T - 1 alone, where the caption decides what becomes of the noise.</summary>
     public int LastTimesteps { get; init; } = 1;
 
+    /// <summary>The published settings. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, and steps for every picture.</summary>
+    /// <param name="targets">How many pictures are to be forgotten.</param>
+    public static SissOptions For(DiffusionModel model, int targets)
+    {
+        var options = new SissOptions();
+        return model.IsSmall ? options with { Training = options.Training with { LearningRate = 1e-4, Steps = 12 * targets }, MicroBatch = options.Batch } : options;
+    }
+
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
     public void Check(int trainTimesteps)
     {

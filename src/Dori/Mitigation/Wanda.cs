@@ -20,6 +20,10 @@ public sealed record WandaOptions
     public long Seed { get; init; }
     public required GenerationOptions Generation { get; init; }
 
+    /// <summary>As a model wants it.</summary>
+    /// <param name="batch">Latents sampled at once.</param>
+    public static WandaOptions For(DiffusionModel model, int batch = 4) => new() { Sparsity = model.Defaults.WandaSparsity, Generation = GenerationOptions.For(model, batch) };
+
     /// <exception cref="DoriException">A value out of range.</exception>
     public void Check()
     {

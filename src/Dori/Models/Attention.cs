@@ -40,9 +40,42 @@ internal sealed class Attention : nn.Module
         Tensor v = Spread(Split(to_v.call(context ?? x)), n);
         ScalarType dtype = x.dtype;
         if (_upcast && dtype != float32) (q, k, v) = (q.to(float32), k.to(float32), v.to(float32));
-        Tensor mixed = F.scaled_dot_product_attention(q, k, v); // (N, heads, L, d)
+        Tensor mixed = InBlocks(q, k) ? Mixed(q, k, v) : F.scaled_dot_product_attention(q, k, v); // (N, heads, L, d)
         Tensor joined = mixed.transpose(1, 2).reshape(n, x.shape[1], -1).to(dtype); // (N, L, width)
         return to_out[0].call(joined).MoveToOuterDisposeScope();
+    }
+
+    private const long LongSequence = 2048, BlockRows = 512;
+
+    /// <summary>
+    /// libtorch's fused attention computes bfloat16 on the CPU at float32's rate; written out as matrix products a long sequence takes half the time.
+    /// Without gradients alone: the scores of all blocks would have to be kept for them.
+    /// </summary>
+    private static bool InBlocks(Tensor q, Tensor k) =>
+        q.dtype == bfloat16 && q.device.type == DeviceType.CPU && q.shape[2] >= LongSequence && k.shape[2] >= LongSequence && !(is_grad_enabled() && (q.requires_grad || k.requires_grad));
+
+    /// <summary>softmax(q k' / sqrt(d)) v, some rows of one head at a time.</summary>
+    /// <param name="q">(N, heads, L, d)</param>
+    /// <returns>(N, heads, L, d)</returns>
+    internal static Tensor Mixed(Tensor q, Tensor k, Tensor v)
+    {
+        using var scope = NewDisposeScope();
+        long n = q.shape[0], heads = q.shape[1], rows = q.shape[2], d = q.shape[3];
+        Tensor mixed = empty([n, heads, rows, d], q.dtype, q.device), none = empty([1L], q.dtype, q.device);
+        for (long i = 0; i < n; i++)
+            for (long h = 0; h < heads; h++)
+            {
+                using var inner = NewDisposeScope();
+                Tensor keys = k[i][h].t(), values = v[i][h].contiguous(); // (d, T), (T, d)
+                for (long at = 0; at < rows; at += BlockRows)
+                {
+                    using var block = NewDisposeScope();
+                    long count = Math.Min(BlockRows, rows - at);
+                    Tensor scores = none.addmm(q[i][h].narrow(0, at, count), keys, beta: 0, alpha: (float)(1 / Math.Sqrt(d))); // (count, T)
+                    mixed[i][h].narrow(0, at, count).copy_(scores.softmax(-1).mm(values));
+                }
+            }
+        return mixed.MoveToOuterDisposeScope();
     }
 
     private Tensor Split(Tensor x) => x.view(x.shape[0], x.shape[1], _heads, -1).transpose(1, 2); // (E, heads, T, d)

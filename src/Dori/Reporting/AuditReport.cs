@@ -28,6 +28,7 @@ public static class AuditReport
         PicturesSection.Write(html, view, pictures, context);
         CurvesSection.Write(html, view);
         TableSection.Write(html, view);
+        if (context.Pruning is { } pruning) PruningSection.Write(html, pruning, null, "pruning");
         AboutSection.Write(html, view, context);
         html.Close();
         html.Close();

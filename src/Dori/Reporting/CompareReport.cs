@@ -1,5 +1,6 @@
 using Dori.Audit;
 using Dori.Measures;
+using Dori.Mitigation;
 
 namespace Dori.Reporting;
 
@@ -9,9 +10,11 @@ public static class CompareReport
     /// <param name="path">The file; its folder is made where it is missing.</param>
     /// <param name="drawn">A model's picture of an ordinary caption as PNG or JPEG, by the model's name and the caption's index; null where there is none.</param>
     /// <param name="caption">Of an index.</param>
+    /// <param name="pruning">What a pruning method says of a model, by the model's name; null where none does.</param>
     /// <param name="command">The command that runs the comparison again.</param>
     /// <param name="version">The program's.</param>
-    public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption, string command, string version) => AtomicFile.WriteText(path, writer =>
+    public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption, Func<string, PruningRecord?> pruning,
+        string command, string version) => AtomicFile.WriteText(path, writer =>
     {
         var html = new HtmlWriter(writer);
         ReportPage.Begin(html, $"Comparison of {comparison.Models.Count} models", version);
@@ -20,6 +23,8 @@ public static class CompareReport
         Rates(html, comparison);
         if (comparison.Models.Any(model => model.Quality.Count > 0)) Quality(html, comparison);
         CompareSamples.Write(html, comparison, drawn, caption);
+        foreach (ComparedModel model in comparison.Models)
+            if (pruning(model.Name) is { } record) PruningSection.Write(html, record, model.Name, $"pruning-{model.Name}");
         About(html, comparison, command);
         html.Close();
         html.Close();

@@ -130,6 +130,15 @@ internal static class Plots
         html.Close();
     }
 
+    /// <summary>A bar from 0 to 1, for a table's cell.</summary>
+    public static void Bar(HtmlWriter html, double share, int look)
+    {
+        const double width = 160, height = 14;
+        html.Open("svg", ("class", $"bar look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"), ("width", "160"), ("height", "14"), ("aria-hidden", "true"));
+        html.Leaf("rect", ("class", "fill"), ("x", "0"), ("y", "2"), ("width", Show.Coordinate(Math.Clamp(share, 0, 1) * width)), ("height", Show.Coordinate(height - 4)));
+        html.Close();
+    }
+
     internal static (double, double) Range(PlotAxis axis, IEnumerable<double> values)
     {
         (double low, double high) = Ticks.Around(values);

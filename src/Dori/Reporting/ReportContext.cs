@@ -15,6 +15,8 @@ public sealed record ReportContext
     public string? Date { get; init; }
     /// <summary>What was run, on what, in the order to be printed: hashes, detector, device, dtype, threads, sampler, versions.</summary>
     public required IReadOnlyList<(string Name, string Value)> Facts { get; init; }
+    /// <summary>What a pruning method says of the audited model; null where none does.</summary>
+    public Mitigation.PruningRecord? Pruning { get; init; }
     /// <summary>Time and memory; null where not measured.</summary>
     public string? Cost { get; init; }
 }

@@ -132,7 +132,8 @@ internal static class ReportStyle
         .band { fill: var(--look); opacity: .16; }
         .marker { fill: var(--look); stroke: var(--page); stroke-width: 1; }
         .marker.hollow { fill: var(--page); stroke: var(--look); stroke-width: 1.5; }
-        .share { display: block; }
+        .share, .bar { display: block; }
+        .bar .fill { fill: var(--look); }
         .look-0 { --look: var(--look-0); } .look-1 { --look: var(--look-1); } .look-2 { --look: var(--look-2); }
         .look-3 { --look: var(--look-3); } .look-4 { --look: var(--look-4); } .look-5 { --look: var(--look-5); }
 

@@ -1,7 +1,12 @@
 using System.Security.Cryptography;
 using Dori.Audit;
+using Dori.Checkpoints;
+using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Mitigation;
 using Dori.Tests.Support;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace Dori.Tests.Audit;
 
@@ -97,6 +102,53 @@ public sealed class AuditRunTests : IDisposable
         Directory.CreateDirectory(Path.Combine(run.Path, "units"));
         File.WriteAllText(Path.Combine(run.Path, "units", "v00-prompt-0.json"), "{");
         Assert.Contains("v00-prompt-0.json", Assert.Throws<DoriException>(() => run.ReadUnit("v00-prompt-0")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_model_saved_by_a_mitigation_and_loaded_again_audits_to_the_bytes_of_the_one_in_memory(bool pruned)
+    {
+        DiffusersFolder original = DiffusersFolder.Open(Golden.EmojiModel);
+        string saved = Path.Combine(_folder, "saved");
+        Dictionary<string, string> untouched = Audit("untouched", Emoji.Model), inMemory;
+        using (DiffusionModel model = Emoji.Model.WithUNetCopy())
+        {
+            using var scope = NewDisposeScope();
+            var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
+            if (pruned)
+            {
+                WeightMask mask = new([.. Wanda.Layers(model.UNet).Select(layer => LayerMask.Of(layer.Name, Golden.Rand(layer.Name, [.. layer.Layer.weight.shape]).gt(1)))]);
+                using WeightSet file = original.OpenUNet();
+                original.SaveWithUNet(saved, key => { using Tensor stored = file.Read(key); return mask.Apply(key, stored); }, "", "{}");
+                using IDisposable now = mask.PruneForNow(model.UNet);
+                inMemory = Audit("memory", model);
+            }
+            else
+            {
+                // A training ends in float32; the file's type is float16, and what is in memory is compared as the file holds it.
+                using (no_grad())
+                    foreach ((string name, Parameter weight) in weights) weight.copy_((weight + 1e-3 * Golden.Rand(name, weight.shape)).to(float16).to(float32));
+                original.SaveWithUNet(saved, name => weights[name], "", "{}");
+                inMemory = Audit("memory", model);
+            }
+        }
+        using DiffusionModel loaded = DiffusionModel.Load(saved);
+        Assert.Equal(inMemory, Audit("loaded", loaded));
+        Assert.NotEqual(untouched, inMemory);
+
+        using WeightSet before = original.OpenUNet(), after = DiffusersFolder.Open(saved).OpenUNet();
+        Assert.Equal(before.Names.Order(), after.Names.Order());
+        Assert.All(before.Names, key => Assert.Equal(before.Info(key).Shape, after.Info(key).Shape));
+        Assert.All(before.Names, key => Assert.Equal(before.Info(key).Dtype, after.Info(key).Dtype));
+        Assert.Equal("{}", File.ReadAllText(Path.Combine(saved, "mitigation.json")));
+
+        Dictionary<string, string> Audit(string name, DiffusionModel model)
+        {
+            RunFolder run = Open(name);
+            new AuditRunner(new UnitRunner(model, s_detector.Value, s_options), run, () => TimeSpan.Zero).Run([.. AuditPlan.Of(Set, s_options).Take(4)], 1, 1);
+            return Files(run);
+        }
     }
 
     private static readonly Lazy<TorchScriptCopyDetector> s_detector = new(() => TorchScriptCopyDetector.Load(Golden.EmojiModel));

@@ -1,6 +1,7 @@
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Mitigation;
 using Dori.Reporting;
 using Dori.Tests.Reporting;
 using Dori.Tests.Support;
@@ -130,16 +131,26 @@ public sealed class CompareTests
         try
         {
             string path = Path.Combine(folder, "compare.html");
-            CompareReport.Write(path, WithQuality(), (model, index) => index == 0 ? [0x89, 0x50] : null, index => $"<b>caption {index}</b>", "dori compare <a>", "0.1.0");
+            CompareReport.Write(path, WithQuality(), (model, index) => index == 0 ? [0x89, 0x50] : null, index => $"<b>caption {index}</b>", name => name == "<script>|_x_" ? Pruning() : null, "dori compare <a>", "0.1.0");
             string html = File.ReadAllText(path);
             Assert.Contains("&lt;script&gt;|_x_", html, StringComparison.Ordinal);
             Assert.Contains("data:image/png;base64,iVA=", html, StringComparison.Ordinal);
             Assert.Contains("&lt;b&gt;caption 0&lt;/b&gt;", html, StringComparison.Ordinal);
             Assert.Contains("\u0394 \u22120.500", html, StringComparison.Ordinal);
+            Assert.Contains("What Wanda cut from &lt;script&gt;|_x_", html, StringComparison.Ordinal);
+            Assert.Contains("15 of 600 weights (2.5\u00A0%) in 2 layers", html, StringComparison.Ordinal);
+            Assert.Contains("width=\"40\"", html, StringComparison.Ordinal); // 1.25 % of a layer against 5 %, in a bar of 160
             foreach (string forbidden in new[] { "<script", "<b>", "http://", "https://", "url(" }) Assert.DoesNotContain(forbidden, html, StringComparison.OrdinalIgnoreCase);
             foreach (string tag in new[] { "section", "table", "tr", "td", "div", "figure", "p", "tbody" })
                 Assert.Equal(html.Split($"<{tag}>").Length + html.Split($"<{tag} ").Length - 2, html.Split($"</{tag}>").Length - 1);
         }
         finally { Directory.Delete(folder, recursive: true); }
     }
+
+    private static PruningRecord Pruning() => new()
+    {
+        Method = "wanda", Version = "0.1.0", Command = "", Model = "emoji", ModelSha256 = "", PicturesSha256 = "",
+        Items = [new PrunedItem("v00", "a cat", [], 15)],
+        Layers = [new LayerMarks("down_blocks.0.ff.net.2", 10, 20, 10), new LayerMarks("mid_block.ff.net.2", 20, 20, 5)],
+    };
 }

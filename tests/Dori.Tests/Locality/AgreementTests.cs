@@ -59,13 +59,13 @@ public class AgreementTests
             Transfer = [[0.1, 0.8, 0.1], [0.9, 0.2, 0.1], [0.3, 0.8, 0.1]],
             Null = [[0.9, 0.9, 0.9]],
         };
-        TransferRates rates = WeightSpaceTest.Rates([picture], 0.7)!;
+        TransferRates rates = WeightTransfer.Rates([picture], 0.7)!;
         Assert.Equal((0, 2), (rates.Own.Count, rates.OwnTried));
         Assert.Equal((3, 4), (rates.Other.Count, rates.OtherTried)); // 0.9 | 0.3 for the first, 0.8 | 0.8 for the second
         Assert.Equal((2, 2), (rates.Null.Count, rates.NullTried));
         Assert.Equal(0.75, rates.Other.Value);
         Rate two = Statistics.Wilson(2, 2);
         Assert.Equal((two.Low, two.High), (rates.Null.Low, rates.Null.High));
-        Assert.Null(WeightSpaceTest.Rates([picture with { Unpruned = [0.1, 0.1, 0.1] }], 0.7));
+        Assert.Null(WeightTransfer.Rates([picture with { Unpruned = [0.1, 0.1, 0.1] }], 0.7));
     }
 }

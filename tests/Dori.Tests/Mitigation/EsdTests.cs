@@ -98,18 +98,20 @@ public class EsdTests
     }
 
     [Fact]
-    public void Defaults_are_the_published_ones()
+    public void Defaults_are_the_published_ones_and_a_small_model_takes_a_larger_rate_and_steps_for_every_picture()
     {
-        EsdOptions options = EsdOptions.For(Emoji.Model);
-        Assert.Equal((200, 5e-5, 0, WeightSelection.CrossAttention), (options.Training.Steps, options.Training.LearningRate, options.Training.WeightDecay, options.Training.Trained));
-        Assert.Equal((3, 50, 2), (options.Sampling.Guidance, options.Sampling.Steps, options.NegativeGuidance));
+        TrainingOptions published = new EsdOptions { Sampling = Sampling() }.Training;
+        Assert.Equal((200, 5e-5, 0, WeightSelection.CrossAttention), (published.Steps, published.LearningRate, published.WeightDecay, published.Trained));
+        EsdOptions options = EsdOptions.For(Emoji.Model, 4);
+        Assert.Equal((128, 3e-4, 0, WeightSelection.CrossAttention), (options.Training.Steps, options.Training.LearningRate, options.Training.WeightDecay, options.Training.Trained));
+        Assert.Equal((3, 25, 2), (options.Sampling.Guidance, options.Sampling.Steps, options.NegativeGuidance));
     }
 
-    private static GenerationOptions Sampling() => EsdOptions.For(Emoji.Model).Sampling;
+    private static GenerationOptions Sampling() => EsdOptions.For(Emoji.Model, 1).Sampling;
 
     private static EsdOptions Quick(int steps) => new()
     {
-        Training = EsdOptions.For(Emoji.Model).Training with { Steps = steps, LearningRate = 1e-3 },
+        Training = EsdOptions.For(Emoji.Model, 1).Training with { Steps = steps, LearningRate = 1e-3 },
         Sampling = Sampling() with { Steps = 3 },
     };
 }

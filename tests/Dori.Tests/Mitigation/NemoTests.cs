@@ -126,7 +126,7 @@ public class NemoTests
         // 4.5 adds the first outlier, k = 2 its neighbour.
         double[][] activations = [[1, 2, 9, 3], [7, 1, 2]], outliers = [[4.6, 0, 0, 3.0], [0, 4.4, 0]];
         var tried = new List<string>();
-        NemoSelected found = new NemoSelection(activations, outliers, blocked => { tried.Add(Show(blocked)); return blocked.Layers[0].Contains(0) ? 0.1 : 0.9; }, 0.428).Run();
+        NemoSelected found = new NemoSelection(activations, outliers, (blocked, _) => { tried.Add(Show(blocked)); return blocked.Layers[0].Contains(0) ? 0.1 : 0.9; }, 0.428).Run();
         Assert.Equal(4.5, found.Theta);
         Assert.Equal(2, found.TopK);
         Assert.Equal("0 2 3|0 2", Show(found.Initial));
@@ -145,7 +145,7 @@ public class NemoTests
         double[][] activations = [[3, 2, 1]], outliers = [[6, 1.3, 0]];
         var counts = new List<int>();
         // Every blocked neuron lowers the similarity, but never below 0.7.
-        NemoSelected found = new NemoSelection(activations, outliers, blocked => { counts.Add(blocked.Count); return 1 - 0.1 * blocked.Count; }, 0.428).Run();
+        NemoSelected found = new NemoSelection(activations, outliers, (blocked, _) => { counts.Add(blocked.Count); return 1 - 0.1 * blocked.Count; }, 0.428).Run();
         Assert.Equal(1.25, found.Theta);
         Assert.Equal(15, found.TopK);
         Assert.Equal("0 1 2", Show(found.Initial));
@@ -160,7 +160,7 @@ public class NemoTests
     {
         // Either layer alone suffices: the last one goes, so the first must stay.
         double[][] activations = [[1, 0], [1, 0]], outliers = [[9, 0], [9, 0]];
-        NemoSelected found = new NemoSelection(activations, outliers, blocked => blocked.Count > 0 ? 0.2 : 1, 0.428).Run();
+        NemoSelected found = new NemoSelection(activations, outliers, (blocked, _) => blocked.Count > 0 ? 0.2 : 1, 0.428).Run();
         Assert.Equal("0|0", Show(found.Initial));
         Assert.Equal("0|", Show(found.Refined));
         Assert.Equal(5, found.Theta);

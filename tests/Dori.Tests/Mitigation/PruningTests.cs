@@ -113,7 +113,7 @@ public sealed class PruningTests : IDisposable
 
     [Theory]
     [InlineData("--items", "v99")]
-    [InlineData("--kind", "other")]
+    [InlineData("--kinds", "other")]
     [InlineData("--sparsity", "2")]
     [InlineData("--limit", "0")]
     [InlineData("--pool", "0")]

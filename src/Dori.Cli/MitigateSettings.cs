@@ -1,0 +1,76 @@
+using System.ComponentModel;
+using Dori.Audit;
+using Dori.Checkpoints;
+using Spectre.Console.Cli;
+
+namespace Dori.Cli;
+
+/// <summary>What every mitigation takes: a model, the pictures that it is to forget, and where the new model goes.</summary>
+internal class MitigateSettings : CommonSettings
+{
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    public string Model { get; init; } = "";
+
+    [CommandOption("--images <DIR>"), Description("The pictures to forget: an imagefolder (those of role control are left out)")]
+    public string Images { get; init; } = "";
+
+    [CommandOption("--list <FILE>"), Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
+    public string? List { get; init; }
+
+    [CommandOption("-o|--output <NEWMODEL>"), Description("The new model's folder: absent or empty")]
+    public string Output { get; init; } = "";
+
+    [CommandOption("--kinds <LIST>"), Description("Which pictures, by commas: verbatim, template, or none for those without a kind (default: all)")]
+    public string? Kinds { get; init; }
+
+    [CommandOption("--items <LIST>"), Description("Only these items, by their ids and commas")]
+    public string? Items { get; init; }
+
+    [CommandOption("--limit <N>"), Description("The first N items of each kind")]
+    public int? Limit { get; init; }
+
+    [CommandOption("--seed <N>"), Description("Every random number follows from it (default: 0)")]
+    public long Seed { get; init; }
+
+    /// <summary>The model's folder and all pictures of --images, controls too, after everything that needs no work has been checked.</summary>
+    /// <param name="verb">For messages, such as "mitigate wanda".</param>
+    public (DiffusersFolder Folder, PictureSet Set) Open(Shell shell, string verb)
+    {
+        if (Images.Length == 0) throw new DoriException($"{verb}: --images DIR is missing: the folder with the pictures to forget");
+        if (Output.Length == 0) throw new DoriException($"{verb}: -o NEWMODEL is missing: the folder for the new model");
+        if (Limit < 1) throw new DoriException($"--limit {Limit}: at least 1 is wanted");
+        DiffusersFolder.CheckTarget(Output);
+        DiffusersFolder folder = DiffusersFolder.Open(Model);
+        PictureSet set = List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images);
+        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
+        return (folder, set);
+    }
+
+    /// <summary>The items to forget, in the set's order.</summary>
+    /// <exception cref="DoriException">None is left, or one that is named is not there.</exception>
+    public PictureSet ToForget(PictureSet set)
+    {
+        string[] kinds = Kinds is null ? ["verbatim", "template", ""] : [.. Split(Kinds).Select(Kind)];
+        PictureSet chosen = set.Where(item => item.Role != "control");
+        if (Items is { } list)
+        {
+            string[] ids = Split(list);
+            foreach (string id in ids)
+                if (!chosen.Items.Any(item => item.Id == id)) throw new DoriException($"--items: {Images} has no item {id} of role audit");
+            chosen = chosen.Where(item => ids.Contains(item.Id));
+        }
+        chosen = chosen.Where(item => kinds.Contains(item.Kind));
+        if (chosen.Items.Count == 0) throw new DoriException($"{Images}: no pictures to forget: every one has the role control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
+        return Limit is { } limit ? chosen.Limit(limit) : chosen;
+
+        static string[] Split(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+        static string Kind(string name) => name switch
+        {
+            "verbatim" or "template" => name,
+            "none" => "",
+            _ => throw new DoriException($"--kinds: \"{name}\" is not known; verbatim, template and none are possible"),
+        };
+    }
+}
