@@ -131,7 +131,7 @@ public sealed class CompareTests
         try
         {
             string path = Path.Combine(folder, "compare.html");
-            CompareReport.Write(path, WithQuality(), (model, index) => index == 0 ? [0x89, 0x50] : null, index => $"<b>caption {index}</b>", name => name == "<script>|_x_" ? Pruning() : null, "dori compare <a>", "0.1.0");
+            Write(path);
             string html = File.ReadAllText(path);
             Assert.Contains("&lt;script&gt;|_x_", html, StringComparison.Ordinal);
             Assert.Contains("data:image/png;base64,iVA=", html, StringComparison.Ordinal);
@@ -146,6 +146,10 @@ public sealed class CompareTests
         }
         finally { Directory.Delete(folder, recursive: true); }
     }
+
+    /// <summary>A report with quality, a pruned model and names that mean harm.</summary>
+    internal static void Write(string path) =>
+        CompareReport.Write(path, WithQuality(), (model, index) => index == 0 ? [0x89, 0x50] : null, index => $"<b>caption {index}</b>", name => name == "<script>|_x_" ? Pruning() : null, "dori compare <a>", "0.1.0");
 
     private static PruningRecord Pruning() => new()
     {

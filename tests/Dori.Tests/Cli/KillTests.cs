@@ -30,6 +30,33 @@ public sealed class KillTests : IDisposable
         Assert.Equal(expected, Files("killed"));
     }
 
+    [Fact(Explicit = true)]
+    [Trait("Category", "Slow")]
+    public void A_training_killed_three_times_and_resumed_ends_in_the_same_weights()
+    {
+        Assert.Equal(0, Train("whole").Wait());
+        var random = new Random(3);
+        int kills = 0;
+        while (kills < 3)
+        {
+            using Running run = Train("killed");
+            if (run.KillAfter(TimeSpan.FromSeconds(2 + 6 * random.NextDouble())))
+            {
+                kills++;
+                continue;
+            }
+            foreach (string folder in new[] { "killed", "killed.work" }) Directory.Delete(Path.Combine(_folder, folder), recursive: true); // it was done: begin anew
+            kills = 0;
+        }
+        Assert.Equal(0, Train("killed").Wait());
+        foreach (string file in new[] { "unet/diffusion_pytorch_model.safetensors", "mitigation.json" })
+            Assert.Equal(File.ReadAllBytes(Path.Combine(_folder, "whole", file)), File.ReadAllBytes(Path.Combine(_folder, "killed", file)));
+    }
+
+    private Running Train(string model) => new(["mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--kinds", "verbatim", "--limit", "2", "-o", Path.Combine(_folder, model),
+        "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"), "--ordinary-limit", "40", "--surrogates", "2", "--steps", "40", "--steps-per-search", "4", "--search-steps", "6", "--snapshots", "2",
+        "--search-batch", "1", "--ordinary-pairs", "4", "--check-every", "16", "--check-pictures", "1", "--check-generations", "1", "--save-every", "2", "--quiet"]);
+
     private Running Start(string run) => new(["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", Path.Combine(_folder, run), "--limit", "4",
         "--steps", "4", "--search-batch", "2", "--sampler-steps", "4", "-n", "2", "--curve", "0,2", "--curve-generations", "1", "--quiet"]);
 

@@ -11,7 +11,7 @@ public sealed class LocalityReportTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-locality-").FullName;
 
-    private static LocalityOutcome Outcome(string caption = "a picture")
+    internal static LocalityOutcome Outcome(string caption = "a picture")
     {
         RandomSource random = RandomSource.For("report");
         DistanceMatrix d = Points.Distances(Points.Cloud(random, 9, 4));
@@ -41,10 +41,13 @@ public sealed class LocalityReportTests : IDisposable
         }, [map], [d]);
     }
 
+    internal static void Write(string path, LocalityOutcome outcome) =>
+        LocalityReport.Write(path, outcome, new ReportContext { OriginalPicture = _ => null, GeneratedPicture = _ => null, Command = "dori locality", Version = "1", Facts = [("Model", "emoji")] });
+
     private string Html(LocalityOutcome outcome)
     {
         string path = Path.Combine(_folder, "report.html");
-        LocalityReport.Write(path, outcome, new ReportContext { OriginalPicture = _ => null, GeneratedPicture = _ => null, Command = "dori locality", Version = "1", Facts = [("Model", "emoji")] });
+        Write(path, outcome);
         return File.ReadAllText(path);
     }
 

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Dori.Reporting;
+using Dori.Tests.Audit;
+using Dori.Tests.Locality;
 
 namespace Dori.Tests.Reporting;
 
@@ -32,7 +34,21 @@ public sealed class BrowserTests : IDisposable
         Assert.Empty(hosts);
     }
 
-    /// <summary>Without this, the test above could pass because nothing is ever seen.</summary>
+    [Theory(Explicit = true)]
+    [InlineData("locality", "What this study cannot say")]
+    [InlineData("comparison", "To run it again")]
+    public async Task So_do_the_pages_of_locality_and_compare(string kind, string end)
+    {
+        string page = Path.Combine(Environment.GetEnvironmentVariable("DORI_SAMPLE_REPORTS") ?? folder, $"{kind}.html");
+        if (kind == "locality") LocalityReportTests.Write(page, LocalityReportTests.Outcome("<img src=\"https://example.org/x.png\" onerror=alert(1)>"));
+        else CompareTests.Write(page);
+        (string dom, int errors, string[] hosts) = await Open(page);
+        Assert.Contains(end, dom, StringComparison.Ordinal);
+        Assert.Equal(0, errors);
+        Assert.Empty(hosts);
+    }
+
+    /// <summary>Without this, the tests above could pass because nothing is ever seen.</summary>
     [Fact(Explicit = true)]
     public async Task What_the_report_must_not_do_would_be_seen()
     {
