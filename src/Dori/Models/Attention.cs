@@ -45,7 +45,7 @@ internal sealed class Attention : nn.Module
         return to_out[0].call(joined).MoveToOuterDisposeScope();
     }
 
-    private const long LongSequence = 2048, BlockRows = 512;
+    private const long LongSequence = 1024, BlockRows = 256;
 
     /// <summary>
     /// libtorch's fused attention computes bfloat16 on the CPU at float32's rate; written out as matrix products a long sequence takes half the time.

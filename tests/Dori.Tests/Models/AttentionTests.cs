@@ -11,7 +11,7 @@ public class AttentionTests
     public void Blocks_give_what_the_whole_gives()
     {
         using var scope = NewDisposeScope();
-        // 1,100 rows: two whole blocks of 512 and a part of one.
+        // 1,100 rows: four whole blocks of 256 and a part of one.
         (Tensor q, Tensor k, Tensor v) = (Golden.Rand("q", 2, 3, 1100, 8), Golden.Rand("k", 2, 3, 70, 8), Golden.Rand("v", 2, 3, 70, 8));
         Tensor expected = (q.matmul(k.transpose(2, 3)) / Math.Sqrt(8)).softmax(-1).matmul(v);
         Assert.InRange(Golden.RelativeError(Attention.Mixed(q, k, v), expected), 0, 1e-6);
