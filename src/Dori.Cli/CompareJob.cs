@@ -16,7 +16,7 @@ namespace Dori.Cli;
 internal sealed class CompareJob(Shell shell, CommonSettings settings, string folder)
 {
     private readonly List<AuditedModel> _models = [];
-    private readonly List<(string Name, string Path)> _paths = [];
+    private readonly Dictionary<string, string> _paths = [];
 
     /// <param name="name">Unique; the first model is what the others are compared with.</param>
     /// <param name="path">The model's folder.</param>
@@ -24,10 +24,9 @@ internal sealed class CompareJob(Shell shell, CommonSettings settings, string fo
     public void Add(string name, string path, Summary summary, string audit, QualitySummary? quality = null, IReadOnlyDictionary<string, QualitySamples>? samples = null)
     {
         RunFolder run = RunFolder.Open(audit);
-        Manifest manifest = run.ReadManifest();
-        UnitRecord[] units = [.. manifest.Pictures.Items.SelectMany(item => manifest.Options.Starts.Select(start => $"{item.Id}-{start}-{manifest.Options.Seed}")).Where(run.Has).Select(run.ReadUnit)];
+        IReadOnlyList<UnitRecord> units = run.ReadUnits(run.ReadManifest());
         _models.Add(quality is null ? new AuditedModel(name, summary, units) : new AuditedModel(name, summary, units, quality, samples!));
-        _paths.Add((name, path));
+        _paths.Add(name, path);
     }
 
     /// <summary>Writes <c>compare.html</c>, <c>compare.md</c> and <c>compare.json</c>, and says what is in them.</summary>
@@ -37,7 +36,7 @@ internal sealed class CompareJob(Shell shell, CommonSettings settings, string fo
         Comparison comparison = Comparison.Of(_models, RandomSource.For("compare", seed.ToString(CultureInfo.InvariantCulture)).Next);
         using OrdinaryPictures? ordinary = ordinaryPath is { } path ? OrdinaryPictures.Load(path) : null;
         CompareReport.Write(Path.Combine(folder, "compare.html"), comparison, Small, index => ordinary?.Captions[index] ?? "",
-            name => PruningRecord.Read(_paths.First(model => model.Name == name).Path), shell.CommandLine, Shell.Version);
+            name => PruningRecord.Read(_paths[name]), shell.CommandLine, Shell.Version);
         CompareTable.Write(Path.Combine(folder, "compare.md"), comparison);
         string json = JsonSerializer.Serialize(comparison, CompareJson.Default.Comparison);
         AtomicFile.WriteText(Path.Combine(folder, "compare.json"), json + "\n"); // last: it says that the rest is there

@@ -51,7 +51,6 @@ internal class MitigateSettings : CommonSettings
     /// <exception cref="DoriException">None is left, or one that is named is not there.</exception>
     public PictureSet ToForget(PictureSet set)
     {
-        string[] kinds = Kinds is null ? ["verbatim", "template", ""] : [.. Split(Kinds).Select(Kind)];
         PictureSet chosen = set.Where(item => item.Role != "control");
         if (Items is { } list)
         {
@@ -60,7 +59,11 @@ internal class MitigateSettings : CommonSettings
                 if (!chosen.Items.Any(item => item.Id == id)) throw new DoriException($"--items: {Images} has no item {id} of role audit");
             chosen = chosen.Where(item => ids.Contains(item.Id));
         }
-        chosen = chosen.Where(item => kinds.Contains(item.Kind));
+        if (Kinds is not null)
+        {
+            string[] kinds = [.. Split(Kinds).Select(Kind)];
+            chosen = chosen.Where(item => kinds.Contains(item.Kind));
+        }
         if (chosen.Items.Count == 0) throw new DoriException($"{Images}: no pictures to forget: every one has the role control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
         return Limit is { } limit ? chosen.Limit(limit) : chosen;
 

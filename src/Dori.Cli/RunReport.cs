@@ -11,13 +11,11 @@ internal static class RunReport
     public static Summary Write(RunFolder run)
     {
         Manifest manifest = run.ReadManifest();
-        AuditOptions options = manifest.Options;
-        string[] ids = [.. manifest.Pictures.Items.SelectMany(item => options.Starts.Select(start => $"{item.Id}-{start}-{options.Seed}")).Where(run.Has)];
-        UnitRecord[] units = [.. ids.Select(run.ReadUnit)];
+        IReadOnlyList<UnitRecord> units = run.ReadUnits(manifest);
         Summary summary = Verdicts.Summarize(manifest, units);
         var originals = manifest.Pictures.Items.SelectMany(item => item.Files.Select(file => (file, path: Path.Combine(item.Folder, file))))
             .GroupBy(pair => pair.file).ToDictionary(g => g.Key, g => g.First().path);
-        UnitCost[] costs = [.. ids.Select(run.ReadCost).OfType<UnitCost>()];
+        UnitCost[] costs = [.. units.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>()];
         AuditReport.Write(Path.Combine(run.Path, "report.html"), summary, units, new ReportContext
         {
             OriginalPicture = file => originals.TryGetValue(file, out string? path) ? ReadOrNull(path) : null,

@@ -28,7 +28,6 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
         string model = Shell.BuiltInModel, pictures = Path.Combine(model, "pictures"), pruned = Path.Combine(settings.Run, "pruned-model");
         PictureSet set = PictureSet.Load(pictures).Where(item => item.Role == "control" ? Rank(item) < Controls : item.Kind == "verbatim" && Rank(item) < Verbatim);
         Summary before = Audit(model, settings.Run, curve: [0, 10, 25]);
-        Say("pruning by Wanda, so that the captions no longer bring the pictures");
         if (!Directory.Exists(pruned)) Prune(settings, model, pruned, set);
         Summary after = Audit(pruned, Path.Combine(settings.Run, "pruned"), curve: []);
 
@@ -47,15 +46,11 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
             CurveSteps = settings.Curve is null ? curve : options.CurveSteps,
             CurveGenerations = settings.CurveGenerations ?? 1,
         });
-
-        void Say(string text)
-        {
-            if (!settings.Quiet) shell.Error.WriteLine("dori: " + text);
-        }
     }
 
     private void Prune(DemoSettings settings, string path, string target, PictureSet set)
     {
+        if (!settings.Quiet) shell.Error.WriteLine("dori: pruning by Wanda, so that the captions no longer bring the pictures");
         DiffusersFolder folder = DiffusersFolder.Open(path);
         PictureItem[] items = [.. set.Items.Where(item => item.Role != "control")];
         torch.set_num_threads(settings.Threads);

@@ -44,11 +44,10 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
         set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(settings.Model, settings.Device, settings.Dtype);
-        string? sampler = settings.SamplerName ?? model.Defaults.Sampler;
         var options = new GenerationOptions
         {
             Guidance = settings.Guidance ?? model.Defaults.Guidance,
-            Scheduler = sampler is null ? model.Scheduler : Sampler.WithSampler(model.Scheduler, sampler),
+            Scheduler = model.SchedulerWith(settings.SamplerName ?? model.Defaults.Sampler),
             Steps = settings.SamplerSteps ?? model.Defaults.SamplerSteps,
             Batch = 1, // a picture then depends on nothing but its own noise
         };

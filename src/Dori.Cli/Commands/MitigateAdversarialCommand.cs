@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
@@ -26,6 +24,8 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         if (settings.DtypeName is not (null or "float32")) throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
         (DiffusersFolder folder, PictureSet all) = settings.Open(shell, verb);
         PictureSet set = settings.ToForget(all);
+        using OrdinaryPictures? given = settings.Ordinary is { } path ? OrdinaryPictures.Load(path, settings.OrdinaryLimit) : null;
+        string[] captions = given is null ? CaptionsToDraw(settings, all) : [];
         string work = settings.Work ?? Path.TrimEndingDirectorySeparator(settings.Output) + ".work";
 
         using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "surrogates are checked with one");
@@ -37,7 +37,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         SurrogateOptions surrogateOptions = settings.SurrogateOptions(model);
         Directory.CreateDirectory(work);
         string modelSha = folder.Sha256();
-        using OrdinaryPictures pictures = Ordinary(settings, model, all, modelSha, workers, work);
+        using OrdinaryPictures pictures = given ?? Draw(settings, model, captions, modelSha, workers, work);
 
         using var scope = NewDisposeScope();
         MemorizedPicture[] forget = [.. set.Items.Select(item => Memorized(model, detector, item))];
@@ -50,7 +50,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
             Version = Shell.Version,
             Model = new RecordedSource(new DirectoryInfo(folder.Path).Name, modelSha),
             Pictures = new RecordedSource(new DirectoryInfo(settings.Images).Name, set.Sha256),
-            Ordinary = new RecordedSource(settings.Ordinary is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : "drawn by the model", pictures.Sha256),
+            Ordinary = new RecordedSource(given is null ? "drawn by the model" : Path.GetFileName(Path.TrimEndingDirectorySeparator(given.Path)), pictures.Sha256),
             OrdinaryPairs = ordinary.Captions.Count,
             OrdinaryDropped = ordinary.Dropped,
             CopyDetector = new RecordedSource(detector.Preset.Name, detector.Sha256),
@@ -61,7 +61,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         };
 
         using var training = new AdversarialFineTuning(model, detector, forget, [.. surrogates.Select(s => s.Latents)], ordinary, options, workers);
-        Train(settings, training, detector.Preset.Threshold, Path.Combine(work, "state.safetensors"), Hash(record.ToJson()));
+        Train(settings, training, detector.Preset.Threshold, Path.Combine(work, "state.safetensors"), Sha256Text.Of(record.ToJson()));
         record = record with { Steps = training.Step, PlannedSteps = training.Steps, Checks = training.Checks, Losses = training.History };
         var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         string json = record.ToJson();
@@ -72,15 +72,18 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         return DoriApp.Done;
     }
 
-    /// <summary>What the model is to go on drawing: pictures given, or drawn by itself from captions given, or from the controls' captions.</summary>
-    private OrdinaryPictures Ordinary(MitigateAdversarialSettings settings, DiffusionModel model, PictureSet set, string modelSha, Workers workers, string work)
+    /// <summary>Captions that the model is to draw ordinary pictures from: those given, or the controls'.</summary>
+    private static string[] CaptionsToDraw(MitigateAdversarialSettings settings, PictureSet set)
     {
-        if (settings.Ordinary is { } path) return OrdinaryPictures.Load(path, settings.OrdinaryLimit);
         string[] captions = settings.OrdinaryCaptions is { } file
             ? (File.Exists(file) ? [.. File.ReadLines(file).Select(line => line.Trim()).Where(line => line.Length > 0).Distinct()] : throw new DoriException($"{file}: no such file of captions"))
             : [.. set.Items.Where(item => item.Role == "control" && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
-        if (captions.Length < FewestCaptions)
-            throw new DoriException($"mitigate adversarial: {captions.Length} captions of ordinary pictures ({settings.OrdinaryCaptions ?? $"the controls of {settings.Images}"}); give --ordinary PATH (a .tar or imagefolder of ordinary pictures with captions; the built-in model's: models/emoji/ordinary.tar), or --ordinary-captions FILE with {FewestCaptions} or more, from which the model draws them itself");
+        return captions.Length >= FewestCaptions ? captions
+            : throw new DoriException($"mitigate adversarial: {captions.Length} captions of ordinary pictures ({settings.OrdinaryCaptions ?? $"the controls of {settings.Images}"}); give --ordinary PATH (a .tar or imagefolder of ordinary pictures with captions; the built-in model's: models/emoji/ordinary.tar), or --ordinary-captions FILE with {FewestCaptions} or more, from which the model draws them itself");
+    }
+
+    private OrdinaryPictures Draw(MitigateAdversarialSettings settings, DiffusionModel model, string[] captions, string modelSha, Workers workers, string work)
+    {
         int count = settings.OrdinaryLimit ?? OrdinaryGenerations.DefaultCount;
         Say(settings, $"drawing {count} ordinary pictures from {captions.Length} captions");
         return OrdinaryPictures.Load(OrdinaryGenerations.Draw(model, captions, count, settings.Seed, modelSha, work, workers, shell.Interrupted));
@@ -99,7 +102,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         var made = new SurrogateSet[forget.Count];
         for (int i = 0; i < made.Length; i++)
         {
-            string identity = string.Join(' ', [modelSha, detector.Sha256, .. set.Items[i].Sha256, Hash(forget[i].Caption)]);
+            string identity = string.Join(' ', [modelSha, detector.Sha256, .. set.Items[i].Sha256, Sha256Text.Of(forget[i].Caption)]);
             made[i] = surrogates.For(forget[i], identity, shell.Interrupted);
         }
         SurrogateSet[] few = [.. made.Where(s => s.Similarities.Count < options.Count)];
@@ -144,8 +147,6 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
     {
         if (!settings.Quiet) shell.Error.WriteLine("dori: " + text);
     }
-
-    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     private static string Card(DiffusersFolder folder, AdversarialFineTuningRecord record)
     {

@@ -66,7 +66,7 @@ internal sealed class MitigateConceptAblationCommand(Shell shell) : Command<Miti
         {
             Training = preset.Training with { Trained = settings.Trained, Steps = settings.Iterations ?? preset.Training.Steps, LearningRate = settings.LearningRate ?? preset.Training.LearningRate },
             Batch = batch,
-            MicroBatch = settings.MicroBatch ?? Math.Min(preset.MicroBatch, batch),
+            MicroBatch = settings.MicroBatch ?? batch,
             Loss = settings.Loss,
             OrdinaryWeight = settings.OrdinaryWeight ?? preset.OrdinaryWeight,
         };

@@ -42,7 +42,7 @@ internal sealed class MitigateWandaSettings : MitigateSettings
             Generation = own.Generation with
             {
                 Guidance = Guidance ?? own.Generation.Guidance,
-                Scheduler = SamplerName is { } name ? Sampler.WithSampler(model.Scheduler, name) : own.Generation.Scheduler,
+                Scheduler = model.SchedulerWith(SamplerName ?? model.Defaults.Sampler),
                 Steps = SamplerSteps ?? own.Generation.Steps,
             },
         };

@@ -1,3 +1,5 @@
+using Dori.Diffusion;
+
 namespace Dori.Audit;
 
 /// <summary>
@@ -33,6 +35,9 @@ public sealed record AuditOptions
 
     /// <summary>Steps after which an embedding is kept: the curve's below the last, then the last.</summary>
     internal IReadOnlyList<int> SnapshotSteps => [.. CurveSteps.Where(step => step < Steps).Order().Distinct(), Steps];
+
+    /// <summary>How a model's pictures are drawn under these options.</summary>
+    public GenerationOptions GenerationWith(DiffusionModel model) => new() { Guidance = Guidance, Scheduler = model.SchedulerWith(Sampler), Steps = SamplerSteps, Batch = GenerationBatch };
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
     public void Check()

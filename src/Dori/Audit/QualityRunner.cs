@@ -60,7 +60,7 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
         var generation = new GenerationOptions
         {
             Guidance = options.Guidance,
-            Scheduler = options.Sampler is { } name ? Sampler.WithSampler(model.Scheduler, name) : model.Scheduler,
+            Scheduler = model.SchedulerWith(options.Sampler),
             Steps = options.SamplerSteps,
             Batch = options.Chunk,
         };

@@ -55,6 +55,10 @@ public sealed class RunFolder
     /// <summary>The record of a unit that is there.</summary>
     public UnitRecord ReadUnit(string unitId) => Read(RecordPath(unitId), AuditJson.Default.UnitRecord);
 
+    /// <summary>The records of all units of the run that are there, in the order of its pictures and starts.</summary>
+    public IReadOnlyList<UnitRecord> ReadUnits(Manifest manifest) =>
+        [.. manifest.Pictures.Items.SelectMany(item => manifest.Options.Starts.Select(start => $"{item.Id}-{start}-{manifest.Options.Seed}")).Where(Has).Select(ReadUnit)];
+
     public UnitCost? ReadCost(string unitId)
     {
         string path = System.IO.Path.Combine(Path, "costs", unitId + ".json");

@@ -22,13 +22,7 @@ public sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Tens
 /// <summary>Computes units: search, generate, compare. Reading only shared state that never changes, it serves several threads at once.</summary>
 public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options)
 {
-    private readonly GenerationOptions _generation = new()
-    {
-        Guidance = options.Guidance,
-        Scheduler = options.Sampler is { } name ? Sampler.WithSampler(model.Scheduler, name) : model.Scheduler,
-        Steps = options.SamplerSteps,
-        Batch = options.GenerationBatch,
-    };
+    private readonly GenerationOptions _generation = options.GenerationWith(model);
 
     private readonly SearchOptions _search = new()
     {

@@ -27,6 +27,11 @@ public sealed class DiffusionModel : IDisposable
     public AutoencoderKL Vae { get; }
     public UNet2DConditionModel UNet { get; }
     public SchedulerConfig Scheduler { get; }
+
+    /// <summary>The checkpoint's scheduler, with another sampler where one is named.</summary>
+    /// <param name="sampler">One of <see cref="Sampler.Names"/>, or null.</param>
+    public SchedulerConfig SchedulerWith(string? sampler) => sampler is null ? Scheduler : Sampler.WithSampler(Scheduler, sampler);
+
     public NoiseSchedule Schedule { get; }
     public ModelDefaults Defaults { get; }
     public Device Device { get; }

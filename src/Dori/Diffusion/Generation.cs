@@ -20,7 +20,7 @@ public sealed record GenerationOptions
     public static GenerationOptions For(DiffusionModel model, int batch = 10) => new()
     {
         Guidance = model.Defaults.Guidance,
-        Scheduler = model.Defaults.Sampler is { } name ? Sampler.WithSampler(model.Scheduler, name) : model.Scheduler,
+        Scheduler = model.SchedulerWith(model.Defaults.Sampler),
         Steps = model.Defaults.SamplerSteps,
         Batch = batch,
     };

@@ -40,13 +40,8 @@ public sealed class LocalityStudy(DiffusionModel model, RunFolder searches, Pict
 
             (InputSpace input, IReadOnlyList<EmbeddingMap> maps) = InputSpaceTest.Run(pictures, others, Embed(untrained), options.Seed);
             progress?.Invoke("input space", 1);
-            GenerationOptions generation = new()
-            {
-                Guidance = options.Guidance, Scheduler = options.Sampler is { } name ? Sampler.WithSampler(model.Scheduler, name) : model.Scheduler,
-                Steps = options.SamplerSteps, Batch = options.GenerationBatch,
-            };
             (ActivationSpace activation, IReadOnlyList<DistanceMatrix> distances) =
-                ActivationSpaceTest.Run(model, pictures, others, Embed(audited), generation, options.Seed, share => progress?.Invoke("activation space", share), cancellation);
+                ActivationSpaceTest.Run(model, pictures, others, Embed(audited), options.GenerationWith(model), options.Seed, share => progress?.Invoke("activation space", share), cancellation);
             WeightSpace? weight = Weights?.Invoke(pictures, audited);
             var summary = new LocalitySummary
             {

@@ -44,7 +44,7 @@ internal sealed class WeightMarker : IDisposable
     public static WeightMarker Nemo(DiffusionModel model, IReadOnlyList<string> heldOut, long seed, string folder)
     {
         Nemo? nemo = null; // measuring its threshold takes a while, and is not needed where all marks are there
-        string captions = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(string.Join('\n', heldOut))))[..12];
+        string captions = Sha256Text.Short(string.Join('\n', heldOut));
         return new WeightMarker("NeMo", $"{heldOut.Count} held-out captions ({captions})", model, folder, (y, cancellation) =>
         {
             if (nemo is null)

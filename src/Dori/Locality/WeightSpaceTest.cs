@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
-using System.Text;
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
@@ -21,13 +19,7 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
 {
     private const int FewestHeldOut = 2;
 
-    private readonly GenerationOptions _generation = new()
-    {
-        Guidance = options.Guidance,
-        Scheduler = options.Sampler is { } name ? Sampler.WithSampler(model.Scheduler, name) : model.Scheduler,
-        Steps = options.SamplerSteps,
-        Batch = options.GenerationBatch,
-    };
+    private readonly GenerationOptions _generation = options.GenerationWith(model);
 
     /// <param name="captions">Of different audited pictures.</param>
     /// <param name="progress">Told what is worked on and the share that is done, by one thread at a time.</param>
@@ -49,17 +41,20 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
     private WeightMethod Run(string method, Pool pool, SearchedPicture[] pictures, string[] captions, Action<string, double>? progress, CancellationToken cancellation)
     {
         int[][] groups = [.. pictures.Select(p => p.Triggers.Take(weights.Triggers).ToArray())];
-        (SearchedPicture Picture, int Trigger)[] triggers = [.. pictures.Zip(groups).SelectMany(pair => pair.Second.Select(k => (pair.First, k)))];
+        (string Key, Func<DiffusionModel, Tensor> Y)[] embeddings =
+        [
+            .. pictures.Zip(groups).SelectMany(pair => pair.Second.Select(k => (pair.First.Units[k].Id, (Func<DiffusionModel, Tensor>)(_ => pair.First.Ends.narrow(0, k, 1))))),
+            .. captions.Select(caption => ("caption-" + Sha256Text.Short(caption), (Func<DiffusionModel, Tensor>)(own => own.Embed(caption)))),
+        ];
         var masks = new List<WeightMask>();
-        int all = triggers.Length + captions.Length;
-        workers.Run(all, m => pool.Use((own, marker) =>
+        workers.Run(embeddings.Length, m => pool.Use((own, marker) =>
         {
-            using Tensor y = m < triggers.Length ? triggers[m].Picture.Ends.narrow(0, triggers[m].Trigger, 1) : own.Embed(captions[m - triggers.Length]);
-            return marker.Mark(m < triggers.Length ? triggers[m].Picture.Units[triggers[m].Trigger].Id : CaptionKey(captions[m - triggers.Length]), y, cancellation);
+            using Tensor y = embeddings[m].Y(own);
+            return marker.Mark(embeddings[m].Key, y, cancellation);
         }), mask =>
         {
             masks.Add(mask);
-            progress?.Invoke($"what {method} marks", (double)masks.Count / all);
+            progress?.Invoke($"what {method} marks", (double)masks.Count / embeddings.Length);
         }, cancellation);
 
         int at = 0;
@@ -87,8 +82,6 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
             }
         }
     }
-
-    private static string CaptionKey(string caption) => "caption-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(caption)))[..12];
 
     private WeightLayer[] Layers(string method, IReadOnlyList<WeightMask> masks, int[][] places, int[] spoken) => [.. masks[0].Layers.Select((layer, l) =>
     {

@@ -16,7 +16,7 @@ public sealed record NemoSelected(NemoNeurons Initial, double InitialSimilarity,
 /// how similar the noise differences stay when a set of neurons is blocked.
 /// </summary>
 /// <param name="similarity">
-/// (blocked, enough) -> the similarity; where it is at least enough, any value from enough up to it will do, which most sets of the refinement are refused by.
+/// (blocked, enough) -> the similarity. Where that is at least enough, any value from enough up to it will do: the set is refused all the same.
 /// </param>
 internal sealed class NemoSelection(double[][] activations, double[][] outliers, Func<NemoNeurons, double, double> similarity, double threshold)
 {

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json.Nodes;
 using Dori.Diffusion;
 using Dori.Pictures;
@@ -28,7 +26,7 @@ public static class OrdinaryGenerations
         if (count < 1) throw new DoriException($"{count} ordinary pictures; at least 1 is wanted");
         GenerationOptions options = GenerationOptions.For(model, batch: 1);
         string all = string.Create(CultureInfo.InvariantCulture, $"{identity} {count} {seed} {workers.ThreadsEach}\n{string.Join('\n', captions)}");
-        string folder = Path.Combine(parent, "ordinary-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)))[..12]), metadata = Path.Combine(folder, "metadata.jsonl");
+        string folder = Path.Combine(parent, "ordinary-" + Sha256Text.Short(all)), metadata = Path.Combine(folder, "metadata.jsonl");
         if (File.Exists(metadata)) return folder;
         Directory.CreateDirectory(folder);
         using Tensor yNull = model.Embed("");

@@ -155,6 +155,21 @@ public class NemoTests
         Assert.Equal([1, 2, 3, 2, 2, 2], counts); // a set is not tried twice in the descent, and the only layer's absence needs no try
     }
 
+    [Theory]
+    [InlineData(0.428)] // reached
+    [InlineData(0.05)] // not reached: the refinement is then held against the best reached
+    public void A_similarity_that_stops_counting_where_it_is_enough_keeps_the_same_neurons(double threshold)
+    {
+        double[][] activations = [[3, 2, 1, 5], [4, 1, 2, 2]], outliers = [[6, 1.3, 2, 4.8], [0, 4.9, 3.1, 1.4]];
+        // Neuron 0 of layer 1 raises the similarity, all others lower it.
+        double Exact(NemoNeurons blocked) => 0.9 - 0.11 * blocked.Count + (blocked.Layers[1].Contains(0) ? 0.3 : 0);
+        NemoSelected exact = new NemoSelection(activations, outliers, (blocked, _) => Exact(blocked), threshold).Run();
+        NemoSelected bounded = new NemoSelection(activations, outliers, (blocked, enough) => Math.Min(Exact(blocked), enough), threshold).Run();
+        Assert.Equal(Show(exact.Refined), Show(bounded.Refined));
+        Assert.Equal((exact.RefinedSimilarity, exact.Threshold, exact.Evaluations), (bounded.RefinedSimilarity, bounded.Threshold, bounded.Evaluations));
+        Assert.NotEqual(Show(exact.Initial), Show(exact.Refined));
+    }
+
     [Fact]
     public void A_refinement_gives_back_layers_from_the_last_to_the_first()
     {

@@ -91,6 +91,7 @@ public sealed class PruningTests : IDisposable
         PruningRecord record = JsonSerializer.Deserialize(json, PruningJson.Default.PruningRecord)!;
         Assert.Equal(("wanda", 0.05, 10), (record.Method, record.Wanda!.Sparsity, record.Wanda.Steps));
         Assert.Equal("t shirt", Assert.Single(record.Items).Caption);
+        Assert.Equal(record.Layers, PruningRecord.Read(target)!.Layers);
         Assert.Contains("Silence by prompt", File.ReadAllText(Path.Combine(target, "README.md")), StringComparison.Ordinal);
 
         using WeightSet before = DiffusersFolder.Open(Golden.EmojiModel).OpenUNet(), after = DiffusersFolder.Open(target).OpenUNet();
@@ -109,6 +110,19 @@ public sealed class PruningTests : IDisposable
             }
         }
         Assert.Equal(2, Run("mitigate", "wanda", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target).Code); // taken
+    }
+
+    [Fact]
+    public void A_record_is_read_where_a_pruning_left_one_and_nowhere_else()
+    {
+        string file = Path.Combine(_folder, "mitigation.json");
+        Assert.Null(PruningRecord.Read(_folder));
+        File.WriteAllText(file, """{ "schema": "dori.mitigation/1", "method": "esd" }""");
+        Assert.Null(PruningRecord.Read(_folder));
+        File.WriteAllText(file, """{ "schema": "dori.pruning/1", "method": "wanda" }""");
+        Assert.Contains("mitigation.json", Assert.Throws<DoriException>(() => PruningRecord.Read(_folder)).Message, StringComparison.Ordinal);
+        File.WriteAllText(file, "{");
+        Assert.Throws<DoriException>(() => PruningRecord.Read(_folder));
     }
 
     [Theory]

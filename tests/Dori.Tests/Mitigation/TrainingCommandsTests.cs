@@ -1,5 +1,6 @@
 using Dori.Checkpoints;
 using Dori.Cli;
+using Dori.Mitigation;
 using Dori.Tests.Support;
 using Spectre.Console.Testing;
 
@@ -33,6 +34,8 @@ public class TrainingCommandsTests
     [InlineData("--learning-rate 7", "--learning-rate", "esd")]
     [InlineData("--loss hinge", "noise", "concept-ablation")]
     [InlineData("--lambda 1", "--lambda", "siss")]
+    [InlineData("--ordinary nothing.tar", "nothing.tar", "adversarial")]
+    [InlineData("--ordinary-captions nothing.txt", "nothing.txt", "adversarial")]
     public void Wrong_arguments_are_said_in_one_line(string arguments, string remedy, string method)
     {
         string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new");
@@ -40,7 +43,18 @@ public class TrainingCommandsTests
         Assert.Equal(2, code);
         Assert.Contains(remedy, error);
         Assert.Single(error.TrimEnd().Split('\n'), line => !line.Contains("warning", StringComparison.Ordinal));
-        Assert.False(Directory.Exists(output));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(output)!)); // no work folder either
+    }
+
+    [Fact]
+    public void Small_models_take_a_larger_rate_and_steps_for_every_picture()
+    {
+        ConceptAblationOptions ablation = ConceptAblationOptions.For(Emoji.Model, 3);
+        Assert.Equal((90, 1e-4, 8), (ablation.Training.Steps, ablation.Training.LearningRate, ablation.Batch));
+        SissOptions siss = SissOptions.For(Emoji.Model, 3);
+        Assert.Equal((36, 1e-4, 1.0), (siss.Training.Steps, siss.Training.LearningRate, siss.Training.MaxGradientNorm));
+        Assert.Equal((400, 4e-6), (new ConceptAblationOptions().Training.Steps, new ConceptAblationOptions().Training.LearningRate));
+        Assert.Equal((35, 1e-5), (new SissOptions().Training.Steps, new SissOptions().Training.LearningRate));
     }
 
     private static (int Code, string Error) Run(params string[] arguments)
