@@ -57,8 +57,11 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--adversarial-weight <W>"), Description("Factor of the adversarial loss (default: 1)")]
     public double? AdversarialWeight { get; init; }
 
-    [CommandOption("--learning-rate <R>"), Description("AdamW's constant rate (default: 1e-5; small models: 1e-3)")]
+    [CommandOption("--learning-rate <R>"), Description("AdamW's rate (default: 1e-5; small models: 1e-3)")]
     public double? LearningRate { get; init; }
+
+    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.25)")]
+    public double? Cooldown { get; init; }
 
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]
     public double? WeightDecay { get; init; }
@@ -124,6 +127,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
             ReplayDraws = Replay ?? preset.ReplayDraws,
             AdversarialWeight = AdversarialWeight ?? preset.AdversarialWeight,
             LearningRate = LearningRate ?? preset.LearningRate,
+            CooldownShare = Cooldown ?? preset.CooldownShare,
             WeightDecay = WeightDecay ?? preset.WeightDecay,
             EmaDecay = Ema ?? preset.EmaDecay,
             LoraRank = Lora ?? 0,

@@ -47,9 +47,10 @@ public sealed class AdamW : IDisposable
 
     /// <summary>One step.</summary>
     /// <param name="gradients">One a weight, in their order; clipping scales them in place.</param>
+    /// <param name="share">Of the learning rate, where it follows a schedule: 0 to 1.</param>
     /// <returns>The gradients' norm before clipping.</returns>
     /// <exception cref="DoriException">The gradients are not finite; the weights are as they were.</exception>
-    public double Step(IReadOnlyList<Tensor> gradients)
+    public double Step(IReadOnlyList<Tensor> gradients, double share = 1)
     {
         if (gradients.Count != _weights.Count) throw new ArgumentException($"{gradients.Count} gradients for {_weights.Count} weights", nameof(gradients));
         double norm = TrainingGradients.Norm(gradients);
@@ -60,20 +61,20 @@ public sealed class AdamW : IDisposable
             foreach (Tensor gradient in gradients) gradient.Times_(most / (norm + 1e-6)); // PyTorch's guard
         }
         Steps++;
-        for (int i = 0; i < gradients.Count; i++) Step(i, gradients[i]);
+        for (int i = 0; i < gradients.Count; i++) Step(i, gradients[i], share * _options.LearningRate);
         return norm;
     }
 
-    private void Step(int i, Tensor gradient)
+    private void Step(int i, Tensor gradient, double rate)
     {
         using var scope = NewDisposeScope();
         double bias1 = 1 - Math.Pow(_options.Beta1, Steps), bias2 = 1 - Math.Pow(_options.Beta2, Steps);
         Tensor g = gradient.to(float32), weight = _masters[i] ?? _weights[i];
-        if (_options.WeightDecay != 0) weight.Times_(1 - _options.LearningRate * _options.WeightDecay);
+        if (_options.WeightDecay != 0) weight.Times_(1 - rate * _options.WeightDecay);
         _m[i].Times_(_options.Beta1).Add_(g, 1 - _options.Beta1);
         _v[i].Times_(_options.Beta2).AddProduct_(g, g, 1 - _options.Beta2);
         Tensor denominator = _v[i].sqrt().Over(Math.Sqrt(bias2)).Add_(_options.Epsilon);
-        weight.AddQuotient_(_m[i], denominator, -_options.LearningRate / bias1);
+        weight.AddQuotient_(_m[i], denominator, -rate / bias1);
         if (_masters[i] is { } master) _weights[i].copy_(master);
     }
 

@@ -64,6 +64,29 @@ public sealed class AdversarialFineTuning : IDisposable
     /// <summary>Outer steps in all.</summary>
     public int Steps => _options.StepsFor(_pictures.Count);
 
+    /// <summary>
+    /// The step after which the rate falls: the planned one, or that of the last held-out check where enough of them in a row found nothing. Training
+    /// ends with the fall, so that stopping early does not leave the weights as restless as the full rate holds them.
+    /// </summary>
+    private int CooldownBegins
+    {
+        get
+        {
+            int planned = Steps - _options.CooldownStepsOf(Steps);
+            return _options.HeldOut is { Patience: > 0 and var patience } && CleanChecks(patience) is { } clean ? Math.Min(planned, clean.Step) : planned;
+        }
+    }
+
+    /// <summary>The step that training ends with, as far as is known yet.</summary>
+    private int LastStep => CooldownBegins + _options.CooldownStepsOf(Steps);
+
+    /// <summary>The last of the first so many checks in a row that found nothing.</summary>
+    private HeldOutCheck? CleanChecks(int patience)
+    {
+        int clean = 0;
+        return _checks.FirstOrDefault(check => (clean = check.Retained(_detector.Preset.Threshold) == 0 ? clean + 1 : 0) == patience);
+    }
+
     /// <summary>Outer steps done.</summary>
     public int Step => (int)_adam.Steps;
 
@@ -77,10 +100,7 @@ public sealed class AdversarialFineTuning : IDisposable
     public IReadOnlyList<IReadOnlyDictionary<string, double>> History => [.. _history.Select(Named)];
 
     /// <summary>Whether the held-out checks found nothing so often in a row that training ended before its last step.</summary>
-    public bool StoppedEarly => Step < Steps && ChecksAreClean;
-
-    private bool ChecksAreClean => _options.HeldOut is { Patience: > 0 and var patience } && _checks.Count >= patience
-        && _checks.TakeLast(patience).All(check => check.Retained(_detector.Preset.Threshold) == 0);
+    public bool StoppedEarly => Step == LastStep && Step < Steps;
 
     /// <summary>Takes over the state file where there is one; <see cref="Run"/> does it by itself.</summary>
     /// <exception cref="DoriException">A state of another training.</exception>
@@ -115,10 +135,10 @@ public sealed class AdversarialFineTuning : IDisposable
                     _checks.Add(Check(control.Cancellation));
                     onCheck?.Invoke(_checks[^1]);
                 }
-                if (Step >= Steps || ChecksAreClean) break;
+                if (Step >= LastStep) break;
                 if (_found.Count == 0 || _found[^1].Round != Step / _options.StepsPerSearch) Search(control.Cancellation);
                 Outer(control.Cancellation);
-                control.OnStep?.Invoke(new TrainingProgress(Step, Steps, Named(_history[^1])));
+                control.OnStep?.Invoke(new TrainingProgress(Step, LastStep, Named(_history[^1])));
                 if (Step % control.SaveEvery == 0) Save();
             }
         }
@@ -155,7 +175,7 @@ public sealed class AdversarialFineTuning : IDisposable
             TrainingRows rows = Rows(latents, y, count, trial);
             foreach (Tensor gradient in rows.Gradient(_model, _trained, count / _workers.Count, _workers).Gradients) gradient.Dispose();
         });
-        int left = Steps - Step, rounds = (left + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
+        int left = LastStep - Step, rounds = (left + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
         double stepWaves = Math.Ceiling((double)pieces / _workers.Count);
         TimeSpan time = search * (rounds * waves * (double)_options.SearchSteps) + step * (left * stepWaves);
         if (_options.HeldOut is not { } held) return time;
@@ -173,7 +193,7 @@ public sealed class AdversarialFineTuning : IDisposable
         }
     }
 
-    private bool CheckIsDue => _options.HeldOut is { } held && Step > 0 && (Step % held.Every == 0 || Step == Steps) && (_checks.Count == 0 || _checks[^1].Step != Step);
+    private bool CheckIsDue => _options.HeldOut is { } held && Step > 0 && (Step % held.Every == 0 || Step == LastStep) && (_checks.Count == 0 || _checks[^1].Step != Step);
 
     private HeldOutCheck Check(CancellationToken cancellation)
     {
@@ -213,7 +233,7 @@ public sealed class AdversarialFineTuning : IDisposable
         double norm;
         try
         {
-            norm = _adam.Step(gradients);
+            norm = _adam.Step(gradients, _options.RateShare(Step - CooldownBegins, Steps));
         }
         finally
         {

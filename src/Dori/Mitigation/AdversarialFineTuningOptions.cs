@@ -39,8 +39,10 @@ public sealed record AdversarialFineTuningOptions
     public int ReplayDraws { get; init; } = 8;
     /// <summary>Factor of L_Adv in the loss. Published: 1.</summary>
     public double AdversarialWeight { get; init; } = 1;
-    /// <summary>AdamW's constant rate. Not published; 1e-5 is what SISS and AdvUnlearn take for Stable Diffusion. A small model needs more.</summary>
+    /// <summary>AdamW's rate before <see cref="CooldownShare"/>. Not published; 1e-5 is what SISS and AdvUnlearn take for Stable Diffusion. A small model needs more.</summary>
     public double LearningRate { get; init; } = 1e-5;
+    /// <summary>Share of all steps, the last ones, over which the rate falls to 0 in a straight line. Own choice: 0 is the constant rate of what others publish.</summary>
+    public double CooldownShare { get; init; }
     /// <summary>AdamW's decay. Own choice: PyTorch's default.</summary>
     public double WeightDecay { get; init; } = 0.01;
     /// <summary>Decay of the running average of the weights, which is then the result; 0: the last weights are.</summary>
@@ -75,6 +77,13 @@ public sealed record AdversarialFineTuningOptions
     /// <summary>Outer steps in all for so many pictures.</summary>
     public int StepsFor(int pictures) => Steps ?? checked((Epochs * pictures + BatchOf(pictures) - 1) / BatchOf(pictures) * StepsPerSearch);
 
+    /// <summary>Steps over which the rate falls, of so many in all.</summary>
+    internal int CooldownStepsOf(int steps) => (int)Math.Round(CooldownShare * steps);
+
+    /// <summary>The step's share of the learning rate: 1 until the fall begins, then down to 1 / (its steps).</summary>
+    /// <param name="since">Steps done since the fall began; negative before.</param>
+    internal double RateShare(int since, int steps) => since <= 0 ? 1 : 1 - (double)since / CooldownStepsOf(steps);
+
     /// <summary>Pictures in a batch where there are so many in all.</summary>
     internal int BatchOf(int pictures) => Math.Min(PictureBatch, pictures);
 
@@ -100,6 +109,7 @@ public sealed record AdversarialFineTuningOptions
         In("--replay", ReplayDraws, 0, 4096);
         In("--adversarial-weight", AdversarialWeight, 0, 1e6);
         In("--learning-rate", LearningRate, 1e-12, 1);
+        In("--cooldown", CooldownShare, 0, 1);
         In("--weight-decay", WeightDecay, 0, 1);
         In("--ema", EmaDecay, 0, 0.999999);
         In("--lora", LoraRank, 0, 4096);

@@ -156,6 +156,44 @@ public class AdversarialFineTuningTests
     }
 
     [Fact]
+    public void A_stop_by_the_checks_still_lets_the_rate_fall()
+    {
+        using var sample = new AdversarialFineTuningSample();
+        using AdversarialFineTuning training = sample.Create(s_options with { CooldownShare = 0.5, HeldOut = s_heldOut with { Every = 1, Patience = 1 } });
+        Assert.Equal(4, training.Steps);
+        var seen = new List<(int, int)>();
+        training.Run(new TrainingControl { OnStep = p => seen.Add((p.Step, p.Steps)) });
+        Assert.Equal([(1, 4), (2, 3), (3, 3)], seen); // clean at 1, then the fall's two steps
+        Assert.True(training.StoppedEarly);
+        Assert.Equal([1, 2, 3], training.Checks.Select(check => check.Step));
+    }
+
+    [Fact]
+    public void The_rate_falls_in_a_straight_line_over_the_last_steps()
+    {
+        AdversarialFineTuningOptions options = s_options with { CooldownShare = 0.4 };
+        Assert.Equal(4, options.CooldownStepsOf(10));
+        Assert.Equal([1, 1, 1, 0.75, 0.5, 0.25], Enumerable.Range(-2, 6).Select(since => options.RateShare(since, 10)));
+        Assert.Equal(1, s_options.RateShare(0, 10));
+        // Four steps, the third at the full rate, the fourth at half of it: as far as the constant rate's fourth, by half.
+        AdversarialFineTuningOptions half = s_options with { CooldownShare = 0.5, WeightDecay = 0 };
+        float[] third = After(3, half with { CooldownShare = 0 }), whole = After(4, half with { CooldownShare = 0 }), falling = After(4, half);
+        Assert.Equal(third, After(3, half));
+        Assert.NotEqual(whole, falling);
+        for (int i = 0; i < third.Length; i++)
+            if (Math.Abs((third[i] + whole[i]) / 2 - falling[i]) > 1e-6) Assert.Fail($"{third[i]} {whole[i]} {falling[i]}");
+
+        static float[] After(int step, AdversarialFineTuningOptions options)
+        {
+            using var sample = new AdversarialFineTuningSample();
+            using AdversarialFineTuning training = sample.Create(options);
+            float[]? weights = null;
+            training.Run(new TrainingControl { OnStep = p => weights = p.Step == step ? sample.Weights() : weights });
+            return weights!;
+        }
+    }
+
+    [Fact]
     public void A_picture_is_retained_where_any_of_the_three_ways_brings_it_back()
     {
         var check = new HeldOutCheck(1, [0.1f, 0.9f, 0.2f, 0.1f], [0.2f, 0.1f, 0.8f, 0.7f], [0.71f, 0f, 0.8f, 0.1f]);
