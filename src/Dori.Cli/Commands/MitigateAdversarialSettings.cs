@@ -42,11 +42,14 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--snapshots <LIST>"), Description("Steps of the inner search trained against besides its last, by commas, or none (default: 10,25)")]
     public string? Snapshots { get; init; }
 
-    [CommandOption("--search-batch <B>"), Description("(noise, time step) pairs in a step of the inner search (default: the model's, else 8; small models: half)")]
+    [CommandOption("--search-batch <B>"), Description("(noise, time step) pairs in a step of the inner search (default: the model's, else 8)")]
     public int? SearchBatch { get; init; }
 
     [CommandOption("--ordinary-pairs <N>"), Description("Ordinary pairs in an outer step (default: 24)")]
     public int? OrdinaryPairs { get; init; }
+
+    [CommandOption("--distillation <SHARE>"), Description("Share of the original model's prediction, beside the noise, in what ordinary pairs teach (default: 0; small models: 1)")]
+    public double? Distillation { get; init; }
 
     [CommandOption("--draws <N>"), Description("Draws for each adversarial condition in an outer step (default: 1)")]
     public int? Draws { get; init; }
@@ -60,7 +63,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--learning-rate <R>"), Description("AdamW's rate (default: 1e-5; small models: 1e-3)")]
     public double? LearningRate { get; init; }
 
-    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.25)")]
+    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.4)")]
     public double? Cooldown { get; init; }
 
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]
@@ -123,6 +126,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
             SnapshotSteps = Snapshots is null ? preset.SnapshotSteps : Numbers("--snapshots", Snapshots, text => int.Parse(text, CultureInfo.InvariantCulture)),
             SearchBatch = SearchBatch ?? preset.SearchBatch,
             OrdinaryPairs = OrdinaryPairs ?? preset.OrdinaryPairs,
+            DistillationShare = Distillation ?? preset.DistillationShare,
             DrawsPerCondition = Draws ?? preset.DrawsPerCondition,
             ReplayDraws = Replay ?? preset.ReplayDraws,
             AdversarialWeight = AdversarialWeight ?? preset.AdversarialWeight,

@@ -22,6 +22,7 @@ public sealed class AdversarialFineTuning : IDisposable
     private readonly RandomSource _random, _heldOut;
     private readonly TrainableWeights? _all;
     private readonly Lora? _lora;
+    private readonly DiffusionModel? _original;
     private readonly IReadOnlyList<Tensor> _trained;
     private readonly AdamW _adam;
     private readonly TrainingAverage? _average;
@@ -46,6 +47,7 @@ public sealed class AdversarialFineTuning : IDisposable
         (_model, _detector, _pictures, _surrogates, _ordinary, _options, _workers) = (model, detector, pictures, surrogates, ordinary, options, workers);
         _random = RandomSource.For("adversarial fine-tuning", options.Seed.ToString());
         _heldOut = RandomSource.For("adversarial fine-tuning, held out", options.Seed.ToString());
+        if (options.DistillationShare > 0) _original = model.WithUNetCopy();
         IReadOnlyList<string> names;
         if (options.LoraRank > 0)
         {
@@ -229,6 +231,7 @@ public sealed class AdversarialFineTuning : IDisposable
         using var scope = NewDisposeScope();
         int ordinary = _options.OrdinaryPairs;
         TrainingRows rows = Batch(_random.Derive("step", Step));
+        if (_original is not null) rows = rows.Distilled(_original, ordinary, _options.DistillationShare, (_options.MicroBatch + 1) / 2, _workers, cancellation);
         (IReadOnlyList<Tensor> gradients, float[] losses) = rows.Gradient(_model, _trained, _options.MicroBatch, _workers, cancellation);
         double norm;
         try
@@ -346,6 +349,7 @@ public sealed class AdversarialFineTuning : IDisposable
     public void Dispose()
     {
         _adam.Dispose();
+        _original?.Dispose();
         _average?.Dispose();
         _all?.Dispose();
         _lora?.Dispose();

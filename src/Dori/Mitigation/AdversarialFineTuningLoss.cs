@@ -18,13 +18,44 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
 {
     public int Count => (int)Latents.shape[0];
 
+    /// <summary>What is to be predicted: (N, 4, h, w); null: the noise, or whatever the schedule's prediction type makes of it.</summary>
+    public Tensor? Targets { get; init; }
+
+    /// <summary>
+    /// The same rows, the first of them with a target between their own and a teacher's prediction. The gradient is that of the two losses by their
+    /// shares, for |target - prediction|^2 is quadratic in the prediction.
+    /// </summary>
+    /// <param name="rows">How many of the first rows.</param>
+    /// <param name="share">The teacher's: 0 to 1.</param>
+    /// <param name="piece">Rows that go through the teacher at once.</param>
+    public TrainingRows Distilled(DiffusionModel teacher, int rows, double share, int piece, Workers workers, CancellationToken cancellation = default)
+    {
+        using var scope = NewDisposeScope();
+        var predictions = new List<Tensor>();
+        workers.Run((rows + piece - 1) / piece, Predict, predictions.Add, cancellation);
+        Tensor own = teacher.Schedule.Target(Latents, Noise, Timesteps), first = own.narrow(0, 0, rows);
+        Tensor mixed = first.lerp(cat([.. predictions], 0), share);
+        foreach (Tensor prediction in predictions) prediction.Dispose();
+        return this with { Targets = cat([mixed, own.narrow(0, rows, Count - rows)], 0).MoveToOuterDisposeScope() };
+
+        Tensor Predict(int i)
+        {
+            using var inner = NewDisposeScope();
+            using var noGrad = no_grad(); // per thread
+            int from = i * piece, count = Math.Min(piece, rows - from);
+            Tensor t = Timesteps.narrow(0, from, count);
+            return teacher.Predict(teacher.Schedule.AddNoise(Latents.narrow(0, from, count), Noise.narrow(0, from, count), t), t, Y.narrow(0, from, count)).DetachFromDisposeScope();
+        }
+    }
+
     /// <returns>|target - prediction|^2 of rows from .. from + count - 1, averaged over elements: (count), with a graph to the weights</returns>
     public Tensor Losses(DiffusionModel model, long from, long count)
     {
         using var scope = NewDisposeScope();
         Tensor z0 = Latents.narrow(0, from, count), noise = Noise.narrow(0, from, count), t = Timesteps.narrow(0, from, count);
         Tensor prediction = model.Predict(model.Schedule.AddNoise(z0, noise, t), t, Y.narrow(0, from, count));
-        return model.Schedule.Target(z0, noise, t).Plus(prediction, -1).Squared().mean([1L, 2L, 3L]).MoveToOuterDisposeScope();
+        Tensor target = Targets?.narrow(0, from, count) ?? model.Schedule.Target(z0, noise, t);
+        return target.Plus(prediction, -1).Squared().mean([1L, 2L, 3L]).MoveToOuterDisposeScope();
     }
 
     /// <summary>

@@ -28,6 +28,11 @@ public sealed record AdversarialFineTuningOptions
     public double SearchLearningRate { get; init; } = 0.1;
     /// <summary>Ordinary pairs in an outer step. Own choice: 3 a picture is Wen's share.</summary>
     public int OrdinaryPairs { get; init; } = 24;
+    /// <summary>
+    /// Share of the original model's own prediction in what is to be predicted for ordinary pairs; 0 is the published L_DM. The prediction has none of the
+    /// noise's variance, holds the model where it was, and does not teach it the ordinary pictures by heart. Own choice; needs a second UNet in memory.
+    /// </summary>
+    public double DistillationShare { get; init; }
     /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too.</summary>
     public double EmptyCaptionShare { get; init; } = 0.1;
     /// <summary>(surrogate, noise, time step) draws for each condition (the caption, and every y kept of the searches) of each picture of the batch in an outer step.</summary>
@@ -70,8 +75,7 @@ public sealed record AdversarialFineTuningOptions
             SearchLearningRate = model.Defaults.SearchLearningRate,
         };
         if (!model.IsSmall) return options with { MicroBatch = 4 };
-        // Half of the search's batch: the searches are most of the time, and more renewals are worth more than steadier gradients.
-        return options with { Epochs = 36, StepsPerSearch = 8, SearchBatch = Math.Max(1, options.SearchBatch / 2), LearningRate = 1e-3, EmaDecay = 0.98 };
+        return options with { Epochs = 36, StepsPerSearch = 8, LearningRate = 1e-3, CooldownShare = 0.4, DistillationShare = 1, EmaDecay = 0.98 };
     }
 
     /// <summary>Outer steps in all for so many pictures.</summary>
@@ -104,6 +108,7 @@ public sealed record AdversarialFineTuningOptions
         In("--search-batch", SearchBatch, 1, 4096);
         In("--search-learning-rate", SearchLearningRate, 1e-9, 100);
         In("--ordinary-pairs", OrdinaryPairs, 1, 4096);
+        In("--distillation", DistillationShare, 0, 1);
         In("--empty-captions", EmptyCaptionShare, 0, 1);
         In("--draws", DrawsPerCondition, 1, 4096);
         In("--replay", ReplayDraws, 0, 4096);

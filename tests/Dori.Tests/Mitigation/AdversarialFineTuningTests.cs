@@ -15,7 +15,7 @@ public class AdversarialFineTuningTests
     [Fact]
     public void Killed_and_resumed_it_ends_in_the_same_bits_whatever_the_number_of_workers()
     {
-        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, HeldOut = s_heldOut with { Every = 4 } };
+        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 0.5, HeldOut = s_heldOut with { Every = 4 } };
         float[] whole, resumed;
         double[] losses, resumedLosses;
         float[] checks, resumedChecks;
