@@ -4,6 +4,7 @@ using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Mitigation;
 using Spectre.Console;
 using TorchSharp;
 
@@ -21,6 +22,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     public Summary Run(string modelPath, Func<PictureSet> pictures, string picturesPath, string runPath, (int Index, int Count) shard, Func<AuditOptions, AuditOptions> adjust)
     {
         DiffusersFolder folder = DiffusersFolder.Open(modelPath);
+        _ = PruningRecord.Read(folder.Path); // the report will show it: damage is to be said before the work, not after it
         PictureSet set = pictures();
         foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
         if (set.Missing.Count > 0)

@@ -42,7 +42,7 @@ public sealed record PruningRecord
         }
         catch (JsonException e)
         {
-            throw new DoriException($"{path}: {e.Message}", e);
+            throw new DoriException($"{path}: not a record of a pruning ({e.Message}); take it away, and the report says nothing of the pruning", e);
         }
     }
 

@@ -38,6 +38,20 @@ public sealed class DoriAppTests : IDisposable
         Assert.False(Directory.Exists(Path.Combine(_folder, "RUN")));
     }
 
+    [Fact]
+    public void A_damaged_record_of_a_pruning_is_said_before_the_audit()
+    {
+        string model = Path.Combine(_folder, "pruned"), run = Path.Combine(_folder, "RUN");
+        Directory.CreateDirectory(model);
+        foreach (string part in Directory.GetDirectories(Golden.EmojiModel)) Directory.CreateSymbolicLink(Path.Combine(model, Path.GetFileName(part)), part);
+        foreach (string file in Directory.GetFiles(Golden.EmojiModel, "*.json")) File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        File.WriteAllText(Path.Combine(model, "mitigation.json"), """{ "schema": "dori.pruning/1" }""");
+        (int code, string _, string error) = Run(["audit", model, "--images", Emoji.Pictures, "-o", run]);
+        Assert.Equal(DoriApp.WrongInput, code);
+        Assert.Contains("mitigation.json: not a record of a pruning", Assert.Single(error.TrimEnd().Split('\n')), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(run));
+    }
+
     [Theory]
     [InlineData("demo")]
     [InlineData("info")]
