@@ -25,7 +25,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         (DiffusersFolder folder, PictureSet all) = settings.Open(shell, verb);
         PictureSet set = settings.ToForget(all);
         using OrdinaryPictures? given = settings.Ordinary is { } path ? OrdinaryPictures.Load(path, settings.OrdinaryLimit) : null;
-        string[] captions = given is null ? CaptionsToDraw(settings, all) : [];
+        IReadOnlyList<string> captions = given?.Captions ?? CaptionsToDraw(settings, all);
         string work = settings.Work ?? Path.TrimEndingDirectorySeparator(settings.Output) + ".work";
 
         using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "surrogates are checked with one");
@@ -37,12 +37,15 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         SurrogateOptions surrogateOptions = settings.SurrogateOptions(model);
         Directory.CreateDirectory(work);
         string modelSha = folder.Sha256();
-        using OrdinaryPictures pictures = given ?? Draw(settings, model, captions, modelSha, workers, work);
+        int drawnCount = given is null ? settings.OrdinaryLimit ?? OrdinaryGenerations.DefaultCount : options.OwnGenerations;
+        using OrdinaryPictures? drawn = drawnCount == 0 ? null : Draw(settings, model, captions, drawnCount, modelSha, workers, work);
+        OrdinaryPictures[] pictures = [.. new[] { given, drawn }.OfType<OrdinaryPictures>()];
 
         using var scope = NewDisposeScope();
         MemorizedPicture[] forget = [.. set.Items.Select(item => Memorized(model, detector, item))];
-        Say(settings, $"{forget.Length} pictures to forget; encoding {pictures.Count} ordinary ones");
-        using OrdinaryPairs ordinary = OrdinaryPairs.Encode(model, detector, Enumerable.Range(0, pictures.Count).Select(i => (pictures.Picture(i, model.PictureSize), pictures.Captions[i])), forget, shell.Interrupted);
+        Say(settings, $"{forget.Length} pictures to forget; encoding {pictures.Sum(p => p.Count)} ordinary ones");
+        using OrdinaryPairs ordinary = OrdinaryPairs.Encode(model, detector,
+            pictures.SelectMany(p => Enumerable.Range(0, p.Count).Select(i => (p.Picture(i, model.PictureSize), p.Captions[i]))), forget, shell.Interrupted);
         if (ordinary.Dropped > 0) Say(settings, $"{ordinary.Dropped} ordinary pictures are left out: they are copies of those to forget");
         SurrogateSet[] surrogates = MakeSurrogates(settings, model, detector, set, forget, surrogateOptions, workers, modelSha, Path.Combine(work, "surrogates"));
         var record = new AdversarialFineTuningRecord
@@ -50,7 +53,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
             Version = Shell.Version,
             Model = new RecordedSource(new DirectoryInfo(folder.Path).Name, modelSha),
             Pictures = new RecordedSource(new DirectoryInfo(settings.Images).Name, set.Sha256),
-            Ordinary = new RecordedSource(given is null ? "drawn by the model" : Path.GetFileName(Path.TrimEndingDirectorySeparator(given.Path)), pictures.Sha256),
+            Ordinary = [.. pictures.Select(p => new RecordedSource(p == drawn ? "drawn by the model" : Path.GetFileName(Path.TrimEndingDirectorySeparator(p.Path)), p.Sha256))],
             OrdinaryPairs = ordinary.Captions.Count,
             OrdinaryDropped = ordinary.Dropped,
             CopyDetector = new RecordedSource(detector.Preset.Name, detector.Sha256),
@@ -82,10 +85,9 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
             : throw new DoriException($"mitigate adversarial: {captions.Length} captions of ordinary pictures ({settings.OrdinaryCaptions ?? $"the controls of {settings.Images}"}); give --ordinary PATH (a .tar or imagefolder of ordinary pictures with captions; the built-in model's: models/emoji/ordinary.tar), or --ordinary-captions FILE with {FewestCaptions} or more, from which the model draws them itself");
     }
 
-    private OrdinaryPictures Draw(MitigateAdversarialSettings settings, DiffusionModel model, string[] captions, string modelSha, Workers workers, string work)
+    private OrdinaryPictures Draw(MitigateAdversarialSettings settings, DiffusionModel model, IReadOnlyList<string> captions, int count, string modelSha, Workers workers, string work)
     {
-        int count = settings.OrdinaryLimit ?? OrdinaryGenerations.DefaultCount;
-        Say(settings, $"drawing {count} ordinary pictures from {captions.Length} captions");
+        Say(settings, $"drawing {count} ordinary pictures from {captions.Count} captions");
         return OrdinaryPictures.Load(OrdinaryGenerations.Draw(model, captions, count, settings.Seed, modelSha, work, workers, shell.Interrupted));
     }
 

@@ -51,6 +51,9 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--distillation <SHARE>"), Description("Share of the original model's prediction, beside the noise, in what ordinary pairs teach (default: 0; small models: 1)")]
     public double? Distillation { get; init; }
 
+    [CommandOption("--own-generations <N>"), Description("Pictures that the model draws from the captions of --ordinary, as further ordinary pairs (default: 0; small models: 768)")]
+    public int? OwnGenerations { get; init; }
+
     [CommandOption("--draws <N>"), Description("Draws for each adversarial condition in an outer step (default: 1)")]
     public int? Draws { get; init; }
 
@@ -127,6 +130,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
             SearchBatch = SearchBatch ?? preset.SearchBatch,
             OrdinaryPairs = OrdinaryPairs ?? preset.OrdinaryPairs,
             DistillationShare = Distillation ?? preset.DistillationShare,
+            OwnGenerations = OwnGenerations ?? preset.OwnGenerations,
             DrawsPerCondition = Draws ?? preset.DrawsPerCondition,
             ReplayDraws = Replay ?? preset.ReplayDraws,
             AdversarialWeight = AdversarialWeight ?? preset.AdversarialWeight,

@@ -33,6 +33,11 @@ public sealed record AdversarialFineTuningOptions
     /// noise's variance, holds the model where it was, and does not teach it the ordinary pictures by heart. Own choice; needs a second UNet in memory.
     /// </summary>
     public double DistillationShare { get; init; }
+    /// <summary>
+    /// Pictures that the original model draws from the ordinary captions, as further ordinary pairs. What it draws is not what it was shown: where only
+    /// real pictures hold it, surrogates teach its own to look like them. Own choice.
+    /// </summary>
+    public int OwnGenerations { get; init; }
     /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too.</summary>
     public double EmptyCaptionShare { get; init; } = 0.1;
     /// <summary>(surrogate, noise, time step) draws for each condition (the caption, and every y kept of the searches) of each picture of the batch in an outer step.</summary>
@@ -75,7 +80,7 @@ public sealed record AdversarialFineTuningOptions
             SearchLearningRate = model.Defaults.SearchLearningRate,
         };
         if (!model.IsSmall) return options with { MicroBatch = 4 };
-        return options with { Epochs = 36, StepsPerSearch = 8, LearningRate = 1e-3, CooldownShare = 0.4, DistillationShare = 1, EmaDecay = 0.98 };
+        return options with { Epochs = 36, StepsPerSearch = 8, LearningRate = 1e-3, CooldownShare = 0.4, DistillationShare = 1, OwnGenerations = 768, EmaDecay = 0.98 };
     }
 
     /// <summary>Outer steps in all for so many pictures.</summary>
@@ -108,6 +113,7 @@ public sealed record AdversarialFineTuningOptions
         In("--search-batch", SearchBatch, 1, 4096);
         In("--search-learning-rate", SearchLearningRate, 1e-9, 100);
         In("--ordinary-pairs", OrdinaryPairs, 1, 4096);
+        In("--own-generations", OwnGenerations, 0, 10_000_000);
         In("--distillation", DistillationShare, 0, 1);
         In("--empty-captions", EmptyCaptionShare, 0, 1);
         In("--draws", DrawsPerCondition, 1, 4096);

@@ -12,8 +12,8 @@ public sealed record AdversarialFineTuningRecord
     /// <summary>The original model's name and hash.</summary>
     public required RecordedSource Model { get; init; }
     public required RecordedSource Pictures { get; init; }
-    /// <summary>How many ordinary pairs were used, and how many left out as copies.</summary>
-    public required RecordedSource Ordinary { get; init; }
+    /// <summary>Where the ordinary pairs come from; below, how many were used, and how many left out as copies.</summary>
+    public required IReadOnlyList<RecordedSource> Ordinary { get; init; }
     public required int OrdinaryPairs { get; init; }
     public required int OrdinaryDropped { get; init; }
     public required RecordedSource CopyDetector { get; init; }
