@@ -54,7 +54,7 @@ public sealed class KillTests : IDisposable
     }
 
     private Running Train(string model) => new(["mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--kinds", "verbatim", "--limit", "2", "-o", Path.Combine(_folder, model),
-        "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"), "--ordinary-limit", "40", "--surrogates", "2", "--steps", "40", "--steps-per-search", "4", "--search-steps", "6", "--snapshots", "2",
+        "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"), "--ordinary-limit", "40", "--own-generations", "4", "--surrogates", "2", "--steps", "40", "--steps-per-search", "4", "--search-steps", "6", "--snapshots", "2",
         "--search-batch", "1", "--ordinary-pairs", "4", "--check-every", "16", "--check-pictures", "1", "--check-generations", "1", "--save-every", "2", "--quiet"]);
 
     private Running Start(string run) => new(["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", Path.Combine(_folder, run), "--limit", "4",

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Cli;
 using Dori.Mitigation;
@@ -27,6 +29,22 @@ public class TrainingCommandsTests
         Assert.Equal(2, Directory.EnumerateFileSystemEntries(folder).Count()); // no state is left
 
         static string Hash(string model) => DiffusersFolder.Open(model).Sha256();
+    }
+
+    [Fact]
+    public void Adversarial_fine_tuning_takes_ordinary_pictures_and_those_the_model_draws_from_their_captions()
+    {
+        string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new");
+        (int code, string error) = Run("mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"),
+            "--ordinary-limit", "20", "--own-generations", "3", "--surrogates", "1", "--steps", "1", "--search-steps", "1", "--snapshots", "none", "--search-batch", "1", "--ordinary-pairs", "2", "--threads", "2", "--quiet");
+        Assert.True(code == 0, error);
+        JsonElement record = JsonDocument.Parse(File.ReadAllText(Path.Combine(output, "mitigation.json"))).RootElement;
+        Assert.Equal(["ordinary.tar", "drawn by the model"], record.GetProperty("ordinary").EnumerateArray().Select(source => source.GetProperty("name").GetString()));
+        Assert.Equal(23, record.GetProperty("ordinaryPairs").GetInt32() + record.GetProperty("ordinaryDropped").GetInt32());
+        Assert.Equal(1, record.GetProperty("options").GetProperty("distillationShare").GetDouble()); // the small models' preset
+        string[] drawn = [.. File.ReadLines(Assert.Single(Directory.GetFiles(output + ".work", "metadata.jsonl", SearchOption.AllDirectories))).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("text").GetString()!)];
+        using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 3);
+        Assert.Equal(ordinary.Captions, drawn);
     }
 
     [Theory]
