@@ -21,7 +21,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--ordinary-limit <N>"), Description("The first N ordinary pairs (default: all given, or 512 drawn)")]
     public int? OrdinaryLimit { get; init; }
 
-    [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 36)")]
+    [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 24)")]
     public int? Epochs { get; init; }
 
     [CommandOption("--steps <N>"), Description("Outer steps in all, instead of --epochs")]
@@ -45,7 +45,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--search-batch <B>"), Description("(noise, time step) pairs in a step of the inner search (default: the model's, else 8)")]
     public int? SearchBatch { get; init; }
 
-    [CommandOption("--ordinary-pairs <N>"), Description("Ordinary pairs in an outer step (default: 24)")]
+    [CommandOption("--ordinary-pairs <N>"), Description("Ordinary pairs in an outer step (default: 24; small models: 72)")]
     public int? OrdinaryPairs { get; init; }
 
     [CommandOption("--distillation <SHARE>"), Description("Share of the original model's prediction, beside the noise, in what ordinary pairs teach (default: 0; small models: 1)")]
@@ -66,7 +66,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--learning-rate <R>"), Description("AdamW's rate (default: 1e-5; small models: 1e-3)")]
     public double? LearningRate { get; init; }
 
-    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.4)")]
+    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 1)")]
     public double? Cooldown { get; init; }
 
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]

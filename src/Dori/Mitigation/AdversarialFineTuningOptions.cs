@@ -80,7 +80,10 @@ public sealed record AdversarialFineTuningOptions
             SearchLearningRate = model.Defaults.SearchLearningRate,
         };
         if (!model.IsSmall) return options with { MicroBatch = 4 };
-        return options with { Epochs = 36, StepsPerSearch = 8, LearningRate = 1e-3, CooldownShare = 0.4, DistillationShare = 1, OwnGenerations = 768, EmaDecay = 0.98 };
+        return options with
+        {
+            Epochs = 24, StepsPerSearch = 8, OrdinaryPairs = 72, DistillationShare = 1, OwnGenerations = 768, LearningRate = 1e-3, CooldownShare = 1, EmaDecay = 0.98,
+        };
     }
 
     /// <summary>Outer steps in all for so many pictures.</summary>
