@@ -34,11 +34,11 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         var workers = new Workers(count, threadsEach);
         set_num_threads(workers.ThreadsEach);
         AdversarialFineTuningOptions options = settings.Options(model);
+        if (given is null) options = options with { OwnGenerations = settings.OwnGenerations ?? settings.OrdinaryLimit ?? OrdinaryGenerations.DefaultCount }; // there are no others
         SurrogateOptions surrogateOptions = settings.SurrogateOptions(model);
         Directory.CreateDirectory(work);
         string modelSha = folder.Sha256();
-        int drawnCount = given is null ? settings.OrdinaryLimit ?? OrdinaryGenerations.DefaultCount : options.OwnGenerations;
-        using OrdinaryPictures? drawn = drawnCount == 0 ? null : Draw(settings, model, captions, drawnCount, modelSha, workers, work);
+        using OrdinaryPictures? drawn = options.OwnGenerations == 0 ? null : Draw(settings, model, captions, options.OwnGenerations, modelSha, workers, work);
         OrdinaryPictures[] pictures = [.. new[] { given, drawn }.OfType<OrdinaryPictures>()];
 
         using var scope = NewDisposeScope();

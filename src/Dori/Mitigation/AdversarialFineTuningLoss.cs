@@ -32,19 +32,16 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     {
         using var scope = NewDisposeScope();
         var predictions = new List<Tensor>();
-        workers.Run((rows + piece - 1) / piece, Predict, predictions.Add, cancellation);
+        workers.Run((rows + piece - 1) / piece, Taught, predictions.Add, cancellation);
         Tensor own = teacher.Schedule.Target(Latents, Noise, Timesteps), first = own.narrow(0, 0, rows);
-        Tensor mixed = first.lerp(cat([.. predictions], 0), share);
+        Tensor mixed = first.Times(1 - share).Plus(cat([.. predictions], 0), share);
         foreach (Tensor prediction in predictions) prediction.Dispose();
         return this with { Targets = cat([mixed, own.narrow(0, rows, Count - rows)], 0).MoveToOuterDisposeScope() };
 
-        Tensor Predict(int i)
+        Tensor Taught(int i)
         {
-            using var inner = NewDisposeScope();
             using var noGrad = no_grad(); // per thread
-            int from = i * piece, count = Math.Min(piece, rows - from);
-            Tensor t = Timesteps.narrow(0, from, count);
-            return teacher.Predict(teacher.Schedule.AddNoise(Latents.narrow(0, from, count), Noise.narrow(0, from, count), t), t, Y.narrow(0, from, count)).DetachFromDisposeScope();
+            return Predict(teacher, i * piece, Math.Min(piece, rows - i * piece)).DetachFromDisposeScope();
         }
     }
 
@@ -52,10 +49,17 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     public Tensor Losses(DiffusionModel model, long from, long count)
     {
         using var scope = NewDisposeScope();
-        Tensor z0 = Latents.narrow(0, from, count), noise = Noise.narrow(0, from, count), t = Timesteps.narrow(0, from, count);
-        Tensor prediction = model.Predict(model.Schedule.AddNoise(z0, noise, t), t, Y.narrow(0, from, count));
-        Tensor target = Targets?.narrow(0, from, count) ?? model.Schedule.Target(z0, noise, t);
-        return target.Plus(prediction, -1).Squared().mean([1L, 2L, 3L]).MoveToOuterDisposeScope();
+        Tensor target = Targets?.narrow(0, from, count)
+            ?? model.Schedule.Target(Latents.narrow(0, from, count), Noise.narrow(0, from, count), Timesteps.narrow(0, from, count));
+        return target.Plus(Predict(model, from, count), -1).Squared().mean([1L, 2L, 3L]).MoveToOuterDisposeScope();
+    }
+
+    /// <returns>What a model predicts for rows from .. from + count - 1: (count, 4, h, w)</returns>
+    private Tensor Predict(DiffusionModel model, long from, long count)
+    {
+        using var scope = NewDisposeScope();
+        Tensor t = Timesteps.narrow(0, from, count), noisy = model.Schedule.AddNoise(Latents.narrow(0, from, count), Noise.narrow(0, from, count), t);
+        return model.Predict(noisy, t, Y.narrow(0, from, count)).MoveToOuterDisposeScope();
     }
 
     /// <summary>

@@ -50,6 +50,16 @@ public class AdamWTests
     }
 
     [Fact]
+    public void A_share_of_the_learning_rate_shortens_the_step_and_the_decay_alike()
+    {
+        using var scope = NewDisposeScope();
+        Tensor w = tensor(new[] { 2f });
+        using var adam = new AdamW(["w"], [w], s_options with { WeightDecay = 0.1 });
+        adam.Step([tensor(new[] { 7f })], share: 0.5);
+        Assert.Equal(2 * 0.9975 - 0.025, w[0].item<float>(), 6);
+    }
+
+    [Fact]
     public void Gradients_longer_than_allowed_are_shortened_as_one_vector()
     {
         using var scope = NewDisposeScope();
