@@ -63,7 +63,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
             Surrogates = [.. forget.Zip(surrogates, (picture, made) => new RecordedSurrogates(picture.Id, picture.Caption, made.Similarities, made.Sparsities))],
         };
 
-        using var training = new AdversarialFineTuning(model, detector, forget, [.. surrogates.Select(s => s.Latents)], ordinary, options, workers);
+        using var training = new AdversarialFineTuning(model, detector, forget, surrogates, ordinary, options, workers);
         Train(settings, training, detector.Preset.Threshold, Path.Combine(work, "state.safetensors"), Sha256Text.Of(record.ToJson()));
         record = record with { Steps = training.Step, PlannedSteps = training.Steps, Checks = training.Checks, Losses = training.History };
         var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);

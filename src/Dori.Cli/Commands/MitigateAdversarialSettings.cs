@@ -48,7 +48,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--ordinary-pairs <N>"), Description("Ordinary pairs in an outer step (default: 24; small models: 72)")]
     public int? OrdinaryPairs { get; init; }
 
-    [CommandOption("--distillation <SHARE>"), Description("Share of the original model's prediction, beside the noise, in what ordinary pairs teach (default: 0; small models: 1)")]
+    [CommandOption("--distillation <SHARE>"), Description("Share of a teacher's prediction, beside the noise, in what is trained: the original model's for ordinary pairs, the pruned one's for surrogates (default: 0; small models: 1)")]
     public double? Distillation { get; init; }
 
     [CommandOption("--own-generations <N>"), Description("Pictures that the model draws from the captions of --ordinary, as further ordinary pairs (default: 0; small models: 768)")]

@@ -15,14 +15,14 @@ public sealed class AdversarialFineTuning : IDisposable
     private readonly DiffusionModel _model;
     private readonly ICopyDetector _detector;
     private readonly IReadOnlyList<MemorizedPicture> _pictures;
-    private readonly IReadOnlyList<Tensor> _surrogates;
+    private readonly IReadOnlyList<SurrogateSet> _surrogates;
     private readonly OrdinaryPairs _ordinary;
     private readonly AdversarialFineTuningOptions _options;
     private readonly Workers _workers;
     private readonly RandomSource _random, _heldOut;
     private readonly TrainableWeights? _all;
     private readonly Lora? _lora;
-    private readonly DiffusionModel? _original;
+    private readonly AdversarialFineTuningTeachers? _teachers;
     private readonly IReadOnlyList<Tensor> _trained;
     private readonly AdamW _adam;
     private readonly TrainingAverage? _average;
@@ -33,21 +33,21 @@ public sealed class AdversarialFineTuning : IDisposable
 
     /// <param name="model">In float32.</param>
     /// <param name="pictures">At least one; not owned.</param>
-    /// <param name="surrogates">z0 of each picture's surrogates: (K, 4, h, w), K at least 1; not owned</param>
+    /// <param name="surrogates">Of each picture; not owned.</param>
     /// <param name="ordinary">Not owned.</param>
     /// <param name="workers">How many pieces (searches, micro-batches) are in work at a time; does not change the result where each has the same number of threads.</param>
     /// <exception cref="DoriException">Options out of range, a model that is not in float32, or a picture without surrogate.</exception>
-    public AdversarialFineTuning(DiffusionModel model, ICopyDetector detector, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<Tensor> surrogates,
+    public AdversarialFineTuning(DiffusionModel model, ICopyDetector detector, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<SurrogateSet> surrogates,
         OrdinaryPairs ordinary, AdversarialFineTuningOptions options, Workers workers)
     {
         options.Check();
         if (model.Dtype != ScalarType.Float32) throw new DoriException($"fine-tuning needs the UNet in float32, not {model.Dtype}: its steps are smaller than such a type's rounding");
         if (pictures.Count == 0) throw new DoriException("no pictures to forget");
-        if (surrogates.Count != pictures.Count || surrogates.Any(s => s.shape[0] == 0)) throw new DoriException("every picture to forget needs surrogates");
+        if (surrogates.Count != pictures.Count || surrogates.Any(s => s.Latents.shape[0] == 0)) throw new DoriException("every picture to forget needs surrogates");
         (_model, _detector, _pictures, _surrogates, _ordinary, _options, _workers) = (model, detector, pictures, surrogates, ordinary, options, workers);
         _random = RandomSource.For("adversarial fine-tuning", options.Seed.ToString());
         _heldOut = RandomSource.For("adversarial fine-tuning, held out", options.Seed.ToString());
-        if (options.DistillationShare > 0) _original = model.WithUNetCopy();
+        if (options.DistillationShare > 0) _teachers = new AdversarialFineTuningTeachers(model, pictures, [.. surrogates.Select(s => s.Mask)]);
         IReadOnlyList<string> names;
         if (options.LoraRank > 0)
         {
@@ -230,8 +230,8 @@ public sealed class AdversarialFineTuning : IDisposable
     {
         using var scope = NewDisposeScope();
         int ordinary = _options.OrdinaryPairs;
-        TrainingRows rows = Batch(_random.Derive("step", Step));
-        if (_original is not null) rows = rows.Distilled(_original, ordinary, _options.DistillationShare, (_options.MicroBatch + 1) / 2, _workers, cancellation);
+        (TrainingRows rows, IReadOnlyList<int> surrogateOf) = Batch(_random.Derive("step", Step));
+        if (_teachers is not null) rows = _teachers.Teach(rows, surrogateOf, _options.DistillationShare, (_options.MicroBatch + 1) / 2, _workers, cancellation);
         (IReadOnlyList<Tensor> gradients, float[] losses) = rows.Gradient(_model, _trained, _options.MicroBatch, _workers, cancellation);
         double norm;
         try
@@ -249,11 +249,13 @@ public sealed class AdversarialFineTuning : IDisposable
     }
 
     /// <summary>The rows of an outer step: ordinary pairs first, then the conditions of the pictures searched for last, then replayed ones.</summary>
-    internal TrainingRows Batch(RandomSource random)
+    /// <returns>The rows, and the picture that each of those after the ordinary ones is a surrogate of.</returns>
+    internal (TrainingRows Rows, IReadOnlyList<int> SurrogateOf) Batch(RandomSource random)
     {
         (Tensor latents, Tensor y) = _ordinary.Draw(_model, random.Derive("ordinary"), _options.OrdinaryPairs, _options.EmptyCaptionShare);
         RandomSource choice = random.Derive("adversarial");
         List<Tensor> z0 = [latents], ys = [y];
+        List<int> surrogateOf = [];
         int round = _found[^1].Round;
         foreach (FoundEmbeddings found in _found.Where(found => found.Round == round))
         {
@@ -266,12 +268,13 @@ public sealed class AdversarialFineTuning : IDisposable
             FoundEmbeddings found = earlier[choice.Next(earlier.Length)];
             Add(found, choice.Next((int)found.Y.shape[0] + 1) - 1);
         }
-        return Rows(cat(z0, 0), cat(ys, 0), _options.OrdinaryPairs, random);
+        return (Rows(cat(z0, 0), cat(ys, 0), _options.OrdinaryPairs, random), surrogateOf);
 
         // Condition -1 is the caption: it must be among those trained, or the plain prompt may still trigger.
         void Add(FoundEmbeddings found, int condition)
         {
-            Tensor surrogates = _surrogates[found.Picture];
+            Tensor surrogates = _surrogates[found.Picture].Latents;
+            surrogateOf.Add(found.Picture);
             z0.Add(surrogates.narrow(0, choice.Next(surrogates.shape[0]), 1));
             ys.Add(condition < 0 ? _pictures[found.Picture].Y : found.Y.narrow(0, condition, 1));
         }
@@ -349,7 +352,7 @@ public sealed class AdversarialFineTuning : IDisposable
     public void Dispose()
     {
         _adam.Dispose();
-        _original?.Dispose();
+        _teachers?.Dispose();
         _average?.Dispose();
         _all?.Dispose();
         _lora?.Dispose();

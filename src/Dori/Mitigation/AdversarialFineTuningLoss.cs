@@ -21,28 +21,14 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     /// <summary>What is to be predicted: (N, 4, h, w); null: the noise, or whatever the schedule's prediction type makes of it.</summary>
     public Tensor? Targets { get; init; }
 
-    /// <summary>
-    /// The same rows, the first of them with a target between their own and a teacher's prediction. The gradient is that of the two losses by their
-    /// shares, for |target - prediction|^2 is quadratic in the prediction.
-    /// </summary>
-    /// <param name="rows">How many of the first rows.</param>
-    /// <param name="share">The teacher's: 0 to 1.</param>
-    /// <param name="piece">Rows that go through the teacher at once.</param>
-    public TrainingRows Distilled(DiffusionModel teacher, int rows, double share, int piece, Workers workers, CancellationToken cancellation = default)
+    /// <summary>Some of the rows, in the order given.</summary>
+    public TrainingRows Select(long[] rows)
     {
-        using var scope = NewDisposeScope();
-        var predictions = new List<Tensor>();
-        workers.Run((rows + piece - 1) / piece, Taught, predictions.Add, cancellation);
-        Tensor own = teacher.Schedule.Target(Latents, Noise, Timesteps), first = own.narrow(0, 0, rows);
-        Tensor mixed = first.Times(1 - share).Plus(cat([.. predictions], 0), share);
-        foreach (Tensor prediction in predictions) prediction.Dispose();
-        return this with { Targets = cat([mixed, own.narrow(0, rows, Count - rows)], 0).MoveToOuterDisposeScope() };
-
-        Tensor Taught(int i)
+        Tensor index = tensor(rows).to(Latents.device);
+        return new TrainingRows(Latents.index_select(0, index), Noise.index_select(0, index), Timesteps.index_select(0, index), Y.index_select(0, index), Factors.index_select(0, index))
         {
-            using var noGrad = no_grad(); // per thread
-            return Predict(teacher, i * piece, Math.Min(piece, rows - i * piece)).DetachFromDisposeScope();
-        }
+            Targets = Targets?.index_select(0, index),
+        };
     }
 
     /// <returns>|target - prediction|^2 of rows from .. from + count - 1, averaged over elements: (count), with a graph to the weights</returns>
@@ -55,7 +41,7 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     }
 
     /// <returns>What a model predicts for rows from .. from + count - 1: (count, 4, h, w)</returns>
-    private Tensor Predict(DiffusionModel model, long from, long count)
+    public Tensor Predict(DiffusionModel model, long from, long count)
     {
         using var scope = NewDisposeScope();
         Tensor t = Timesteps.narrow(0, from, count), noisy = model.Schedule.AddNoise(Latents.narrow(0, from, count), Noise.narrow(0, from, count), t);

@@ -29,8 +29,9 @@ public sealed record AdversarialFineTuningOptions
     /// <summary>Ordinary pairs in an outer step. Own choice: 3 a picture is Wen's share.</summary>
     public int OrdinaryPairs { get; init; } = 24;
     /// <summary>
-    /// Share of the original model's own prediction in what is to be predicted for ordinary pairs; 0 is the published L_DM. The prediction has none of the
-    /// noise's variance, holds the model where it was, and does not teach it the ordinary pictures by heart. Own choice; needs a second UNet in memory.
+    /// Share of a teacher's prediction in what is to be predicted: the original model's for ordinary pairs, for surrogates that of the model which Wanda pruned
+    /// to make them. 0 is the published loss, the noise alone. A prediction has none of the noise's variance, which is most of a small batch's gradient,
+    /// and it teaches neither ordinary pictures nor surrogates by heart. Own choice; needs a second UNet in memory.
     /// </summary>
     public double DistillationShare { get; init; }
     /// <summary>

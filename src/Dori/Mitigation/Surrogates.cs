@@ -12,7 +12,8 @@ namespace Dori.Mitigation;
 /// <param name="Latents">z0: (K, 4, h, w), scaled, K at least 1</param>
 /// <param name="Similarities">Of each to the picture to forget.</param>
 /// <param name="Sparsities">Wanda's sparsity that each was made at.</param>
-public sealed record SurrogateSet(Tensor Latents, IReadOnlyList<float> Similarities, IReadOnlyList<double> Sparsities) : IDisposable
+/// <param name="Mask">What Wanda marked at the largest of them: the model without it is the one that answers the caption with such pictures.</param>
+public sealed record SurrogateSet(Tensor Latents, IReadOnlyList<float> Similarities, IReadOnlyList<double> Sparsities, WeightMask Mask) : IDisposable
 {
     public void Dispose() => Latents.Dispose();
 }
@@ -37,21 +38,21 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
     {
         options.Check();
         identity = string.Create(CultureInfo.InvariantCulture,
-            $"{identity} {options.Count} {options.LargestSimilarity} {string.Join(',', options.Sparsities)} {options.Attempts} {options.Batch} {options.Seed}");
+            $"2 {identity} {options.Count} {options.LargestSimilarity} {string.Join(',', options.Sparsities)} {options.Attempts} {options.Batch} {options.Seed}");
         string? file = folder is null ? null : Path.Combine(folder, picture.Id + ".safetensors");
         if (file is not null && Read(file, identity) is { } kept) return kept;
         set_num_threads(workers.ThreadsEach); // the same bits whatever the number of workers
         using var scope = NewDisposeScope();
-        List<Candidate> accepted = Make(picture, cancellation);
+        (List<Candidate> accepted, WeightMask mask) = Make(picture, cancellation);
         Tensor pictures = stack([.. accepted.Select(c => c.Picture)], 0); // (K, 3, S, S)
-        var set = new SurrogateSet(model.Encode(pictures).DetachFromDisposeScope(), [.. accepted.Select(c => c.Similarity)], [.. accepted.Select(c => c.Sparsity)]);
+        var set = new SurrogateSet(model.Encode(pictures).DetachFromDisposeScope(), [.. accepted.Select(c => c.Similarity)], [.. accepted.Select(c => c.Sparsity)], mask);
         if (file is not null) Write(file, identity, picture.Id, pictures, set);
         return set;
     }
 
     private readonly record struct Candidate(Tensor Picture, float Similarity, double Sparsity);
 
-    private List<Candidate> Make(MemorizedPicture picture, CancellationToken cancellation)
+    private (List<Candidate> Accepted, WeightMask Mask) Make(MemorizedPicture picture, CancellationToken cancellation)
     {
         _yNull ??= model.Embed("").DetachFromDisposeScope();
         _wandaNoise ??= Wanda.Noise(model, _wanda).DetachFromDisposeScope();
@@ -60,10 +61,13 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
         RandomSource random = _random.Derive(picture.Id);
         var accepted = new List<Candidate>();
         float least = float.PositiveInfinity;
+        WeightMask? mask = null;
         for (int level = 0; level < options.Sparsities.Count && accepted.Count < options.Count; level++)
         {
             double sparsity = options.Sparsities[level];
-            using IDisposable pruned = Wanda.Mark(model.UNet, norms, _empty, sparsity).PruneForNow(model.UNet);
+            WeightMask marked = Wanda.Mark(model.UNet, norms, _empty, sparsity);
+            using IDisposable pruned = marked.PruneForNow(model.UNet);
+            int before = accepted.Count;
             RandomSource seeds = random.Derive("sparsity", level);
             // As many at a time as are still wanted, whatever the number of workers: the bytes must not depend on it.
             for (int tried = 0; tried < options.Attempts && accepted.Count < options.Count;)
@@ -72,6 +76,7 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
                 workers.Run((count + options.Batch - 1) / options.Batch, piece => Generate(picture, seeds, from + piece * options.Batch, Math.Min(options.Batch, count - piece * options.Batch), cancellation), Take, cancellation);
                 tried += count;
             }
+            if (accepted.Count > before) mask = marked;
 
             void Take((Tensor Pictures, float[] Similarities) generated)
             {
@@ -80,7 +85,7 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
                 foreach (int i in Accepted(generated.Similarities, options.LargestSimilarity)) accepted.Add(new Candidate(pictures[i].clone(), generated.Similarities[i], sparsity));
             }
         }
-        if (accepted.Count > 0) return accepted;
+        if (mask is not null) return (accepted, mask);
         throw new DoriException(string.Create(CultureInfo.InvariantCulture,
             $"{picture.Id}: no surrogate: {options.Attempts} generations of \"{picture.Caption}\" at each sparsity of {string.Join(", ", options.Sparsities)} are all more similar to the picture than {options.LargestSimilarity} (the least: {least:0.00}); allow a higher sparsity or similarity"));
     }
@@ -104,7 +109,8 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
             using Tensor one = pictures[k];
             Picture.Save(Path.Combine(folder!, string.Create(CultureInfo.InvariantCulture, $"{id}-{k}.png")), one);
         }
-        SafetensorsWriter.Write(file, [("latents", set.Latents), ("similarities", tensor(set.Similarities.ToArray())), ("sparsities", tensor(set.Sparsities.ToArray()))],
+        SafetensorsWriter.Write(file, [("latents", set.Latents), ("similarities", tensor(set.Similarities.ToArray())), ("sparsities", tensor(set.Sparsities.ToArray())),
+            .. set.Mask.Layers.Select(layer => (MaskKey(layer.Layer), layer.Packed()))],
             new Dictionary<string, string> { [Identity] = identity });
     }
 
@@ -114,8 +120,11 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
         using SafetensorsFile stored = SafetensorsFile.Open(file);
         if (stored.Metadata.GetValueOrDefault(Identity) != identity) return null;
         using var scope = NewDisposeScope();
-        return new SurrogateSet(stored.Read("latents").to(model.Device).DetachFromDisposeScope(), stored.Read("similarities").data<float>().ToArray(), stored.Read("sparsities").data<double>().ToArray());
+        WeightMask mask = new([.. Wanda.Layers(model.UNet).Select(layer => LayerMask.Unpacked(layer.Name, (int)layer.Layer.weight.shape[0], (int)layer.Layer.weight.shape[1], stored.Read(MaskKey(layer.Name))))]);
+        return new SurrogateSet(stored.Read("latents").to(model.Device).DetachFromDisposeScope(), stored.Read("similarities").data<float>().ToArray(), stored.Read("sparsities").data<double>().ToArray(), mask);
     }
+
+    private static string MaskKey(string layer) => "mask." + layer;
 
     public void Dispose()
     {

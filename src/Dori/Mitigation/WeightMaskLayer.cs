@@ -61,6 +61,18 @@ public sealed class LayerMask
         return new LayerMask(layer, rows, columns, bits);
     }
 
+    /// <summary>To be written, a bit a weight: (words), int64, row-major, the first position in the lowest bit.</summary>
+    public Tensor Packed() => tensor(Array.ConvertAll(_bits, word => unchecked((long)word)));
+
+    /// <summary>What <see cref="Packed"/> gave.</summary>
+    /// <exception cref="DoriException">Not as many words as the layer has positions.</exception>
+    public static LayerMask Unpacked(string layer, int rows, int columns, Tensor packed)
+    {
+        ulong[] bits = Array.ConvertAll(packed.data<long>().ToArray(), word => unchecked((ulong)word));
+        if (bits.Length != Empty((long)rows * columns).Length) throw new DoriException($"the mask of {layer} has {bits.Length} words, its ({rows}, {columns}) weights want {Empty((long)rows * columns).Length}: it was made for another model");
+        return new LayerMask(layer, rows, columns, bits);
+    }
+
     /// <returns>(Rows, Columns), bool, on the CPU</returns>
     public Tensor ToTensor()
     {

@@ -69,37 +69,6 @@ public class AdversarialFineTuningLossTests
         }
     }
 
-    [Theory, InlineData(0, 1), InlineData(0.5, 0.25), InlineData(1, 0)]
-    public void A_teacher_pulls_the_first_rows_targets_to_its_prediction_by_its_share(double share, double left)
-    {
-        using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-        // Its own teacher: a share s of the error is then none, and (1 - s)^2 of its square is left.
-        TrainingRows rows = Rows(weight: 1), distilled = rows.Distilled(Emoji.Model, 3, share, 2, new Workers(2, 1));
-        float[] own = rows.Losses(Emoji.Model, 0, 5).data<float>().ToArray(), mixed = distilled.Losses(Emoji.Model, 0, 5).data<float>().ToArray();
-        for (int i = 0; i < 3; i++) Assert.Equal(left * own[i], mixed[i], 1e-4 * own[i]);
-        for (int i = 3; i < 5; i++) Assert.Equal(own[i], mixed[i], 1e-5 * own[i]);
-    }
-
-    [Fact]
-    public void The_gradient_with_a_teacher_is_that_of_both_losses_by_their_shares()
-    {
-        using var scope = NewDisposeScope();
-        using DiffusionModel teacher = Emoji.Model.WithUNetCopy(), model = Emoji.Model.WithUNetCopy();
-        using (no_grad()) teacher.UNet.named_parameters().Single(p => p.name == "conv_out.weight").parameter.mul_(0.9f);
-        using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
-        TrainingRows rows = Rows(weight: 1);
-        Tensor prediction = Predict(model), taught;
-        using (no_grad()) taught = Predict(teacher);
-        Tensor ordinary = (rows.Noise - prediction).square().mean([1L, 2L, 3L]), toTeacher = (taught - prediction).square().mean([1L, 2L, 3L]);
-        Tensor[] direct = weights.Gradients((rows.Factors * (tensor(new[] { 0.7f, 0.7f, 1, 1, 1 }) * ordinary + tensor(new[] { 0.3f, 0.3f, 0, 0, 0 }) * toTeacher)).sum());
-        (IReadOnlyList<Tensor> gradients, float[] _) = rows.Distilled(teacher, 2, 0.3, 1, new Workers(2, 1)).Gradient(model, weights.Tensors, 5, Workers.Single);
-        Assert.InRange(Golden.RelativeError(Flat(gradients), Flat(direct)), 0, 1e-4);
-        foreach (Tensor gradient in gradients) gradient.Dispose();
-
-        Tensor Predict(DiffusionModel of) => of.Predict(of.Schedule.AddNoise(rows.Latents, rows.Noise, rows.Timesteps), rows.Timesteps, rows.Y);
-    }
-
     private static Tensor Flat(IReadOnlyList<Tensor> tensors) => cat([.. tensors.Select(t => t.flatten())], 0);
 
     private static TrainingRows Rows(float weight) => new(Golden.Rand("rows.z0", 5, 4, 16, 16), Golden.Rand("rows.eps", 5, 4, 16, 16), tensor(new long[] { 10, 500, 999, 250, 730 }),

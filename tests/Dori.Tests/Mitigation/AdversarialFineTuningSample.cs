@@ -23,13 +23,14 @@ internal sealed class AdversarialFineTuningSample : IDisposable
     {
         Model = Emoji.Model.WithUNetCopy();
         Pictures = [Picture("verbatim-00.png", "t shirt"), Picture("verbatim-01.png", "two cats")];
-        Surrogates = [Golden.Rand("surrogates.0", 2, 4, 16, 16), Golden.Rand("surrogates.1", 3, 4, 16, 16)];
+        // The first picture's pruned model answers otherwise than the second's: alternate rows and columns of every layer that Wanda prunes are cut.
+        Surrogates = [Surrogate(Golden.Rand("surrogates.0", 2, 4, 16, 16), (row, _) => row % 2 == 0), Surrogate(Golden.Rand("surrogates.1", 3, 4, 16, 16), (_, column) => column % 2 == 0)];
         Ordinary = new OrdinaryPairs(Golden.Rand("ordinary", 5, 4, 16, 16), ["a dog", "a sun", "a tree and a car", "a hat", "two fish"]);
     }
 
     public DiffusionModel Model { get; }
     public IReadOnlyList<MemorizedPicture> Pictures { get; }
-    public IReadOnlyList<Tensor> Surrogates { get; }
+    public IReadOnlyList<SurrogateSet> Surrogates { get; }
     public OrdinaryPairs Ordinary { get; }
 
     public AdversarialFineTuning Create(AdversarialFineTuningOptions? options = null, Workers? workers = null) =>
@@ -39,6 +40,19 @@ internal sealed class AdversarialFineTuningSample : IDisposable
     {
         using var scope = NewDisposeScope();
         return MemorizedPicture.Of(Model, Detector, Path.GetFileNameWithoutExtension(file), caption, Emoji.Load(file));
+    }
+
+    private SurrogateSet Surrogate(Tensor latents, Func<int, int, bool> marked)
+    {
+        float[] similarities = [.. Enumerable.Repeat(0.1f, (int)latents.shape[0])];
+        return new SurrogateSet(latents, similarities, [.. similarities.Select(_ => 0.5)], new WeightMask([.. Wanda.Layers(Model.UNet).Select(layer => Mask(layer.Name, layer.Layer.weight))]));
+
+        LayerMask Mask(string name, Tensor weight)
+        {
+            (int rows, int columns) = ((int)weight.shape[0], (int)weight.shape[1]);
+            using Tensor all = tensor([.. Enumerable.Range(0, rows * columns).Select(i => marked(i / columns, i % columns))], [rows, columns]);
+            return LayerMask.Of(name, all);
+        }
     }
 
     /// <summary>All weights of the UNet, one after the other.</summary>
@@ -52,7 +66,7 @@ internal sealed class AdversarialFineTuningSample : IDisposable
     {
         Model.Dispose();
         foreach (MemorizedPicture picture in Pictures) picture.Dispose();
-        foreach (Tensor tensor in Surrogates) tensor.Dispose();
+        foreach (SurrogateSet set in Surrogates) set.Dispose();
         Ordinary.Dispose();
     }
 }

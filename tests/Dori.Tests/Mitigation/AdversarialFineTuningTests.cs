@@ -121,7 +121,7 @@ public class AdversarialFineTuningTests
         var found = new List<int>();
         training.Run(new TrainingControl { OnStep = p => found.Add(p.Step) });
         Assert.Equal([1, 2], found);
-        TrainingRows rows = training.Batch(RandomSource.For("batch"));
+        (TrainingRows rows, IReadOnlyList<int> surrogateOf) = training.Batch(RandomSource.For("batch"));
         // Two ordinary pairs; (caption, y after 1 step, y after 2) twice each of the picture searched for last; one replay of the other.
         Assert.Equal(2 + 6 + 1, rows.Count);
         Assert.Equal([0.5f, 0.5f, .. Enumerable.Repeat(1f / 7, 7)], rows.Factors.data<float>().ToArray());
@@ -134,12 +134,13 @@ public class AdversarialFineTuningTests
         // Every adversarial row aims at a surrogate of its own picture; noise and time steps are fresh in every row.
         for (int row = 2; row < 9; row++)
         {
-            Tensor surrogates = sample.Surrogates[row < 8 ? last : 1 - last];
+            Tensor surrogates = sample.Surrogates[row < 8 ? last : 1 - last].Latents;
             Assert.True((surrogates - rows.Latents[row]).abs().amax([1L, 2L, 3L]).min().item<float>() == 0);
         }
+        Assert.Equal([last, last, last, last, last, last, 1 - last], surrogateOf);
         Assert.Equal(9, rows.Noise.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
         Assert.True(rows.Timesteps.min().item<long>() >= 0 && rows.Timesteps.max().item<long>() < 1000 && rows.Timesteps.data<long>().ToArray().Distinct().Count() > 5);
-        Assert.Equal(rows.Noise.data<float>().ToArray(), training.Batch(RandomSource.For("batch")).Noise.data<float>().ToArray());
+        Assert.Equal(rows.Noise.data<float>().ToArray(), training.Batch(RandomSource.For("batch")).Rows.Noise.data<float>().ToArray());
     }
 
     [Fact]
@@ -270,7 +271,7 @@ public class AdversarialFineTuningTests
         };
         HeldOutCheck before = AdversarialFineTuningHeldOut.Run(sample.Model, AdversarialFineTuningSample.Detector, [picture], options.HeldOut, 0, RandomSource.For("before"), new Workers(2, 1), CancellationToken.None);
         Assert.Equal(1, before.Retained(0.7));
-        using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, [picture], [made.Latents], pairs, options, new Workers(2, 1));
+        using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, [picture], [made], pairs, options, new Workers(2, 1));
         training.Run();
         HeldOutCheck after = training.Checks[^1];
         TestContext.Current.SendDiagnosticMessage($"before {before.Prompt[0]:0.00} {before.Search[0]:0.00} {before.Random[0]:0.00}, after {after.Prompt[0]:0.00} {after.Search[0]:0.00} {after.Random[0]:0.00}");

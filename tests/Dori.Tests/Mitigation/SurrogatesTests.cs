@@ -35,6 +35,8 @@ public class SurrogatesTests
         Assert.Equal(calls, detector.Calls);
         Assert.Equal(made.Latents.data<float>().ToArray(), kept.Latents.data<float>().ToArray());
         Assert.Equal(made.Similarities, kept.Similarities);
+        Assert.True(made.Mask.Count > 0);
+        Assert.All(made.Mask.Agreement(kept.Mask), agreement => Assert.Equal(1, agreement.Value));
         using SurrogateSet again = Make(sample, new Script(call => call == 1 ? 0.9f : 0.3f), folder, "another model", new Workers(1, 1));
         Assert.Equal(made.Latents.data<float>().ToArray(), again.Latents.data<float>().ToArray());
         Assert.Equal(2, made.Latents.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
@@ -48,6 +50,8 @@ public class SurrogatesTests
         var detector = new Script(call => call == 1 ? 0.8f : 0.1f);
         using SurrogateSet set = Make(sample, detector, null, "", new Workers(1, 1));
         Assert.Equal([0.05, 0.2], set.Sparsities);
+        using SurrogateSet first = Make(sample, new Script(_ => 0.1f), null, "", new Workers(1, 1));
+        Assert.True(set.Mask.Count > 2 * first.Mask.Count); // that of the next sparsity
         string message = Assert.Throws<DoriException>(() => Make(sample, new Script(_ => 0.6f), null, "", new Workers(1, 1), s_options with { Count = 1, Attempts = 1, Sparsities = [0.05] })).Message;
         Assert.Contains("verbatim-00: no surrogate", message);
         Assert.Contains("0.60", message);

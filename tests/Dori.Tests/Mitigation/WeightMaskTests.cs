@@ -84,6 +84,20 @@ public class WeightMaskTests
     }
 
     [Fact]
+    public void A_mask_survives_being_packed_a_bit_a_weight()
+    {
+        using var scope = NewDisposeScope();
+        LayerMask mask = LayerMask.Of("one", rand(7, 19, generator: new Generator(1)).gt(0.5)); // 133 positions: two words and a piece of a third
+        Tensor packed = mask.Packed();
+        Assert.Equal([3L], packed.shape);
+        Assert.Equal(mask[0, 1], (packed[0].item<long>() & 2) != 0);
+        LayerMask unpacked = LayerMask.Unpacked("one", 7, 19, packed);
+        Assert.Equal(1, mask.Agreement(unpacked).Value);
+        Assert.Equal(mask.Count, unpacked.Count);
+        Assert.Throws<DoriException>(() => LayerMask.Unpacked("one", 7, 29, packed));
+    }
+
+    [Fact]
     public void Weights_outside_a_network_are_pruned_by_their_key()
     {
         using var scope = NewDisposeScope();

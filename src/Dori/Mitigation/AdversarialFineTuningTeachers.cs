@@ -1,0 +1,76 @@
+using Dori.Diffusion;
+using Dori.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Dori.Mitigation;
+
+/// <summary>
+/// Who says what is to be predicted, beside the noise: for ordinary pairs the original model, for a picture's surrogates the original model as Wanda
+/// pruned it for that picture's caption, asked by that caption. Their predictions are what the noise is on average for pictures that they draw themselves;
+/// trained on the noise of a few surrogates over and over, a model learns those by heart, and the rest of what it draws suffers.
+/// </summary>
+internal sealed class AdversarialFineTuningTeachers : IDisposable
+{
+    private readonly DiffusionModel _original, _pruned;
+    private readonly IReadOnlyList<WeightMask> _masks;
+    private readonly IReadOnlyList<MemorizedPicture> _pictures;
+
+    /// <param name="model">As it is before training; copied.</param>
+    /// <param name="pictures">Not owned.</param>
+    /// <param name="masks">One a picture.</param>
+    public AdversarialFineTuningTeachers(DiffusionModel model, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<WeightMask> masks)
+    {
+        (_pictures, _masks) = (pictures, masks);
+        _original = model.WithUNetCopy();
+        var pruned = masks.SelectMany(mask => mask.Layers).Select(layer => layer.Layer + ".weight").ToHashSet();
+        _pruned = _original.WithUNetCopy(pruned.Contains);
+    }
+
+    /// <summary>
+    /// The same rows with a target between their own and their teacher's prediction. The gradient is that of the two losses by their shares, for
+    /// |target - prediction|^2 is quadratic in the prediction.
+    /// </summary>
+    /// <param name="rows">Ordinary pairs first.</param>
+    /// <param name="surrogateOf">The picture of each of the last rows, those of surrogates.</param>
+    /// <param name="share">The teacher's: 0 to 1.</param>
+    /// <param name="piece">Ordinary rows that go through the teacher at once.</param>
+    public TrainingRows Teach(TrainingRows rows, IReadOnlyList<int> surrogateOf, double share, int piece, Workers workers, CancellationToken cancellation = default)
+    {
+        using var scope = NewDisposeScope();
+        int ordinary = rows.Count - surrogateOf.Count, pieces = (ordinary + piece - 1) / piece;
+        var predictions = new List<Tensor>();
+        // The surrogates' rows are one piece, for they share a network whose mask changes; the longest comes first, so that no worker is left waiting.
+        workers.Run(pieces + 1, i => NoGrad(() => i == 0 ? Surrogates() : rows.Predict(_original, (i - 1) * piece, Math.Min(piece, ordinary - (i - 1) * piece))), predictions.Add, cancellation);
+        Tensor taught = cat([.. predictions.Skip(1), predictions[0]], 0);
+        foreach (Tensor prediction in predictions) prediction.Dispose();
+        return rows with { Targets = _original.Schedule.Target(rows.Latents, rows.Noise, rows.Timesteps).Times(1 - share).Plus(taught, share).MoveToOuterDisposeScope() };
+
+        Tensor Surrogates()
+        {
+            using var inner = NewDisposeScope();
+            Tensor[] one = new Tensor[surrogateOf.Count];
+            foreach (IGrouping<int, int> group in Enumerable.Range(0, surrogateOf.Count).GroupBy(row => surrogateOf[row]))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using IDisposable masked = _masks[group.Key].PruneForNow(_pruned.UNet);
+                TrainingRows asked = rows.Select([.. group.Select(row => (long)(ordinary + row))]);
+                Tensor predicted = (asked with { Y = _pictures[group.Key].Y.expand(asked.Count, -1, -1) }).Predict(_pruned, 0, asked.Count);
+                foreach ((int row, int at) in group.Select((row, at) => (row, at))) one[row] = predicted.narrow(0, at, 1);
+            }
+            return one.Length == 0 ? rows.Latents.narrow(0, 0, 0).clone().MoveToOuterDisposeScope() : cat(one, 0).MoveToOuterDisposeScope();
+        }
+
+        static Tensor NoGrad(Func<Tensor> predict)
+        {
+            using var noGrad = no_grad(); // per thread
+            return predict().DetachFromDisposeScope();
+        }
+    }
+
+    public void Dispose()
+    {
+        _pruned.Dispose();
+        _original.Dispose();
+    }
+}
