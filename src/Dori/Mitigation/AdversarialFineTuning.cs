@@ -175,6 +175,7 @@ public sealed class AdversarialFineTuning : IDisposable
             int count = Math.Min(_options.MicroBatch, rowsInAll) * _workers.Count;
             (Tensor latents, Tensor y) = _ordinary.Draw(_model, trial, count, 0);
             TrainingRows rows = Rows(latents, y, count, trial);
+            if (_teachers is not null) rows = _teachers.Teach(rows, [], _options.DistillationShare, TeacherPiece, _workers);
             foreach (Tensor gradient in rows.Gradient(_model, _trained, count / _workers.Count, _workers).Gradients) gradient.Dispose();
         });
         int left = LastStep - Step, rounds = (left + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
@@ -194,6 +195,9 @@ public sealed class AdversarialFineTuning : IDisposable
             return clock() - begun;
         }
     }
+
+    /// <summary>Rows that go through a teacher at once: half a micro-batch, for there are fewer of them and every worker should get some.</summary>
+    private int TeacherPiece => (_options.MicroBatch + 1) / 2;
 
     private bool CheckIsDue => _options.HeldOut is { } held && Step > 0 && (Step % held.Every == 0 || Step == LastStep) && (_checks.Count == 0 || _checks[^1].Step != Step);
 
@@ -231,7 +235,7 @@ public sealed class AdversarialFineTuning : IDisposable
         using var scope = NewDisposeScope();
         int ordinary = _options.OrdinaryPairs;
         (TrainingRows rows, IReadOnlyList<int> surrogateOf) = Batch(_random.Derive("step", Step));
-        if (_teachers is not null) rows = _teachers.Teach(rows, surrogateOf, _options.DistillationShare, (_options.MicroBatch + 1) / 2, _workers, cancellation);
+        if (_teachers is not null) rows = _teachers.Teach(rows, surrogateOf, _options.DistillationShare, TeacherPiece, _workers, cancellation);
         (IReadOnlyList<Tensor> gradients, float[] losses) = rows.Gradient(_model, _trained, _options.MicroBatch, _workers, cancellation);
         double norm;
         try
