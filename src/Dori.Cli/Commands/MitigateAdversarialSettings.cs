@@ -66,7 +66,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--learning-rate <R>"), Description("AdamW's rate (default: 1e-5; small models: 1e-3)")]
     public double? LearningRate { get; init; }
 
-    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 1)")]
+    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.2)")]
     public double? Cooldown { get; init; }
 
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]

@@ -83,7 +83,7 @@ public sealed record AdversarialFineTuningOptions
         if (!model.IsSmall) return options with { MicroBatch = 4 };
         return options with
         {
-            Epochs = 24, StepsPerSearch = 8, OrdinaryPairs = 72, DistillationShare = 1, OwnGenerations = 768, LearningRate = 1e-3, CooldownShare = 1, EmaDecay = 0.98,
+            Epochs = 24, StepsPerSearch = 8, OrdinaryPairs = 72, DistillationShare = 1, OwnGenerations = 768, LearningRate = 1e-3, CooldownShare = 0.2, EmaDecay = 0.98,
         };
     }
 
