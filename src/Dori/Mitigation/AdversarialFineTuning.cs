@@ -47,7 +47,7 @@ public sealed class AdversarialFineTuning : IDisposable
         (_model, _detector, _pictures, _surrogates, _ordinary, _options, _workers) = (model, detector, pictures, surrogates, ordinary, options, workers);
         _random = RandomSource.For("adversarial fine-tuning", options.Seed.ToString());
         _heldOut = RandomSource.For("adversarial fine-tuning, held out", options.Seed.ToString());
-        if (options.DistillationShare > 0) _teachers = new AdversarialFineTuningTeachers(model, pictures, [.. surrogates.Select(s => s.Mask)]);
+        if (options.DistillationShare > 0) _teachers = new AdversarialFineTuningTeachers(model, pictures, surrogates);
         IReadOnlyList<string> names;
         if (options.LoraRank > 0)
         {

@@ -13,17 +13,17 @@ namespace Dori.Mitigation;
 internal sealed class AdversarialFineTuningTeachers : IDisposable
 {
     private readonly DiffusionModel _original, _pruned;
-    private readonly IReadOnlyList<WeightMask> _masks;
     private readonly IReadOnlyList<MemorizedPicture> _pictures;
+    private readonly IReadOnlyList<SurrogateSet> _surrogates;
 
     /// <param name="model">As it is before training; copied.</param>
     /// <param name="pictures">Not owned.</param>
-    /// <param name="masks">One a picture.</param>
-    public AdversarialFineTuningTeachers(DiffusionModel model, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<WeightMask> masks)
+    /// <param name="surrogates">Of each picture, for what Wanda marked; not owned.</param>
+    public AdversarialFineTuningTeachers(DiffusionModel model, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<SurrogateSet> surrogates)
     {
-        (_pictures, _masks) = (pictures, masks);
+        (_pictures, _surrogates) = (pictures, surrogates);
         _original = model.WithUNetCopy();
-        var pruned = masks.SelectMany(mask => mask.Layers).Select(layer => layer.Layer + ".weight").ToHashSet();
+        var pruned = surrogates.SelectMany(set => set.Mask.Layers).Select(layer => layer.Layer + ".weight").ToHashSet();
         _pruned = _original.WithUNetCopy(pruned.Contains);
     }
 
@@ -40,25 +40,25 @@ internal sealed class AdversarialFineTuningTeachers : IDisposable
         using var scope = NewDisposeScope();
         int ordinary = rows.Count - surrogateOf.Count, pieces = (ordinary + piece - 1) / piece;
         var predictions = new List<Tensor>();
-        // The surrogates' rows are one piece, for they share a network whose mask changes; the longest comes first, so that no worker is left waiting.
-        workers.Run(pieces + 1, i => NoGrad(() => i == 0 ? Surrogates() : rows.Predict(_original, (i - 1) * piece, Math.Min(piece, ordinary - (i - 1) * piece))), predictions.Add, cancellation);
-        Tensor taught = cat([.. predictions.Skip(1), predictions[0]], 0);
+        // The last piece is that of the surrogates' rows, all of them: they share a network whose mask changes.
+        workers.Run(pieces + 1, i => NoGrad(() => i == pieces ? Surrogates() : rows.Predict(_original, i * piece, Math.Min(piece, ordinary - i * piece))), predictions.Add, cancellation);
+        Tensor taught = cat([.. predictions], 0);
         foreach (Tensor prediction in predictions) prediction.Dispose();
         return rows with { Targets = _original.Schedule.Target(rows.Latents, rows.Noise, rows.Timesteps).Times(1 - share).Plus(taught, share).MoveToOuterDisposeScope() };
 
         Tensor Surrogates()
         {
             using var inner = NewDisposeScope();
-            Tensor[] one = new Tensor[surrogateOf.Count];
+            Tensor taught = empty_like(rows.Latents.narrow(0, ordinary, surrogateOf.Count));
             foreach (IGrouping<int, int> group in Enumerable.Range(0, surrogateOf.Count).GroupBy(row => surrogateOf[row]))
             {
                 cancellation.ThrowIfCancellationRequested();
-                using IDisposable masked = _masks[group.Key].PruneForNow(_pruned.UNet);
+                using IDisposable masked = _surrogates[group.Key].Mask.PruneForNow(_pruned.UNet);
                 TrainingRows asked = rows.Select([.. group.Select(row => (long)(ordinary + row))]);
                 Tensor predicted = (asked with { Y = _pictures[group.Key].Y.expand(asked.Count, -1, -1) }).Predict(_pruned, 0, asked.Count);
-                foreach ((int row, int at) in group.Select((row, at) => (row, at))) one[row] = predicted.narrow(0, at, 1);
+                taught.index_copy_(0, tensor([.. group.Select(row => (long)row)]).to(taught.device), predicted);
             }
-            return one.Length == 0 ? rows.Latents.narrow(0, 0, 0).clone().MoveToOuterDisposeScope() : cat(one, 0).MoveToOuterDisposeScope();
+            return taught.MoveToOuterDisposeScope();
         }
 
         static Tensor NoGrad(Func<Tensor> predict)

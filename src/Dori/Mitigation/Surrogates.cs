@@ -37,6 +37,7 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
     public SurrogateSet For(MemorizedPicture picture, string identity, CancellationToken cancellation = default)
     {
         options.Check();
+        // 2: with the mask; what an earlier version wrote has none, and is made anew.
         identity = string.Create(CultureInfo.InvariantCulture,
             $"2 {identity} {options.Count} {options.LargestSimilarity} {string.Join(',', options.Sparsities)} {options.Attempts} {options.Batch} {options.Seed}");
         string? file = folder is null ? null : Path.Combine(folder, picture.Id + ".safetensors");

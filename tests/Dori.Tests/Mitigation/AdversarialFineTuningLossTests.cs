@@ -14,7 +14,7 @@ public class AdversarialFineTuningLossTests
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
-        TrainingRows rows = Rows(weight: 0.7f);
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 0.7f);
         // Directly: L_DM is the mean over the elements of the two ordinary rows, L_Adv over those of the three adversarial ones.
         Tensor abar = tensor(model.Schedule.AlphasCumprod.ToArray())[rows.Timesteps].view(-1, 1, 1, 1);
         Tensor noisy = abar.sqrt() * rows.Latents + (1 - abar).sqrt() * rows.Noise;
@@ -26,7 +26,7 @@ public class AdversarialFineTuningLossTests
         Assert.Equal(ordinary.item<float>(), losses[..2].Average(), 4);
         Assert.Equal(adversarial.item<float>(), losses[2..].Average(), 4);
         for (int i = 0; i < direct.Length; i++) Assert.InRange(Golden.RelativeError(gradients[i], direct[i]), 0, 2e-3);
-        Assert.InRange(Golden.RelativeError(Flat(gradients), Flat(direct)), 0, 1e-4);
+        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
         foreach (Tensor gradient in gradients) gradient.Dispose();
     }
 
@@ -36,7 +36,7 @@ public class AdversarialFineTuningLossTests
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
-        TrainingRows rows = Rows(weight: 1);
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);
         (IReadOnlyList<Tensor> gradients, float[] _) = rows.Gradient(model, weights.Tensors, 5, Workers.Single);
         Assert.Equal(model.UNet.parameters().Count(), gradients.Count);
         for (int i = 0; i < gradients.Count; i++)
@@ -56,21 +56,16 @@ public class AdversarialFineTuningLossTests
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
-        TrainingRows rows = Rows(weight: 1);
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);
         float[] one = Gradient(1), three = Gradient(3);
         Assert.Equal(one, three);
 
         float[] Gradient(int workers)
         {
             (IReadOnlyList<Tensor> gradients, float[] _) = rows.Gradient(model, weights.Tensors, 2, new Workers(workers, 1));
-            float[] flat = Flat(gradients).data<float>().ToArray();
+            float[] flat = AdversarialFineTuningSample.Flat(gradients).data<float>().ToArray();
             foreach (Tensor gradient in gradients) gradient.Dispose();
             return flat;
         }
     }
-
-    private static Tensor Flat(IReadOnlyList<Tensor> tensors) => cat([.. tensors.Select(t => t.flatten())], 0);
-
-    private static TrainingRows Rows(float weight) => new(Golden.Rand("rows.z0", 5, 4, 16, 16), Golden.Rand("rows.eps", 5, 4, 16, 16), tensor(new long[] { 10, 500, 999, 250, 730 }),
-        Golden.Rand("rows.y", 5, 32, 128), tensor(new[] { 1f / 2, 1f / 2, weight / 3, weight / 3, weight / 3 }));
 }

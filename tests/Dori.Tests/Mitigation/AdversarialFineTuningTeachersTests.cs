@@ -17,8 +17,8 @@ public class AdversarialFineTuningTeachersTests
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var sample = new AdversarialFineTuningSample();
-        using var teachers = new AdversarialFineTuningTeachers(sample.Model, sample.Pictures, [.. sample.Surrogates.Select(s => s.Mask)]);
-        TrainingRows rows = Rows(), taught = teachers.Teach(rows, s_surrogateOf, share, 1, new Workers(2, 1));
+        using var teachers = new AdversarialFineTuningTeachers(sample.Model, sample.Pictures, sample.Surrogates);
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1), taught = teachers.Teach(rows, s_surrogateOf, share, 1, new Workers(2, 1));
         for (int row = 0; row < 5; row++)
         {
             // Directly, with the weights themselves cut in a copy.
@@ -37,8 +37,8 @@ public class AdversarialFineTuningTeachersTests
     {
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
-        using var teachers = new AdversarialFineTuningTeachers(sample.Model, sample.Pictures, [.. sample.Surrogates.Select(s => s.Mask)]);
-        TrainingRows rows = Rows();
+        using var teachers = new AdversarialFineTuningTeachers(sample.Model, sample.Pictures, sample.Surrogates);
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);
         float[] before = Targets(new Workers(2, 1));
         using (no_grad())
             foreach (Tensor weight in sample.Model.UNet.parameters()) weight.mul_(0.5f);
@@ -53,21 +53,16 @@ public class AdversarialFineTuningTeachersTests
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         DiffusionModel model = sample.Model;
-        using var teachers = new AdversarialFineTuningTeachers(model, sample.Pictures, [.. sample.Surrogates.Select(s => s.Mask)]);
+        using var teachers = new AdversarialFineTuningTeachers(model, sample.Pictures, sample.Surrogates);
         using (no_grad()) model.UNet.named_parameters().Single(p => p.name == "conv_out.weight").parameter.mul_(0.9f); // else ordinary rows have nothing to learn
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
-        TrainingRows rows = Rows();
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);
         Tensor taught = teachers.Teach(rows, s_surrogateOf, 1, 2, Workers.Single).Targets!;
         Tensor prediction = model.Predict(model.Schedule.AddNoise(rows.Latents, rows.Noise, rows.Timesteps), rows.Timesteps, rows.Y);
         Tensor toNoise = (rows.Noise - prediction).square().mean([1L, 2L, 3L]), toTeacher = (taught - prediction).square().mean([1L, 2L, 3L]);
         Tensor[] direct = weights.Gradients((rows.Factors * (0.7 * toNoise + 0.3 * toTeacher)).sum());
         (IReadOnlyList<Tensor> gradients, float[] _) = teachers.Teach(rows, s_surrogateOf, 0.3, 2, Workers.Single).Gradient(model, weights.Tensors, 5, Workers.Single);
-        Assert.InRange(Golden.RelativeError(Flat(gradients), Flat(direct)), 0, 1e-4);
+        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
         foreach (Tensor gradient in gradients) gradient.Dispose();
     }
-
-    private static Tensor Flat(IReadOnlyList<Tensor> tensors) => cat([.. tensors.Select(t => t.flatten())], 0);
-
-    private static TrainingRows Rows() => new(Golden.Rand("rows.z0", 5, 4, 16, 16), Golden.Rand("rows.eps", 5, 4, 16, 16), tensor(new long[] { 10, 500, 999, 250, 730 }),
-        Golden.Rand("rows.y", 5, 32, 128), tensor(new[] { 1f / 2, 1f / 2, 1f / 3, 1f / 3, 1f / 3 }));
 }
