@@ -54,11 +54,20 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--own-generations <N>"), Description("Pictures that the model draws from the captions of --ordinary, as further ordinary pairs (default: 0; small models: 768)")]
     public int? OwnGenerations { get; init; }
 
+    [CommandOption("--related-share <SHARE>"), Description("Share of the ordinary pairs that is drawn from captions that share words with those to be forgotten (default: 0)")]
+    public double? RelatedShare { get; init; }
+
+    [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1)")]
+    public double? EmptyCaptions { get; init; }
+
     [CommandOption("--draws <N>"), Description("Draws for each adversarial condition in an outer step (default: 1)")]
     public int? Draws { get; init; }
 
     [CommandOption("--replay <N>"), Description("Draws of other pictures' last finds in an outer step (default: 8)")]
     public int? Replay { get; init; }
+
+    [CommandOption("--search-generations <N>"), Description("Pictures generated from what each inner search found, to search and weigh most where most is found; 0: pictures in turn, all alike (default: 0)")]
+    public int? SearchGenerations { get; init; }
 
     [CommandOption("--adversarial-weight <W>"), Description("Factor of the adversarial loss (default: 1)")]
     public double? AdversarialWeight { get; init; }
@@ -131,8 +140,11 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
             OrdinaryPairs = OrdinaryPairs ?? preset.OrdinaryPairs,
             DistillationShare = Distillation ?? preset.DistillationShare,
             OwnGenerations = OwnGenerations ?? preset.OwnGenerations,
+            RelatedShare = RelatedShare ?? preset.RelatedShare,
+            EmptyCaptionShare = EmptyCaptions ?? preset.EmptyCaptionShare,
             DrawsPerCondition = Draws ?? preset.DrawsPerCondition,
             ReplayDraws = Replay ?? preset.ReplayDraws,
+            SearchGenerations = SearchGenerations ?? preset.SearchGenerations,
             AdversarialWeight = AdversarialWeight ?? preset.AdversarialWeight,
             LearningRate = LearningRate ?? preset.LearningRate,
             CooldownShare = Cooldown ?? preset.CooldownShare,

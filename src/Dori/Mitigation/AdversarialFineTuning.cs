@@ -164,9 +164,9 @@ public sealed class AdversarialFineTuning : IDisposable
     public TimeSpan Estimate(Func<TimeSpan> clock)
     {
         int batch = _options.BatchOf(_pictures.Count), searches = batch * _options.SearchesPerPicture;
-        AdversarialFineTuningOptions oneStep = _options with { SearchSteps = 1, SnapshotSteps = [] };
+        AdversarialFineTuningOptions oneStep = _options with { SearchSteps = 1, SnapshotSteps = [], SearchGenerations = 0 };
         RandomSource trial = RandomSource.For("trial");
-        TimeSpan search = Second(() => Frozen(() => _workers.Run(_workers.Count, slot => AdversarialFineTuningSearch.Run(_model, _pictures[slot % _pictures.Count], 0,
+        TimeSpan search = Second(() => Frozen(() => _workers.Run(_workers.Count, slot => AdversarialFineTuningSearch.Run(_model, _detector, _pictures[slot % _pictures.Count], 0,
             _ordinary.Captions, oneStep, 0, slot, trial.Derive("slot", slot), CancellationToken.None), found => found.Y.Dispose(), CancellationToken.None)));
         int rowsInAll = RowsInAll(), pieces = (rowsInAll + _options.MicroBatch - 1) / _options.MicroBatch;
         TimeSpan step = Second(() =>
@@ -174,18 +174,17 @@ public sealed class AdversarialFineTuning : IDisposable
             using var scope = NewDisposeScope();
             int count = Math.Min(_options.MicroBatch, rowsInAll) * _workers.Count;
             (Tensor latents, Tensor y) = _ordinary.Draw(_model, trial, count, 0);
-            TrainingRows rows = Rows(latents, y, count, trial);
+            TrainingRows rows = Rows(latents, y, count, [], trial);
             if (_teachers is not null) rows = _teachers.Teach(rows, [], _options.DistillationShare, TeacherPiece, _workers);
             foreach (Tensor gradient in rows.Gradient(_model, _trained, count / _workers.Count, _workers).Gradients) gradient.Dispose();
         });
         int left = LastStep - Step, rounds = (left + _options.StepsPerSearch - 1) / _options.StepsPerSearch, waves = (searches + _workers.Count - 1) / _workers.Count;
         double stepWaves = Math.Ceiling((double)pieces / _workers.Count);
-        TimeSpan time = search * (rounds * waves * (double)_options.SearchSteps) + step * (left * stepWaves);
+        double generation = _model.Defaults.SamplerSteps * 2 / (2.2 * _options.SearchBatch); // of one picture, in steps of a search, about
+        TimeSpan time = search * (rounds * waves * (_options.SearchSteps + generation * _options.SearchGenerations)) + step * (left * stepWaves);
         if (_options.HeldOut is not { } held) return time;
-        // Three ways a picture: two searches, and pictures, whose cost in steps of a search is about samplerSteps * generations * 2 / (2.2 * batch) each.
-        double generation = 3.0 * _model.Defaults.SamplerSteps * held.Generations * 2 / (2.2 * _options.SearchBatch);
         double checks = Math.Ceiling((double)left / held.Every) * Math.Min(held.Pictures, _pictures.Count);
-        return time + search * (checks * (2.0 * held.SearchSteps + generation) / _workers.Count);
+        return time + search * (checks * (2.0 * held.SearchSteps + 3 * generation * held.Generations) / _workers.Count); // three ways a picture, two of them searches
 
         TimeSpan Second(Action action)
         {
@@ -212,11 +211,11 @@ public sealed class AdversarialFineTuning : IDisposable
     private void Search(CancellationToken cancellation)
     {
         int round = Step / _options.StepsPerSearch;
-        IReadOnlyList<int> pictures = AdversarialFineTuningSearch.Pictures(_options, _pictures.Count, round, _random);
+        IReadOnlyList<int> pictures = AdversarialFineTuningSearch.Pictures(_options, _pictures.Count, round, _random, _found);
         var found = new List<FoundEmbeddings>();
         try
         {
-            Frozen(() => _workers.Run(pictures.Count, slot => AdversarialFineTuningSearch.Run(_model, _pictures[pictures[slot]], pictures[slot], _ordinary.Captions, _options,
+            Frozen(() => _workers.Run(pictures.Count, slot => AdversarialFineTuningSearch.Run(_model, _detector, _pictures[pictures[slot]], pictures[slot], _ordinary.Captions, _options,
                 round, slot, _random.Derive("round", round).Derive("search", slot), cancellation), found.Add, cancellation));
         }
         catch
@@ -224,6 +223,7 @@ public sealed class AdversarialFineTuning : IDisposable
             foreach (FoundEmbeddings embeddings in found) embeddings.Y.Dispose();
             throw;
         }
+        found = [.. found.Select(find => find.After(_found))];
         foreach (FoundEmbeddings old in _found.Where(old => pictures.Contains(old.Picture))) old.Y.Dispose();
         _found.RemoveAll(old => pictures.Contains(old.Picture));
         _found.AddRange(found);
@@ -256,10 +256,11 @@ public sealed class AdversarialFineTuning : IDisposable
     /// <returns>The rows, and the picture that each of those after the ordinary ones is a surrogate of.</returns>
     internal (TrainingRows Rows, IReadOnlyList<int> SurrogateOf) Batch(RandomSource random)
     {
-        (Tensor latents, Tensor y) = _ordinary.Draw(_model, random.Derive("ordinary"), _options.OrdinaryPairs, _options.EmptyCaptionShare);
+        (Tensor latents, Tensor y) = _ordinary.Draw(_model, random.Derive("ordinary"), _options.OrdinaryPairs, _options.EmptyCaptionShare, _options.RelatedShare);
         RandomSource choice = random.Derive("adversarial");
         List<Tensor> z0 = [latents], ys = [y];
         List<int> surrogateOf = [];
+        List<double> weights = [];
         int round = _found[^1].Round;
         foreach (FoundEmbeddings found in _found.Where(found => found.Round == round))
         {
@@ -272,25 +273,27 @@ public sealed class AdversarialFineTuning : IDisposable
             FoundEmbeddings found = earlier[choice.Next(earlier.Length)];
             Add(found, choice.Next((int)found.Y.shape[0] + 1) - 1);
         }
-        return (Rows(cat(z0, 0), cat(ys, 0), _options.OrdinaryPairs, random), surrogateOf);
+        return (Rows(cat(z0, 0), cat(ys, 0), _options.OrdinaryPairs, weights, random), surrogateOf);
 
         // Condition -1 is the caption: it must be among those trained, or the plain prompt may still trigger.
         void Add(FoundEmbeddings found, int condition)
         {
             Tensor surrogates = _surrogates[found.Picture].Latents;
             surrogateOf.Add(found.Picture);
+            weights.Add(found.Weight(_detector.Preset.Threshold));
             z0.Add(surrogates.narrow(0, choice.Next(surrogates.shape[0]), 1));
             ys.Add(condition < 0 ? _pictures[found.Picture].Y : found.Y.narrow(0, condition, 1));
         }
     }
 
     /// <summary>Rows with noise and time steps of their own, and the factors that make the loss L_DM + weight L_Adv.</summary>
-    private TrainingRows Rows(Tensor latents, Tensor y, int ordinary, RandomSource random)
+    /// <param name="weights">Of each of the rows after the ordinary ones.</param>
+    private TrainingRows Rows(Tensor latents, Tensor y, int ordinary, IReadOnlyList<double> weights, RandomSource random)
     {
-        int count = (int)latents.shape[0], adversarial = count - ordinary;
+        int count = (int)latents.shape[0];
         Tensor noise = random.Derive("noise").Normal([count, .. _model.LatentShape]).to(_model.Device);
         Tensor timesteps = random.Derive("timesteps").Integers(_model.Schedule.NumTrainTimesteps, count).to(_model.Device);
-        float[] factors = [.. Enumerable.Repeat(1f / ordinary, ordinary), .. Enumerable.Repeat((float)(_options.AdversarialWeight / Math.Max(adversarial, 1)), adversarial)];
+        float[] factors = [.. Enumerable.Repeat(1f / ordinary, ordinary), .. weights.Select(weight => (float)(_options.AdversarialWeight * weight / weights.Count))];
         return new TrainingRows(latents, noise, timesteps, y, tensor(factors).to(_model.Device));
     }
 

@@ -41,6 +41,11 @@ public sealed record AdversarialFineTuningOptions
     public int OwnGenerations { get; init; }
     /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too.</summary>
     public double EmptyCaptionShare { get; init; } = 0.1;
+    /// <summary>
+    /// Probability that an ordinary pair is drawn from those whose captions share words with the captions to be forgotten: there the adversarial part does
+    /// most harm, and a small part of all captions holds it badly. Own choice.
+    /// </summary>
+    public double RelatedShare { get; init; }
     /// <summary>(surrogate, noise, time step) draws for each condition (the caption, and every y kept of the searches) of each picture of the batch in an outer step.</summary>
     public int DrawsPerCondition { get; init; } = 1;
     /// <summary>
@@ -48,6 +53,11 @@ public sealed record AdversarialFineTuningOptions
     /// learned back. Own choice.
     /// </summary>
     public int ReplayDraws { get; init; } = 8;
+    /// <summary>
+    /// Pictures generated from what each inner search ends with. Where there are any, half of the searches are for the pictures of which most was found
+    /// last, and the rows of L_Adv weigh by what was found: once nothing is, ordinary pairs decide. Own choice; 0: pictures in turn, all rows alike.
+    /// </summary>
+    public int SearchGenerations { get; init; }
     /// <summary>Factor of L_Adv in the loss. Published: 1.</summary>
     public double AdversarialWeight { get; init; } = 1;
     /// <summary>AdamW's rate before <see cref="CooldownShare"/>. Not published; 1e-5 is what SISS and AdvUnlearn take for Stable Diffusion. A small model needs more.</summary>
@@ -120,8 +130,10 @@ public sealed record AdversarialFineTuningOptions
         In("--own-generations", OwnGenerations, 0, 10_000_000);
         In("--distillation", DistillationShare, 0, 1);
         In("--empty-captions", EmptyCaptionShare, 0, 1);
+        In("--related-share", RelatedShare, 0, 1);
         In("--draws", DrawsPerCondition, 1, 4096);
         In("--replay", ReplayDraws, 0, 4096);
+        In("--search-generations", SearchGenerations, 0, 1000);
         In("--adversarial-weight", AdversarialWeight, 0, 1e6);
         In("--learning-rate", LearningRate, 1e-12, 1);
         In("--cooldown", CooldownShare, 0, 1);

@@ -1,4 +1,5 @@
 using Dori.Diffusion;
+using Dori.Measures;
 using Dori.Search;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -11,27 +12,51 @@ namespace Dori.Mitigation;
 /// <param name="Picture">Index of the picture.</param>
 /// <param name="Y">y after each kept number of steps, ascending: (S, tokens, width); owned by the holder</param>
 /// <param name="Loss">The search's mean loss over its last ten steps.</param>
-internal sealed record FoundEmbeddings(int Round, int Slot, int Picture, Tensor Y, float Loss);
+/// <param name="Similarity">The best of the pictures generated from the last y, or what <see cref="After"/> keeps of earlier ones; NaN where none are.</param>
+internal sealed record FoundEmbeddings(int Round, int Slot, int Picture, Tensor Y, float Loss, float Similarity)
+{
+    /// <summary>Least weight: what a search no longer finds must not come back unseen.</summary>
+    private const double LeastWeight = 0.1;
+    private const float Kept = 0.8f;
+
+    /// <summary>Weight of its rows in L_Adv: 1 at the threshold, falling with the square of what is still found; 1 where no pictures are generated.</summary>
+    /// <param name="threshold">Similarity above which a generation is a copy.</param>
+    public double Weight(double threshold) => float.IsNaN(Similarity) ? 1 : Math.Max(LeastWeight, Math.Pow(Math.Max(Similarity, 0) / threshold, 2));
+
+    /// <summary>The same after earlier finds for the picture: one search may miss, so what was found before counts on, less each time.</summary>
+    public FoundEmbeddings After(IEnumerable<FoundEmbeddings> earlier) =>
+        this with { Similarity = earlier.Where(find => find.Picture == Picture).Select(find => Kept * find.Similarity).Append(Similarity).Max() };
+}
 
 /// <summary>The inner loop: DoRI against the weights as they are, from starts drawn anew, with noise that no other search sees.</summary>
 internal static class AdversarialFineTuningSearch
 {
     private const int LossWindow = 10;
 
-    /// <summary>The pictures of a renewal: the next of an order that is shuffled anew in every pass.</summary>
+    /// <summary>
+    /// The pictures of a renewal: the next of an order that is shuffled anew in every pass. Where pictures are generated from what is found, that is half of
+    /// them, and the other half are those of which most was found last: pictures are not all as hard to forget.
+    /// </summary>
+    /// <param name="found">The last finds for every picture searched for so far.</param>
     /// <returns>Indices, one a search.</returns>
-    public static IReadOnlyList<int> Pictures(AdversarialFineTuningOptions options, int pictures, int round, RandomSource random)
+    public static IReadOnlyList<int> Pictures(AdversarialFineTuningOptions options, int pictures, int round, RandomSource random, IReadOnlyList<FoundEmbeddings> found)
     {
-        int batch = options.BatchOf(pictures);
+        int batch = options.BatchOf(pictures), hardest = options.SearchGenerations > 0 ? batch / 2 : 0, next = batch - hardest;
         var orders = new Dictionary<long, int[]>();
-        return [.. Enumerable.Range(0, batch * options.SearchesPerPicture).Select(slot => At((long)round * batch + slot / options.SearchesPerPicture))];
+        int[] inTurn = [.. Enumerable.Range(0, next).Select(i => At((long)round * next + i))];
+        int[] order = orders[(long)round * next / pictures];
+        IEnumerable<int> hard = Enumerable.Range(0, pictures).Except(inTurn).OrderBy(picture => found.Any(f => f.Picture == picture && f.Round == round - 1))
+            .ThenByDescending(Similarity).ThenByDescending(picture => Array.IndexOf(order, picture)).Take(hardest);
+        return [.. inTurn.Concat(hard).SelectMany(picture => Enumerable.Repeat(picture, options.SearchesPerPicture))];
 
         int At(long place)
         {
             long epoch = place / pictures;
-            if (!orders.TryGetValue(epoch, out int[]? order)) orders[epoch] = order = Shuffled(pictures, random.Derive("order", epoch));
-            return order[place % pictures];
+            if (!orders.TryGetValue(epoch, out int[]? shuffled)) orders[epoch] = shuffled = Shuffled(pictures, random.Derive("order", epoch));
+            return shuffled[place % pictures];
         }
+
+        float Similarity(int picture) => found.Where(f => f.Picture == picture).Select(f => f.Similarity).DefaultIfEmpty(float.PositiveInfinity).Max();
     }
 
     private static int[] Shuffled(int count, RandomSource random)
@@ -45,10 +70,10 @@ internal static class AdversarialFineTuningSearch
         return order;
     }
 
-    /// <summary>One search. The model's weights must not ask for gradients.</summary>
+    /// <summary>One search, and pictures of what it found where asked. The model's weights must not ask for gradients.</summary>
     /// <param name="captions">Other captions to start from.</param>
     /// <param name="random">Of this search alone.</param>
-    public static FoundEmbeddings Run(DiffusionModel model, MemorizedPicture picture, int index, IReadOnlyList<string> captions, AdversarialFineTuningOptions options,
+    public static FoundEmbeddings Run(DiffusionModel model, ICopyDetector detector, MemorizedPicture picture, int index, IReadOnlyList<string> captions, AdversarialFineTuningOptions options,
         int round, int slot, RandomSource random, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
@@ -62,7 +87,16 @@ internal static class AdversarialFineTuningSearch
         };
         using SearchResult result = DoriSearch.Run(model, picture.Latents, Start(model, picture, captions, random.Derive("start")), search, random, cancellation: cancellation);
         Tensor y = cat([.. result.Snapshots.Select(snapshot => snapshot.Y)], 0); // (S, tokens, width)
-        return new FoundEmbeddings(round, slot, index, y.DetachFromDisposeScope(), result.Losses.TakeLast(LossWindow).Average());
+        float similarity = options.SearchGenerations == 0 ? float.NaN : Found(model, detector, picture, result.Snapshots[^1].Y, options.SearchGenerations, random, cancellation);
+        return new FoundEmbeddings(round, slot, index, y.DetachFromDisposeScope(), result.Losses.TakeLast(LossWindow).Average(), similarity);
+    }
+
+    /// <summary>The best similarity of pictures generated from y.</summary>
+    private static float Found(DiffusionModel model, ICopyDetector detector, MemorizedPicture picture, Tensor y, int count, RandomSource random, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        Tensor generated = Generation.Pictures(model, y, model.Embed(""), Generation.Noise(model, random.Derive("generations"), count), GenerationOptions.For(model, count), cancellation);
+        return Similarity.ToReferences(detector.Describe(generated), picture.Descriptors).Max();
     }
 
     /// <summary>The picture's caption, N(0, I) or another caption, each as likely.</summary>

@@ -25,6 +25,8 @@ public sealed class OrdinaryPairs : IDisposable
     public IReadOnlyList<string> Captions { get; }
     /// <summary>Pictures left out because they are copies of one to be forgotten.</summary>
     public int Dropped { get; private init; }
+    /// <summary>Indices of the pairs whose captions share words with those to be forgotten (<see cref="RelatedCaptions"/>), ascending.</summary>
+    public IReadOnlyList<int> Related { get; private init; } = [];
 
     /// <summary>
     /// Encodes pictures, and leaves out copies of those that are to be forgotten: training on them as ordinary pairs would put back what the
@@ -55,20 +57,26 @@ public sealed class OrdinaryPairs : IDisposable
             captions.AddRange(kept.Select(i => chunk[i].Caption));
         }
         if (latents.Count == 0) return new OrdinaryPairs(zeros(0), []); // says what is wrong
-        return new OrdinaryPairs(cat(latents, 0), captions) { Dropped = dropped };
+        return new OrdinaryPairs(cat(latents, 0), captions)
+        {
+            Dropped = dropped,
+            Related = [.. RelatedCaptions.Of(forget.Select(picture => picture.Caption), captions, captions.Count).Select(related => related.Index).Order()],
+        };
     }
 
     /// <summary>Pairs drawn with replacement.</summary>
     /// <param name="emptyCaptionShare">Probability that a pair comes with the empty prompt: trains the unconditional side of guidance along.</param>
+    /// <param name="relatedShare">Probability that a pair is drawn from <see cref="Related"/>, where there are any, and not from all.</param>
     /// <returns>z0 (count, 4, h, w) and y (count, tokens, width)</returns>
-    public (Tensor Latents, Tensor Y) Draw(DiffusionModel model, RandomSource random, int count, double emptyCaptionShare)
+    public (Tensor Latents, Tensor Y) Draw(DiffusionModel model, RandomSource random, int count, double emptyCaptionShare, double relatedShare = 0)
     {
         using var scope = NewDisposeScope();
         var rows = new long[count];
         var captions = new string[count];
         for (int i = 0; i < count; i++)
         {
-            rows[i] = random.Next(Captions.Count);
+            bool related = Related.Count > 0 && relatedShare > 0 && random.NextDouble() < relatedShare;
+            rows[i] = related ? Related[random.Next(Related.Count)] : random.Next(Captions.Count);
             captions[i] = random.NextDouble() < emptyCaptionShare ? "" : Captions[(int)rows[i]];
         }
         Tensor latents = Latents.index_select(0, tensor(rows).to(Latents.device)).to(model.Device);

@@ -15,7 +15,7 @@ public class AdversarialFineTuningTests
     [Fact]
     public void Killed_and_resumed_it_ends_in_the_same_bits_whatever_the_number_of_workers()
     {
-        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 0.5, HeldOut = s_heldOut with { Every = 4 } };
+        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 0.5, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
         float[] whole, resumed;
         double[] losses, resumedLosses;
         float[] checks, resumedChecks;
@@ -206,16 +206,75 @@ public class AdversarialFineTuningTests
     {
         RandomSource random = RandomSource.For("order");
         AdversarialFineTuningOptions options = s_options with { PictureBatch = 4, SearchesPerPicture = 2 };
-        int[] places = [.. Enumerable.Range(0, 8).SelectMany(round => AdversarialFineTuningSearch.Pictures(options, 8, round, random))];
+        int[] places = [.. Enumerable.Range(0, 8).SelectMany(round => AdversarialFineTuningSearch.Pictures(options, 8, round, random, []))];
         Assert.Equal(64, places.Length);
         int[] once = [.. places.Where((_, i) => i % 2 == 0)];
         Assert.Equal(once, places.Where((_, i) => i % 2 == 1)); // two searches for each
         int[][] passes = [.. once.Chunk(8)];
         Assert.All(passes, pass => Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], pass.Order()));
         Assert.True(passes.Select(pass => string.Join(',', pass)).Distinct().Count() > 2);
-        Assert.Equal(2 * 3, AdversarialFineTuningSearch.Pictures(options, 3, 0, random).Count); // no more than there are
+        Assert.Equal(2 * 3, AdversarialFineTuningSearch.Pictures(options, 3, 0, random, []).Count); // no more than there are
         Assert.Equal(10, (options with { Epochs = 5, StepsPerSearch = 1 }).StepsFor(8));
         Assert.Equal(3 * 2, (options with { Epochs = 2, StepsPerSearch = 2 }).StepsFor(6));
+    }
+
+    [Fact]
+    public void Where_finds_are_looked_at_half_of_the_searches_are_for_those_of_which_most_was_found()
+    {
+        RandomSource random = RandomSource.For("order");
+        AdversarialFineTuningOptions options = s_options with { PictureBatch = 4, SearchGenerations = 1 };
+        IReadOnlyList<int> Of(int round, IReadOnlyList<FoundEmbeddings> found) => AdversarialFineTuningSearch.Pictures(options, 8, round, random, found);
+        // Pictures in turn come as without looking, two a round; those never searched for come before all others.
+        int[] turns = [.. Enumerable.Range(0, 4).SelectMany(round => Of(round, []).Take(2))];
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], turns.Order());
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], Of(0, []).Concat(Of(1, [.. Of(0, []).Select(picture => Found(0, picture, 1))])).Order());
+        // Else those of which most was found, though not twice in a row, and none twice in a round.
+        float[] similarities = [0.3f, 0.1f, 0.1f, 0.1f, 0.9f, 0.8f, 0.95f, 0.1f];
+        FoundEmbeddings[] found = [.. turns.Select((picture, turn) => Found(turn == 4 ? 2 : 1, picture, similarities[turn]))];
+        Assert.Equal([turns[6], turns[7], turns[5], turns[0]], Of(3, found));
+
+        static FoundEmbeddings Found(int round, int picture, float similarity) => new(round, 0, picture, zeros(0), 0, similarity);
+    }
+
+    [Theory]
+    [InlineData(0.7f, 1)]
+    [InlineData(0.35f, 0.25)]
+    [InlineData(1.4f, 4)]
+    [InlineData(0.07f, 0.1)] // the least
+    [InlineData(-0.9f, 0.1)]
+    [InlineData(float.NaN, 1)] // nobody looked
+    public void A_find_weighs_by_the_square_of_its_similarity(float similarity, double weight)
+    {
+        Assert.Equal(weight, new FoundEmbeddings(0, 0, 0, zeros(0), 0, similarity).Weight(0.7), 1e-6);
+    }
+
+    [Theory]
+    [InlineData(0.2f, 0.8f, 0.64f)] // one search may miss
+    [InlineData(0.7f, 0.8f, 0.7f)]
+    [InlineData(0.9f, 0.8f, 0.9f)]
+    [InlineData(0.2f, -0.5f, 0.2f)]
+    public void What_was_found_before_counts_on_and_fades(float now, float before, float counted)
+    {
+        FoundEmbeddings[] earlier = [new(0, 0, 1, zeros(0), 0, before), new(0, 1, 2, zeros(0), 0, 1)];
+        Assert.Equal(counted, new FoundEmbeddings(1, 0, 1, zeros(0), 0, now).After(earlier).Similarity, 1e-6f);
+        Assert.True(float.IsNaN(new FoundEmbeddings(1, 0, 1, zeros(0), 0, float.NaN).After([new FoundEmbeddings(0, 0, 1, zeros(0), 0, float.NaN)]).Similarity));
+    }
+
+    [Fact]
+    public void Where_finds_are_looked_at_they_weigh_their_rows()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        // A picture under its own caption, with which the search finds it at once, and one under a foreign caption, with which it does not.
+        MemorizedPicture[] pictures = [sample.Picture("verbatim-01.png", "tangerine and peanuts"), sample.Picture("verbatim-00.png", "t shirt")];
+        AdversarialFineTuningOptions options = s_options with { Epochs = 1, SearchGenerations = 2, AdversarialWeight = 3, Seed = 2 };
+        using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, pictures, sample.Surrogates, sample.Ordinary, options, new Workers(2, 1));
+        training.Run();
+        (TrainingRows rows, IReadOnlyList<int> surrogateOf) = training.Batch(RandomSource.For("batch"));
+        float[] factors = rows.Factors.data<float>().ToArray();
+        Assert.Equal([0.5f, 0.5f], factors[..2]); // two ordinary pairs; then three rows of the picture searched for last and one replay of the other
+        foreach ((int picture, float factor) in surrogateOf.Zip(factors[2..]))
+            Assert.InRange(factor, picture == 0 ? 3f / 4 : 3 * 0.1f / 4 - 1e-6f, picture == 0 ? 3 * 2.1f / 4 : 3 * 0.2f / 4);
     }
 
     [Fact]

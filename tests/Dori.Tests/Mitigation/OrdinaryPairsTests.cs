@@ -46,4 +46,22 @@ public class OrdinaryPairsTests
         (Tensor again, Tensor _) = sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0.5);
         Assert.Equal(latents.data<float>().ToArray(), again.data<float>().ToArray());
     }
+
+    [Fact]
+    public void Captions_that_share_words_with_those_to_be_forgotten_are_drawn_more_often_where_asked()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample(); // "t shirt", "two cats"
+        DiffusionModel model = Emoji.Model;
+        string[] captions = ["a dog", "a cat on a mat", "a sun", "a hat", "a red shirt"];
+        using OrdinaryPairs pairs = OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, captions.Select((caption, i) => (Emoji.Load($"control-0{i}.png")[0], caption)), sample.Pictures);
+        Assert.Equal([1, 4], pairs.Related);
+        Assert.InRange(RelatedDrawn(0), 0.25, 0.55); // 2 of 5
+        Assert.InRange(RelatedDrawn(0.5), 0.55, 0.85); // 1/2 + 1/2 * 2/5
+        Assert.Equal(1, RelatedDrawn(1));
+        Assert.Equal(5, Rows(sample.Ordinary, sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0, 1).Latents).Distinct().Count()); // none is related: all are drawn from
+
+        double RelatedDrawn(double share) => Rows(pairs, pairs.Draw(model, RandomSource.For("related"), 100, 0, share).Latents).Average(row => pairs.Related.Contains(row) ? 1.0 : 0);
+        static int[] Rows(OrdinaryPairs from, Tensor latents) => [.. Enumerable.Range(0, (int)latents.shape[0]).Select(i => Enumerable.Range(0, from.Captions.Count).Single(k => from.Latents[k].equal(latents[i]).all().item<bool>()))];
+    }
 }
