@@ -46,7 +46,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         Say(settings, $"{forget.Length} pictures to forget; encoding {pictures.Sum(p => p.Count)} ordinary ones");
         using OrdinaryPairs ordinary = OrdinaryPairs.Encode(model, detector,
             pictures.SelectMany(p => Enumerable.Range(0, p.Count).Select(i => (p.Picture(i, model.PictureSize), p.Captions[i]))), forget, shell.Interrupted);
-        Say(settings, $"{ordinary.Related.Count} ordinary captions share words with those to forget");
+        if (options.RelatedShare > 0) Say(settings, $"{ordinary.Related.Count} ordinary captions share words with those to forget");
         if (ordinary.Dropped > 0) Say(settings, $"{ordinary.Dropped} ordinary pictures are left out: they are copies of those to forget");
         SurrogateSet[] surrogates = MakeSurrogates(settings, model, detector, set, forget, surrogateOptions, workers, modelSha, Path.Combine(work, "surrogates"));
         var record = new AdversarialFineTuningRecord

@@ -12,6 +12,9 @@ namespace Dori.Mitigation;
 /// </summary>
 public sealed class AdversarialFineTuning : IDisposable
 {
+    /// <summary>Least weight of what a search found: what is found no longer must not come back unseen.</summary>
+    private const double LeastWeight = 0.1;
+
     private readonly DiffusionModel _model;
     private readonly ICopyDetector _detector;
     private readonly IReadOnlyList<MemorizedPicture> _pictures;
@@ -78,6 +81,9 @@ public sealed class AdversarialFineTuning : IDisposable
             return _options.HeldOut is { Patience: > 0 and var patience } && CleanChecks(patience) is { } clean ? Math.Min(planned, clean.Step) : planned;
         }
     }
+
+    /// <summary>The coming step's share of the learning rate.</summary>
+    private double RateShare => _options.RateShare(Step - CooldownBegins, Steps);
 
     /// <summary>The step that training ends with, as far as is known yet.</summary>
     private int LastStep => CooldownBegins + _options.CooldownStepsOf(Steps);
@@ -240,7 +246,7 @@ public sealed class AdversarialFineTuning : IDisposable
         double norm;
         try
         {
-            norm = _adam.Step(gradients, _options.RateShare(Step - CooldownBegins, Steps));
+            norm = _adam.Step(gradients, RateShare);
         }
         finally
         {
@@ -261,6 +267,7 @@ public sealed class AdversarialFineTuning : IDisposable
         List<Tensor> z0 = [latents], ys = [y];
         List<int> surrogateOf = [];
         List<double> weights = [];
+        double least = Math.Max(LeastWeight, RateShare);
         int round = _found[^1].Round;
         foreach (FoundEmbeddings found in _found.Where(found => found.Round == round))
         {
@@ -280,7 +287,7 @@ public sealed class AdversarialFineTuning : IDisposable
         {
             Tensor surrogates = _surrogates[found.Picture].Latents;
             surrogateOf.Add(found.Picture);
-            weights.Add(found.Weight(_detector.Preset.Threshold));
+            weights.Add(found.Weight(_detector.Preset.Threshold, least));
             z0.Add(surrogates.narrow(0, choice.Next(surrogates.shape[0]), 1));
             ys.Add(condition < 0 ? _pictures[found.Picture].Y : found.Y.narrow(0, condition, 1));
         }

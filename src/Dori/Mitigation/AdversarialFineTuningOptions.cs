@@ -55,7 +55,8 @@ public sealed record AdversarialFineTuningOptions
     public int ReplayDraws { get; init; } = 8;
     /// <summary>
     /// Pictures generated from what each inner search ends with. Where there are any, half of the searches are for the pictures of which most was found
-    /// last, and the rows of L_Adv weigh by what was found: once nothing is, ordinary pairs decide. Own choice; 0: pictures in turn, all rows alike.
+    /// last, and the rows of L_Adv weigh by what was found, those of which little was the less the further the rate has fallen: the full rate removes, the
+    /// falling one repairs. Own choice; 0: pictures in turn, all rows alike.
     /// </summary>
     public int SearchGenerations { get; init; }
     /// <summary>Factor of L_Adv in the loss. Published: 1.</summary>

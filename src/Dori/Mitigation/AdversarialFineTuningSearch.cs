@@ -15,13 +15,15 @@ namespace Dori.Mitigation;
 /// <param name="Similarity">The best of the pictures generated from the last y, or what <see cref="After"/> keeps of earlier ones; NaN where none are.</param>
 internal sealed record FoundEmbeddings(int Round, int Slot, int Picture, Tensor Y, float Loss, float Similarity)
 {
-    /// <summary>Least weight: what a search no longer finds must not come back unseen.</summary>
-    private const double LeastWeight = 0.1;
     private const float Kept = 0.8f;
 
-    /// <summary>Weight of its rows in L_Adv: 1 at the threshold, falling with the square of what is still found; 1 where no pictures are generated.</summary>
+    /// <summary>
+    /// Weight of its rows in L_Adv: 1 at the threshold, falling and rising with the square of what is found, though not below a least one; 1 where no
+    /// pictures are generated.
+    /// </summary>
     /// <param name="threshold">Similarity above which a generation is a copy.</param>
-    public double Weight(double threshold) => float.IsNaN(Similarity) ? 1 : Math.Max(LeastWeight, Math.Pow(Math.Max(Similarity, 0) / threshold, 2));
+    /// <param name="least">0 to 1</param>
+    public double Weight(double threshold, double least) => float.IsNaN(Similarity) ? 1 : Math.Max(least, Math.Pow(Math.Max(Similarity, 0) / threshold, 2));
 
     /// <summary>The same after earlier finds for the picture: one search may miss, so what was found before counts on, less each time.</summary>
     public FoundEmbeddings After(IEnumerable<FoundEmbeddings> earlier) =>

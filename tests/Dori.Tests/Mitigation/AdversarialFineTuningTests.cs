@@ -245,7 +245,7 @@ public class AdversarialFineTuningTests
     [InlineData(float.NaN, 1)] // nobody looked
     public void A_find_weighs_by_the_square_of_its_similarity(float similarity, double weight)
     {
-        Assert.Equal(weight, new FoundEmbeddings(0, 0, 0, zeros(0), 0, similarity).Weight(0.7), 1e-6);
+        Assert.Equal(weight, new FoundEmbeddings(0, 0, 0, zeros(0), 0, similarity).Weight(0.7, 0.1), 1e-6);
     }
 
     [Theory]
@@ -267,7 +267,7 @@ public class AdversarialFineTuningTests
         using var sample = new AdversarialFineTuningSample();
         // A picture under its own caption, with which the search finds it at once, and one under a foreign caption, with which it does not.
         MemorizedPicture[] pictures = [sample.Picture("verbatim-01.png", "tangerine and peanuts"), sample.Picture("verbatim-00.png", "t shirt")];
-        AdversarialFineTuningOptions options = s_options with { Epochs = 1, SearchGenerations = 2, AdversarialWeight = 3, Seed = 2 };
+        AdversarialFineTuningOptions options = s_options with { Epochs = 1, SearchGenerations = 2, AdversarialWeight = 3, CooldownShare = 1, Seed = 2 };
         using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, pictures, sample.Surrogates, sample.Ordinary, options, new Workers(2, 1));
         training.Run();
         (TrainingRows rows, IReadOnlyList<int> surrogateOf) = training.Batch(RandomSource.For("batch"));
