@@ -94,7 +94,8 @@ public sealed record AdversarialFineTuningOptions
         if (!model.IsSmall) return options with { MicroBatch = 4 };
         return options with
         {
-            Epochs = 24, StepsPerSearch = 8, OrdinaryPairs = 72, DistillationShare = 1, OwnGenerations = 768, LearningRate = 1e-3, CooldownShare = 0.2, EmaDecay = 0.98,
+            Epochs = 17, StepsPerSearch = 12, OrdinaryPairs = 72, DistillationShare = 1, OwnGenerations = 768, RelatedShare = 0.5, SearchGenerations = 2,
+            LearningRate = 1e-3, CooldownShare = 0.45, EmaDecay = 0.98,
         };
     }
 
