@@ -47,9 +47,7 @@ internal static class AdversarialFineTuningHeldOut
                 1 => Searched(picture.Y, own),
                 _ => Searched(own.Derive("start").Normal(model.EmbeddingShape), own),
             };
-            Tensor noise = Generation.Noise(model, own, options.Generations);
-            Tensor generated = Generation.Pictures(model, y, yNull, noise, GenerationOptions.For(model, options.Generations), cancellation);
-            return Similarity.ToReferences(detector.Describe(generated), picture.Descriptors).Max();
+            return picture.BestSimilarity(model, detector, y, yNull, Generation.Noise(model, own, options.Generations), cancellation);
 
             Tensor Searched(Tensor start, RandomSource source)
             {

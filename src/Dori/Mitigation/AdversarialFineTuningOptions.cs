@@ -8,7 +8,7 @@ namespace Dori.Mitigation;
 /// </summary>
 public sealed record AdversarialFineTuningOptions
 {
-    /// <summary>Passes over the pictures: in each, every picture is searched for once (times <see cref="SearchesPerPicture"/>). Published: 5.</summary>
+    /// <summary>Passes over the pictures: in each, every picture is searched for once (times <see cref="SearchesPerPicture"/>), on average where <see cref="SearchGenerations"/> choose. Published: 5.</summary>
     public int Epochs { get; init; } = 5;
     /// <summary>Outer steps in all; null: as many as the passes come to.</summary>
     public int? Steps { get; init; }

@@ -89,16 +89,9 @@ internal static class AdversarialFineTuningSearch
         };
         using SearchResult result = DoriSearch.Run(model, picture.Latents, Start(model, picture, captions, random.Derive("start")), search, random, cancellation: cancellation);
         Tensor y = cat([.. result.Snapshots.Select(snapshot => snapshot.Y)], 0); // (S, tokens, width)
-        float similarity = options.SearchGenerations == 0 ? float.NaN : Found(model, detector, picture, result.Snapshots[^1].Y, options.SearchGenerations, random, cancellation);
+        float similarity = options.SearchGenerations == 0 ? float.NaN : picture.BestSimilarity(model, detector, result.Snapshots[^1].Y, model.Embed(""),
+            Generation.Noise(model, random.Derive("generations"), options.SearchGenerations), cancellation);
         return new FoundEmbeddings(round, slot, index, y.DetachFromDisposeScope(), result.Losses.TakeLast(LossWindow).Average(), similarity);
-    }
-
-    /// <summary>The best similarity of pictures generated from y.</summary>
-    private static float Found(DiffusionModel model, ICopyDetector detector, MemorizedPicture picture, Tensor y, int count, RandomSource random, CancellationToken cancellation)
-    {
-        using var scope = NewDisposeScope();
-        Tensor generated = Generation.Pictures(model, y, model.Embed(""), Generation.Noise(model, random.Derive("generations"), count), GenerationOptions.For(model, count), cancellation);
-        return Similarity.ToReferences(detector.Describe(generated), picture.Descriptors).Max();
     }
 
     /// <summary>The picture's caption, N(0, I) or another caption, each as likely.</summary>

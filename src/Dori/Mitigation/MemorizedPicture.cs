@@ -21,6 +21,16 @@ public sealed record MemorizedPicture(string Id, string Caption, Tensor Latents,
         return new MemorizedPicture(id, caption, latents.DetachFromDisposeScope(), descriptors.DetachFromDisposeScope(), y.DetachFromDisposeScope());
     }
 
+    /// <summary>The best similarity of pictures generated from y, one for each noise.</summary>
+    /// <param name="y">(1, tokens, width)</param>
+    /// <param name="noise">(N, 4, h, w)</param>
+    internal float BestSimilarity(DiffusionModel model, ICopyDetector detector, Tensor y, Tensor yNull, Tensor noise, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        Tensor generated = Generation.Pictures(model, y, yNull, noise, GenerationOptions.For(model, (int)noise.shape[0]), cancellation);
+        return Similarity.ToReferences(detector.Describe(generated), Descriptors).Max();
+    }
+
     public void Dispose()
     {
         Latents.Dispose();
