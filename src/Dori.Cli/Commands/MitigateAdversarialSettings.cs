@@ -78,6 +78,9 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.45)")]
     public double? Cooldown { get; init; }
 
+    [CommandOption("--restart <FACTOR>"), Description("Multiple of the rate that the fall begins with (default: 1)")]
+    public double? Restart { get; init; }
+
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]
     public double? WeightDecay { get; init; }
 
@@ -148,6 +151,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
             AdversarialWeight = AdversarialWeight ?? preset.AdversarialWeight,
             LearningRate = LearningRate ?? preset.LearningRate,
             CooldownShare = Cooldown ?? preset.CooldownShare,
+            RestartFactor = Restart ?? preset.RestartFactor,
             WeightDecay = WeightDecay ?? preset.WeightDecay,
             EmaDecay = Ema ?? preset.EmaDecay,
             LoraRank = Lora ?? 0,

@@ -267,7 +267,7 @@ public sealed class AdversarialFineTuning : IDisposable
         List<Tensor> z0 = [latents], ys = [y];
         List<int> surrogateOf = [];
         List<double> weights = [];
-        double least = Math.Max(LeastWeight, RateShare);
+        double least = Math.Clamp(RateShare, LeastWeight, 1);
         int round = _found[^1].Round;
         foreach (FoundEmbeddings found in _found.Where(found => found.Round == round))
         {

@@ -65,6 +65,11 @@ public sealed record AdversarialFineTuningOptions
     public double LearningRate { get; init; } = 1e-5;
     /// <summary>Share of all steps, the last ones, over which the rate falls to 0 in a straight line. Own choice: 0 is the constant rate of what others publish.</summary>
     public double CooldownShare { get; init; }
+    /// <summary>
+    /// Multiple of the rate that the fall begins with: above 1 a warm restart (Loshchilov and Hutter, arXiv 1608.03983), which shakes the weights out of what
+    /// they settled in; what is distilled into them afterwards is what they do, and no longer what they hid. Own choice.
+    /// </summary>
+    public double RestartFactor { get; init; } = 1;
     /// <summary>AdamW's decay. Own choice: PyTorch's default.</summary>
     public double WeightDecay { get; init; } = 0.01;
     /// <summary>Decay of the running average of the weights, which is then the result; 0: the last weights are.</summary>
@@ -105,9 +110,9 @@ public sealed record AdversarialFineTuningOptions
     /// <summary>Steps over which the rate falls, of so many in all.</summary>
     internal int CooldownStepsOf(int steps) => (int)Math.Round(CooldownShare * steps);
 
-    /// <summary>The step's share of the learning rate: 1 until the fall begins, then down to 1 / (its steps).</summary>
+    /// <summary>The step's share of the learning rate: 1 until the fall begins, then from the restart's factor down to a (its steps)th of that.</summary>
     /// <param name="since">Steps done since the fall began; negative before.</param>
-    internal double RateShare(int since, int steps) => since <= 0 ? 1 : 1 - (double)since / CooldownStepsOf(steps);
+    internal double RateShare(int since, int steps) => since < 0 || CooldownShare == 0 ? 1 : RestartFactor * (1 - (double)since / CooldownStepsOf(steps));
 
     /// <summary>Pictures in a batch where there are so many in all.</summary>
     internal int BatchOf(int pictures) => Math.Min(PictureBatch, pictures);
@@ -139,6 +144,7 @@ public sealed record AdversarialFineTuningOptions
         In("--adversarial-weight", AdversarialWeight, 0, 1e6);
         In("--learning-rate", LearningRate, 1e-12, 1);
         In("--cooldown", CooldownShare, 0, 1);
+        In("--restart", RestartFactor, 1e-3, 1000);
         In("--weight-decay", WeightDecay, 0, 1);
         In("--ema", EmaDecay, 0, 0.999999);
         In("--lora", LoraRank, 0, 4096);

@@ -1,5 +1,6 @@
 using Dori.Audit;
 using Dori.Diffusion;
+using Dori.Measures;
 using Dori.Mitigation;
 using Dori.Tests.Support;
 using TorchSharp;
@@ -176,6 +177,7 @@ public class AdversarialFineTuningTests
         Assert.Equal(4, options.CooldownStepsOf(10));
         Assert.Equal([1, 1, 1, 0.75, 0.5, 0.25], Enumerable.Range(-2, 6).Select(since => options.RateShare(since, 10)));
         Assert.Equal(1, s_options.RateShare(0, 10));
+        Assert.Equal([1, 1, 2, 1.5, 1, 0.5], Enumerable.Range(-2, 6).Select(since => (options with { RestartFactor = 2 }).RateShare(since, 10)));
         // Four steps, the third at the full rate, the fourth at half of it: as far as the constant rate's fourth, by half.
         AdversarialFineTuningOptions half = s_options with { CooldownShare = 0.5, WeightDecay = 0 };
         float[] third = After(3, half with { CooldownShare = 0 }), whole = After(4, half with { CooldownShare = 0 }), falling = After(4, half);
@@ -275,6 +277,31 @@ public class AdversarialFineTuningTests
         Assert.Equal([0.5f, 0.5f], factors[..2]); // two ordinary pairs; then three rows of the picture searched for last and one replay of the other
         foreach ((int picture, float factor) in surrogateOf.Zip(factors[2..]))
             Assert.InRange(factor, picture == 0 ? 3f / 4 : 3 * 0.1f / 4 - 1e-6f, picture == 0 ? 3 * 2.1f / 4 : 3 * 0.2f / 4);
+    }
+
+    [Fact]
+    public void A_picture_found_once_still_weighs_when_the_next_search_misses_it()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        var detector = new FoundTwiceDetector();
+        MemorizedPicture[] pictures = [.. sample.Pictures.Select(picture => picture with { Descriptors = detector.Describe(true) })];
+        AdversarialFineTuningOptions options = s_options with { Epochs = 2, SearchGenerations = 1, CooldownShare = 1 };
+        using var training = new AdversarialFineTuning(sample.Model, detector, pictures, sample.Surrogates, sample.Ordinary, options, new Workers(2, 1));
+        training.Run(); // each picture is searched for twice, one at a time: found first, missed then
+        Assert.Equal(4, detector.Calls);
+        float weight = 0.8f * 0.8f / (0.7f * 0.7f);
+        Assert.All(training.Batch(RandomSource.For("batch")).Rows.Factors.data<float>().ToArray()[2..], factor => Assert.Equal(weight / 4, factor, 1e-5f));
+    }
+
+    /// <summary>Sees the picture to be forgotten in the first two calls, and never again.</summary>
+    private sealed class FoundTwiceDetector : ICopyDetector
+    {
+        public int Calls { get; private set; }
+        public CopyDetectorPreset Preset => AdversarialFineTuningSample.Detector.Preset;
+        public string Sha256 => "";
+        public Tensor Describe(bool found) => tensor(found ? new[] { 1f, 0f } : [0f, 1f], [1, 2]);
+        public Tensor Describe(Tensor pictures) => Describe(Calls++ < 2);
     }
 
     [Fact]
