@@ -162,7 +162,7 @@ public sealed record Comparison
             if (!controls.Enough) yield return $"{model.Name}: {controls.Items} controls were searched and {controls.Needed} are needed for verdicts: a find cannot be told from the search's own strength.";
             if (controls.AboveThreshold > 0) yield return $"{model.Name}: {controls.AboveThreshold} of {controls.Items} controls, which no model here has seen, pass the threshold too: rates by search are the search's own doing to that extent.";
         }
-        if (models[0].Quality is null) yield return "Quality was not taken: a model that draws nothing sensible any more would look clean here. Give --ordinary.";
+        if (models[0].Quality is null) yield return "Quality was not taken (dori compare --ordinary PATH takes it): a model that draws nothing sensible any more would look clean here.";
         foreach (string warning in models.SelectMany(model => model.Quality?.Warnings ?? []).Distinct()) yield return warning;
     }
 }
