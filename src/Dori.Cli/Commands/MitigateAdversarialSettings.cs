@@ -57,6 +57,9 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--related-share <SHARE>"), Description("Share of the ordinary pairs that is drawn from captions that share words with those to be forgotten (default: 0; small models: 0.5)")]
     public double? RelatedShare { get; init; }
 
+    [CommandOption("--guidance-weight <W>"), Description("Ordinary pairs with and without caption, and this factor for what their errors differ by, which guidance multiplies (default: 0)")]
+    public double? GuidanceWeight { get; init; }
+
     [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1)")]
     public double? EmptyCaptions { get; init; }
 
@@ -144,6 +147,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
             DistillationShare = Distillation ?? preset.DistillationShare,
             OwnGenerations = OwnGenerations ?? preset.OwnGenerations,
             RelatedShare = RelatedShare ?? preset.RelatedShare,
+            GuidanceWeight = GuidanceWeight ?? preset.GuidanceWeight,
             EmptyCaptionShare = EmptyCaptions ?? preset.EmptyCaptionShare,
             DrawsPerCondition = Draws ?? preset.DrawsPerCondition,
             ReplayDraws = Replay ?? preset.ReplayDraws,

@@ -262,7 +262,7 @@ public sealed class AdversarialFineTuning : IDisposable
     /// <returns>The rows, and the picture that each of those after the ordinary ones is a surrogate of.</returns>
     internal (TrainingRows Rows, IReadOnlyList<int> SurrogateOf) Batch(RandomSource random)
     {
-        (Tensor latents, Tensor y) = _ordinary.Draw(_model, random.Derive("ordinary"), _options.OrdinaryPairs, _options.EmptyCaptionShare, _options.RelatedShare);
+        (Tensor latents, Tensor y) = Ordinary(random.Derive("ordinary"));
         RandomSource choice = random.Derive("adversarial");
         List<Tensor> z0 = [latents], ys = [y];
         List<int> surrogateOf = [];
@@ -293,15 +293,30 @@ public sealed class AdversarialFineTuning : IDisposable
         }
     }
 
-    /// <summary>Rows with noise and time steps of their own, and the factors that make the loss L_DM + weight L_Adv.</summary>
+    /// <returns>z0 and y of the ordinary rows; in twos, each picture with its caption and then with the empty prompt, where the difference between the two counts.</returns>
+    private (Tensor Latents, Tensor Y) Ordinary(RandomSource random)
+    {
+        if (Twos == 0) return _ordinary.Draw(_model, random, _options.OrdinaryPairs, _options.EmptyCaptionShare, _options.RelatedShare);
+        (Tensor latents, Tensor y) = _ordinary.Draw(_model, random, Twos, 0, _options.RelatedShare);
+        return (latents.repeat_interleave(2, 0), stack([y, _model.Embed("").expand_as(y)], 1).flatten(0, 1));
+    }
+
+    private int Twos => _options.GuidanceWeight > 0 ? _options.OrdinaryPairs / 2 : 0;
+
+    /// <summary>Rows with noise and time steps of their own (those of a two share theirs), and the factors that make the loss L_DM + weight L_Adv.</summary>
     /// <param name="weights">Of each of the rows after the ordinary ones.</param>
     private TrainingRows Rows(Tensor latents, Tensor y, int ordinary, IReadOnlyList<double> weights, RandomSource random)
     {
         int count = (int)latents.shape[0];
         Tensor noise = random.Derive("noise").Normal([count, .. _model.LatentShape]).to(_model.Device);
         Tensor timesteps = random.Derive("timesteps").Integers(_model.Schedule.NumTrainTimesteps, count).to(_model.Device);
+        if (Twos > 0)
+        {
+            Tensor shared = tensor([.. Enumerable.Range(0, count).Select(row => row < 2 * Twos ? row / 2 * 2L : row)]).to(_model.Device);
+            (noise, timesteps) = (noise.index_select(0, shared), timesteps.index_select(0, shared));
+        }
         float[] factors = [.. Enumerable.Repeat(1f / ordinary, ordinary), .. weights.Select(weight => (float)(_options.AdversarialWeight * weight / weights.Count))];
-        return new TrainingRows(latents, noise, timesteps, y, tensor(factors).to(_model.Device));
+        return new TrainingRows(latents, noise, timesteps, y, tensor(factors).to(_model.Device)) { Twos = Twos, GuidanceWeight = _options.GuidanceWeight };
     }
 
     /// <summary>Rows of an outer step once every picture has been searched for.</summary>

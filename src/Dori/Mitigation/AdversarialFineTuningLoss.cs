@@ -21,6 +21,15 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     /// <summary>What is to be predicted: (N, 4, h, w); null: the noise, or whatever the schedule's prediction type makes of it.</summary>
     public Tensor? Targets { get; init; }
 
+    /// <summary>The first rows are so many twos: a picture with its caption, and the same with the empty prompt, noise and time step alike.</summary>
+    public int Twos { get; init; }
+
+    /// <summary>
+    /// Factor of |difference between the errors of a two's rows|^2, averaged over elements, in the loss. A guided prediction is the caption's plus
+    /// (guidance - 1) times what tells it from the empty prompt's: an error that both share counts once there, what differs is multiplied.
+    /// </summary>
+    public double GuidanceWeight { get; init; }
+
     /// <summary>Some of the rows, in the order given.</summary>
     public TrainingRows Select(long[] rows)
     {
@@ -35,9 +44,16 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     public Tensor Losses(DiffusionModel model, long from, long count)
     {
         using var scope = NewDisposeScope();
+        return Errors(model, from, count).Squared().mean([1L, 2L, 3L]).MoveToOuterDisposeScope();
+    }
+
+    /// <returns>target - prediction: (count, 4, h, w), with a graph to the weights</returns>
+    private Tensor Errors(DiffusionModel model, long from, long count)
+    {
+        using var scope = NewDisposeScope();
         Tensor target = Targets?.narrow(0, from, count)
             ?? model.Schedule.Target(Latents.narrow(0, from, count), Noise.narrow(0, from, count), Timesteps.narrow(0, from, count));
-        return target.Plus(Predict(model, from, count), -1).Squared().mean([1L, 2L, 3L]).MoveToOuterDisposeScope();
+        return target.Plus(Predict(model, from, count), -1).MoveToOuterDisposeScope();
     }
 
     /// <returns>What a model predicts for rows from .. from + count - 1: (count, 4, h, w)</returns>
@@ -53,7 +69,8 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     /// piece and not on the number of threads.
     /// </summary>
     /// <param name="weights">What is trained; each must ask for gradients.</param>
-    /// <returns>One gradient a weight, of its shape, and every row's loss without its factor.</returns>
+    /// <param name="microBatch">Rows of a piece; even where there are twos.</param>
+    /// <returns>One gradient a weight, of its shape, and every row's loss without its factor and without what twos add.</returns>
     public (IReadOnlyList<Tensor> Gradients, float[] RowLosses) Gradient(DiffusionModel model, IReadOnlyList<Tensor> weights, int microBatch, Workers workers,
         CancellationToken cancellation = default)
     {
@@ -75,8 +92,16 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
         {
             using var scope = NewDisposeScope();
             int from = piece * microBatch, count = Math.Min(microBatch, Count - from);
-            Tensor rows = Losses(model, from, count);
-            Tensor loss = (rows * Factors.narrow(0, from, count)).sum();
+            Tensor errors = Errors(model, from, count), factors = Factors.narrow(0, from, count);
+            Tensor rows = errors.Squared().mean([1L, 2L, 3L]); // (count)
+            Tensor loss = (rows * factors).sum();
+            int twos = Math.Clamp(Twos - from / 2, 0, count / 2);
+            if (twos > 0)
+            {
+                Tensor two = errors.narrow(0, 0, 2 * twos).unflatten(0, [twos, 2]); // (twos, 2, 4, h, w)
+                Tensor differences = two.select(1, 0).Plus(two.select(1, 1), -1).Squared().mean([1L, 2L, 3L]); // (twos)
+                loss = loss.Plus((differences * factors.narrow(0, 0, 2 * twos).unflatten(0, [twos, 2]).select(1, 0)).sum(), GuidanceWeight);
+            }
             IList<Tensor> gradients = autograd.grad([loss], [.. weights]);
             rows.detach().cpu().data<float>().CopyTo(losses, from);
             return [.. gradients.Select(gradient => gradient.DetachFromDisposeScope())];

@@ -35,6 +35,11 @@ public sealed record AdversarialFineTuningOptions
     /// </summary>
     public double DistillationShare { get; init; }
     /// <summary>
+    /// Where above 0, ordinary pairs come in twos, once with the caption and once with the empty prompt, and what the errors of a two differ by is to be small
+    /// as well, with this factor: guidance multiplies it. Needs the teacher's predictions: the noise does not tell a caption from none. Own choice.
+    /// </summary>
+    public double GuidanceWeight { get; init; }
+    /// <summary>
     /// Pictures that the original model draws from the ordinary captions, as further ordinary pairs. What it draws is not what it was shown: where only
     /// real pictures hold it, surrogates teach its own to look like them. Own choice.
     /// </summary>
@@ -136,6 +141,12 @@ public sealed record AdversarialFineTuningOptions
         In("--ordinary-pairs", OrdinaryPairs, 1, 4096);
         In("--own-generations", OwnGenerations, 0, 10_000_000);
         In("--distillation", DistillationShare, 0, 1);
+        In("--guidance-weight", GuidanceWeight, 0, 1000);
+        if (GuidanceWeight > 0)
+        {
+            if (DistillationShare < 1) wrong.Add($"--guidance-weight {GuidanceWeight}: needs --distillation 1, for the noise does not tell a caption from the empty prompt");
+            if (OrdinaryPairs % 2 > 0 || MicroBatch % 2 > 0) wrong.Add($"--guidance-weight {GuidanceWeight}: needs even numbers of --ordinary-pairs and --micro-batch, for pairs come in twos");
+        }
         In("--empty-captions", EmptyCaptionShare, 0, 1);
         In("--related-share", RelatedShare, 0, 1);
         In("--draws", DrawsPerCondition, 1, 4096);

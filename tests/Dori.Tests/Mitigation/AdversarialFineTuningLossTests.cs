@@ -31,6 +31,24 @@ public class AdversarialFineTuningLossTests
     }
 
     [Fact]
+    public void What_the_errors_of_a_two_differ_by_counts_with_its_own_factor()
+    {
+        using var scope = NewDisposeScope();
+        using DiffusionModel model = Emoji.Model.WithUNetCopy();
+        using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
+        // Five rows: two twos with factors of their own and one row more, in pieces of two; the last two is in the second piece.
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1) with { Factors = tensor(new[] { 0.5f, 0.5f, 0.25f, 0.25f, 1f }), Twos = 2, GuidanceWeight = 3 };
+        Tensor abar = tensor(model.Schedule.AlphasCumprod.ToArray())[rows.Timesteps].view(-1, 1, 1, 1);
+        Tensor error = rows.Noise - model.Predict(abar.sqrt() * rows.Latents + (1 - abar).sqrt() * rows.Noise, rows.Timesteps, rows.Y);
+        Tensor plain = (error.square().mean([1L, 2L, 3L]) * rows.Factors).sum();
+        Tensor[] direct = weights.Gradients(plain + 3 * (0.5 * (error[0] - error[1]).square().mean() + 0.25 * (error[2] - error[3]).square().mean()));
+        (IReadOnlyList<Tensor> gradients, float[] losses) = rows.Gradient(model, weights.Tensors, 2, new Workers(2, 1));
+        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
+        Assert.Equal(error[1].square().mean().item<float>(), losses[1], 4);
+        foreach (Tensor gradient in gradients) gradient.Dispose();
+    }
+
+    [Fact]
     public void Every_weight_gets_a_gradient_and_y_none()
     {
         using var scope = NewDisposeScope();

@@ -16,7 +16,7 @@ public class AdversarialFineTuningTests
     [Fact]
     public void Killed_and_resumed_it_ends_in_the_same_bits_whatever_the_number_of_workers()
     {
-        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 0.5, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
+        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 1, GuidanceWeight = 1, MicroBatch = 4, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
         float[] whole, resumed;
         double[] losses, resumedLosses;
         float[] checks, resumedChecks;
@@ -142,6 +142,34 @@ public class AdversarialFineTuningTests
         Assert.Equal(9, rows.Noise.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
         Assert.True(rows.Timesteps.min().item<long>() >= 0 && rows.Timesteps.max().item<long>() < 1000 && rows.Timesteps.data<long>().ToArray().Distinct().Count() > 5);
         Assert.Equal(rows.Noise.data<float>().ToArray(), training.Batch(RandomSource.For("batch")).Rows.Noise.data<float>().ToArray());
+    }
+
+    [Fact]
+    public void Where_guidance_counts_ordinary_pairs_come_with_and_without_their_caption()
+    {
+        using var scope = NewDisposeScope();
+        using var sample = new AdversarialFineTuningSample();
+        AdversarialFineTuningOptions options = s_options with { Epochs = 1, OrdinaryPairs = 4, MicroBatch = 4, DistillationShare = 1, GuidanceWeight = 3 };
+        using AdversarialFineTuning training = sample.Create(options);
+        training.Run();
+        TrainingRows rows = training.Batch(RandomSource.For("batch")).Rows;
+        Assert.Equal((2, 3), (rows.Twos, rows.GuidanceWeight));
+        Assert.Equal(4 + 3 + 1, rows.Count);
+        Tensor empty = sample.Model.Embed("")[0];
+        foreach (int row in new[] { 0, 2 })
+        {
+            foreach (Tensor alike in new[] { rows.Latents, rows.Noise, rows.Timesteps }) Assert.True(alike[row].equal(alike[row + 1]).all().item<bool>());
+            Assert.False(rows.Y[row].equal(empty).all().item<bool>());
+            Assert.True(rows.Y[row + 1].equal(empty).all().item<bool>());
+        }
+        Assert.Equal(6, rows.Noise.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
+    }
+
+    [Theory, InlineData(0.5, 4, 4, "--distillation 1"), InlineData(1, 3, 4, "even"), InlineData(1, 4, 3, "even")]
+    public void Guidance_counts_only_with_a_teacher_and_pairs_in_twos(double share, int pairs, int micro, string expected)
+    {
+        AdversarialFineTuningOptions options = s_options with { GuidanceWeight = 1, DistillationShare = share, OrdinaryPairs = pairs, MicroBatch = micro };
+        Assert.Contains(expected, Assert.Throws<DoriException>(options.Check).Message);
     }
 
     [Fact]
