@@ -57,10 +57,10 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--related-share <SHARE>"), Description("Share of the ordinary pairs that is drawn from captions that share words with those to be forgotten (default: 0; small models: 0.5)")]
     public double? RelatedShare { get; init; }
 
-    [CommandOption("--guidance-weight <W>"), Description("Ordinary pairs with and without caption, and this factor for what their errors differ by, which guidance multiplies (default: 0)")]
+    [CommandOption("--guidance-weight <W>"), Description("Ordinary pairs with and without caption, and this factor for what their errors differ by, which guidance multiplies; 0: one row a pair (default: 0)")]
     public double? GuidanceWeight { get; init; }
 
-    [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1)")]
+    [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1; with --guidance-weight: half, always)")]
     public double? EmptyCaptions { get; init; }
 
     [CommandOption("--draws <N>"), Description("Draws for each adversarial condition in an outer step (default: 1)")]

@@ -44,7 +44,7 @@ public sealed record AdversarialFineTuningOptions
     /// real pictures hold it, surrogates teach its own to look like them. Own choice.
     /// </summary>
     public int OwnGenerations { get; init; }
-    /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too.</summary>
+    /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too. Without effect where <see cref="GuidanceWeight"/> makes it half of them.</summary>
     public double EmptyCaptionShare { get; init; } = 0.1;
     /// <summary>
     /// Probability that an ordinary pair is drawn from those whose captions share words with the captions to be forgotten: there the adversarial part does
@@ -144,8 +144,8 @@ public sealed record AdversarialFineTuningOptions
         In("--guidance-weight", GuidanceWeight, 0, 1000);
         if (GuidanceWeight > 0)
         {
-            if (DistillationShare < 1) wrong.Add($"--guidance-weight {GuidanceWeight}: needs --distillation 1, for the noise does not tell a caption from the empty prompt");
-            if (OrdinaryPairs % 2 > 0 || MicroBatch % 2 > 0) wrong.Add($"--guidance-weight {GuidanceWeight}: needs even numbers of --ordinary-pairs and --micro-batch, for pairs come in twos");
+            if (DistillationShare < 1) wrong.Add($"--guidance-weight {GuidanceWeight}: needs --distillation 1, for the noise does not tell a caption from the empty prompt; --guidance-weight 0 leaves it out");
+            if (OrdinaryPairs % 2 > 0 || MicroBatch % 2 > 0) wrong.Add($"--guidance-weight {GuidanceWeight}: needs even numbers of --ordinary-pairs and --micro-batch, for pairs come in twos; --guidance-weight 0 leaves it out");
         }
         In("--empty-captions", EmptyCaptionShare, 0, 1);
         In("--related-share", RelatedShare, 0, 1);
