@@ -21,7 +21,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--ordinary-limit <N>"), Description("The first N ordinary pairs (default: all given, or 512 drawn)")]
     public int? OrdinaryLimit { get; init; }
 
-    [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 17)")]
+    [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (published: 5; small models: 15)")]
     public int? Epochs { get; init; }
 
     [CommandOption("--steps <N>"), Description("Outer steps in all, instead of --epochs")]
@@ -30,7 +30,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--picture-batch <N>"), Description("Pictures searched for and trained against together (default: 4)")]
     public int? PictureBatch { get; init; }
 
-    [CommandOption("--steps-per-search <N>"), Description("Outer steps for each renewal of the searches (published: 1; small models: 12)")]
+    [CommandOption("--steps-per-search <N>"), Description("Outer steps for each renewal of the searches (published: 1; small models: 16)")]
     public int? StepsPerSearch { get; init; }
 
     [CommandOption("--searches <N>"), Description("Searches for each picture at a renewal (default: 1)")]
@@ -54,10 +54,10 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--own-generations <N>"), Description("Pictures that the model draws from the captions of --ordinary, as further ordinary pairs (default: 0; small models: 768)")]
     public int? OwnGenerations { get; init; }
 
-    [CommandOption("--related-share <SHARE>"), Description("Share of the ordinary pairs that is drawn from captions that share words with those to be forgotten (default: 0; small models: 0.5)")]
+    [CommandOption("--related-share <SHARE>"), Description("Share of the ordinary pairs that is drawn from captions that share words with those to be forgotten (default: 0; small models: 0.6)")]
     public double? RelatedShare { get; init; }
 
-    [CommandOption("--guidance-weight <W>"), Description("Ordinary pairs with and without caption, and this factor for what their errors differ by, which guidance multiplies; 0: one row a pair (default: 0)")]
+    [CommandOption("--guidance-weight <W>"), Description("Ordinary pairs with and without caption, and this factor for what their errors differ by, which guidance multiplies; 0: one row a pair (default: 0; small models: 6)")]
     public double? GuidanceWeight { get; init; }
 
     [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1; with --guidance-weight: half, always)")]
@@ -69,7 +69,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--replay <N>"), Description("Draws of other pictures' last finds in an outer step (default: 8)")]
     public int? Replay { get; init; }
 
-    [CommandOption("--search-generations <N>"), Description("Pictures generated from what each inner search found, to search and weigh most where most is found; 0: pictures in turn, all alike (default: 0; small models: 2)")]
+    [CommandOption("--search-generations <N>"), Description("Pictures generated from what each inner search found, to search and weigh most where most is found; 0: pictures in turn, all alike (default: 0; small models: 4)")]
     public int? SearchGenerations { get; init; }
 
     [CommandOption("--adversarial-weight <W>"), Description("Factor of the adversarial loss (default: 1)")]
@@ -78,10 +78,10 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--learning-rate <R>"), Description("AdamW's rate (default: 1e-5; small models: 1e-3)")]
     public double? LearningRate { get; init; }
 
-    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.45)")]
+    [CommandOption("--cooldown <SHARE>"), Description("Share of the steps, the last ones, over which the rate falls to 0 (default: 0, a constant rate; small models: 0.7)")]
     public double? Cooldown { get; init; }
 
-    [CommandOption("--restart <FACTOR>"), Description("Multiple of the rate that the fall begins with (default: 1)")]
+    [CommandOption("--restart <FACTOR>"), Description("Multiple of the rate that the fall begins with (default: 1; small models: 2)")]
     public double? Restart { get; init; }
 
     [CommandOption("--weight-decay <D>"), Description("AdamW's decay (default: 0.01)")]

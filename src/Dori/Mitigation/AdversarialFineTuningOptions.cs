@@ -104,8 +104,8 @@ public sealed record AdversarialFineTuningOptions
         if (!model.IsSmall) return options with { MicroBatch = 4 };
         return options with
         {
-            Epochs = 17, StepsPerSearch = 12, OrdinaryPairs = 72, DistillationShare = 1, OwnGenerations = 768, RelatedShare = 0.5, SearchGenerations = 2,
-            LearningRate = 1e-3, CooldownShare = 0.45, EmaDecay = 0.98,
+            Epochs = 15, StepsPerSearch = 16, OrdinaryPairs = 72, DistillationShare = 1, GuidanceWeight = 6, OwnGenerations = 768, RelatedShare = 0.6, SearchGenerations = 4,
+            LearningRate = 1e-3, CooldownShare = 0.7, RestartFactor = 2, EmaDecay = 0.98,
         };
     }
 
