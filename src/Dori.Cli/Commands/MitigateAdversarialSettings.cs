@@ -60,7 +60,10 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--guidance-weight <W>"), Description("Ordinary pairs with and without caption, and this factor for what their errors differ by, which guidance multiplies; 0: one row a pair (default: 0; small models: 6)")]
     public double? GuidanceWeight { get; init; }
 
-    [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1; with --guidance-weight: half, always)")]
+    [CommandOption("--guidance-shortfall <W>"), Description("Ordinary pairs with and without caption, and this factor for the square of the share of guidance that the model has lost on average (default: 0)")]
+    public double? GuidanceShortfall { get; init; }
+
+    [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1; with --guidance-weight or --guidance-shortfall: half, always)")]
     public double? EmptyCaptions { get; init; }
 
     [CommandOption("--draws <N>"), Description("Draws for each adversarial condition in an outer step (default: 1)")]
@@ -148,6 +151,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
             OwnGenerations = OwnGenerations ?? preset.OwnGenerations,
             RelatedShare = RelatedShare ?? preset.RelatedShare,
             GuidanceWeight = GuidanceWeight ?? preset.GuidanceWeight,
+            GuidanceShortfallWeight = GuidanceShortfall ?? preset.GuidanceShortfallWeight,
             EmptyCaptionShare = EmptyCaptions ?? preset.EmptyCaptionShare,
             DrawsPerCondition = Draws ?? preset.DrawsPerCondition,
             ReplayDraws = Replay ?? preset.ReplayDraws,

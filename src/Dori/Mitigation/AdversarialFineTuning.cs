@@ -104,7 +104,7 @@ public sealed class AdversarialFineTuning : IDisposable
     /// <summary>Checks made so far.</summary>
     public IReadOnlyList<HeldOutCheck> Checks => _checks;
 
-    /// <summary>Losses of every step so far, by name: ordinary, adversarial, gradientNorm; search where the searches were renewed.</summary>
+    /// <summary>Losses of every step so far, by name: ordinary, adversarial, gradientNorm; search where the searches were renewed; guidanceShortfall where ordinary pairs come in twos.</summary>
     public IReadOnlyList<IReadOnlyDictionary<string, double>> History => [.. _history.Select(Named)];
 
     /// <summary>Whether the held-out checks found nothing so often in a row that training ended before its last step.</summary>
@@ -242,7 +242,7 @@ public sealed class AdversarialFineTuning : IDisposable
         int ordinary = _options.OrdinaryPairs;
         (TrainingRows rows, IReadOnlyList<int> surrogateOf) = Batch(_random.Derive("step", Step));
         if (_teachers is not null) rows = _teachers.Teach(rows, surrogateOf, _options.DistillationShare, TeacherPiece, _workers, cancellation);
-        (IReadOnlyList<Tensor> gradients, float[] losses) = rows.Gradient(_model, _trained, _options.MicroBatch, _workers, cancellation);
+        (IReadOnlyList<Tensor> gradients, float[] losses, double shortfall) = rows.Gradient(_model, _trained, _options.MicroBatch, _workers, cancellation);
         double norm;
         try
         {
@@ -255,7 +255,7 @@ public sealed class AdversarialFineTuning : IDisposable
         _average?.Update();
         bool renewed = (Step - 1) % _options.StepsPerSearch == 0;
         int round = (Step - 1) / _options.StepsPerSearch;
-        _history.Add([losses[..ordinary].Average(), losses[ordinary..].Average(), norm, renewed ? _found.Where(f => f.Round == round).Average(f => f.Loss) : double.NaN]);
+        _history.Add([losses[..ordinary].Average(), losses[ordinary..].Average(), norm, renewed ? _found.Where(f => f.Round == round).Average(f => f.Loss) : double.NaN, shortfall]);
     }
 
     /// <summary>The rows of an outer step: ordinary pairs first, then the conditions of the pictures searched for last, then replayed ones.</summary>
@@ -301,7 +301,7 @@ public sealed class AdversarialFineTuning : IDisposable
         return (latents.repeat_interleave(2, 0), stack([y, _model.Embed("").expand_as(y)], 1).flatten(0, 1));
     }
 
-    private int Twos => _options.GuidanceWeight > 0 ? _options.OrdinaryPairs / 2 : 0;
+    private int Twos => _options.PairsInTwos ? _options.OrdinaryPairs / 2 : 0;
 
     /// <summary>Rows with noise and time steps of their own (those of a two share theirs), and the factors that make the loss L_DM + weight L_Adv.</summary>
     /// <param name="weights">Of each of the rows after the ordinary ones.</param>
@@ -316,7 +316,7 @@ public sealed class AdversarialFineTuning : IDisposable
             (noise, timesteps) = (noise.index_select(0, shared), timesteps.index_select(0, shared));
         }
         float[] factors = [.. Enumerable.Repeat(1f / ordinary, ordinary), .. weights.Select(weight => (float)(_options.AdversarialWeight * weight / weights.Count))];
-        return new TrainingRows(latents, noise, timesteps, y, tensor(factors).to(_model.Device)) { Twos = Twos, GuidanceWeight = _options.GuidanceWeight };
+        return new TrainingRows(latents, noise, timesteps, y, tensor(factors).to(_model.Device)) { Twos = Twos, GuidanceWeight = _options.GuidanceWeight, ShortfallWeight = _options.GuidanceShortfallWeight };
     }
 
     /// <summary>Rows of an outer step once every picture has been searched for.</summary>
@@ -375,6 +375,7 @@ public sealed class AdversarialFineTuning : IDisposable
     {
         var named = new SortedDictionary<string, double>(StringComparer.Ordinal) { ["ordinary"] = losses[0], ["adversarial"] = losses[1], ["gradientNorm"] = losses[2] };
         if (!double.IsNaN(losses[3])) named["search"] = losses[3];
+        if (!double.IsNaN(losses[4])) named["guidanceShortfall"] = losses[4];
         return named;
     }
 

@@ -40,11 +40,16 @@ public sealed record AdversarialFineTuningOptions
     /// </summary>
     public double GuidanceWeight { get; init; }
     /// <summary>
+    /// Where above 0, ordinary pairs come in twos as well, and the square of the share of the teacher's guidance that the model lacks on average counts with
+    /// this factor: what is fitted by least squares comes out too weak, all of it and in the same direction. Own choice.
+    /// </summary>
+    public double GuidanceShortfallWeight { get; init; }
+    /// <summary>
     /// Pictures that the original model draws from the ordinary captions, as further ordinary pairs. What it draws is not what it was shown: where only
     /// real pictures hold it, surrogates teach its own to look like them. Own choice.
     /// </summary>
     public int OwnGenerations { get; init; }
-    /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too. Without effect where <see cref="GuidanceWeight"/> makes it half of them.</summary>
+    /// <summary>Probability that an ordinary pair comes with the empty prompt, as in the training of such models (0.1): guidance needs that side too. Without effect where pairs come in twos: then it is half of them.</summary>
     public double EmptyCaptionShare { get; init; } = 0.1;
     /// <summary>
     /// Probability that an ordinary pair is drawn from those whose captions share words with the captions to be forgotten: there the adversarial part does
@@ -119,6 +124,9 @@ public sealed record AdversarialFineTuningOptions
     /// <param name="since">Steps done since the fall began; negative before.</param>
     internal double RateShare(int since, int steps) => since < 0 || CooldownShare == 0 ? 1 : RestartFactor * (1 - (double)since / CooldownStepsOf(steps));
 
+    /// <summary>Whether ordinary pairs come once with the caption and once with the empty prompt.</summary>
+    internal bool PairsInTwos => GuidanceWeight > 0 || GuidanceShortfallWeight > 0;
+
     /// <summary>Pictures in a batch where there are so many in all.</summary>
     internal int BatchOf(int pictures) => Math.Min(PictureBatch, pictures);
 
@@ -142,10 +150,13 @@ public sealed record AdversarialFineTuningOptions
         In("--own-generations", OwnGenerations, 0, 10_000_000);
         In("--distillation", DistillationShare, 0, 1);
         In("--guidance-weight", GuidanceWeight, 0, 1000);
-        if (GuidanceWeight > 0)
+        In("--guidance-shortfall", GuidanceShortfallWeight, 0, 1000);
+        if (PairsInTwos)
         {
-            if (DistillationShare < 1) wrong.Add($"--guidance-weight {GuidanceWeight}: needs --distillation 1, for the noise does not tell a caption from the empty prompt; --guidance-weight 0 leaves it out");
-            if (OrdinaryPairs % 2 > 0 || MicroBatch % 2 > 0) wrong.Add($"--guidance-weight {GuidanceWeight}: needs even numbers of --ordinary-pairs and --micro-batch, for pairs come in twos; --guidance-weight 0 leaves it out");
+            string twos = GuidanceWeight > 0 ? $"--guidance-weight {GuidanceWeight}" : $"--guidance-shortfall {GuidanceShortfallWeight}";
+            const string without = "--guidance-weight 0 --guidance-shortfall 0 leave it out";
+            if (DistillationShare < 1) wrong.Add($"{twos}: needs --distillation 1, for the noise does not tell a caption from the empty prompt; {without}");
+            if (OrdinaryPairs % 2 > 0 || MicroBatch % 2 > 0) wrong.Add($"{twos}: needs even numbers of --ordinary-pairs and --micro-batch, for pairs come in twos; {without}");
         }
         In("--empty-captions", EmptyCaptionShare, 0, 1);
         In("--related-share", RelatedShare, 0, 1);

@@ -61,7 +61,7 @@ public class AdversarialFineTuningTeachersTests
         Tensor prediction = model.Predict(model.Schedule.AddNoise(rows.Latents, rows.Noise, rows.Timesteps), rows.Timesteps, rows.Y);
         Tensor toNoise = (rows.Noise - prediction).square().mean([1L, 2L, 3L]), toTeacher = (taught - prediction).square().mean([1L, 2L, 3L]);
         Tensor[] direct = weights.Gradients((rows.Factors * (0.7 * toNoise + 0.3 * toTeacher)).sum());
-        (IReadOnlyList<Tensor> gradients, float[] _) = teachers.Teach(rows, s_surrogateOf, 0.3, 2, Workers.Single).Gradient(model, weights.Tensors, 5, Workers.Single);
+        (IReadOnlyList<Tensor> gradients, float[] _, _) = teachers.Teach(rows, s_surrogateOf, 0.3, 2, Workers.Single).Gradient(model, weights.Tensors, 5, Workers.Single);
         Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
         foreach (Tensor gradient in gradients) gradient.Dispose();
     }

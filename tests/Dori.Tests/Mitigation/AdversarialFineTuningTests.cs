@@ -16,7 +16,7 @@ public class AdversarialFineTuningTests
     [Fact]
     public void Killed_and_resumed_it_ends_in_the_same_bits_whatever_the_number_of_workers()
     {
-        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 1, GuidanceWeight = 1, MicroBatch = 4, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
+        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 1, GuidanceWeight = 1, GuidanceShortfallWeight = 1, MicroBatch = 4, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
         float[] whole, resumed;
         double[] losses, resumedLosses;
         float[] checks, resumedChecks;
@@ -149,11 +149,14 @@ public class AdversarialFineTuningTests
     {
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
-        AdversarialFineTuningOptions options = s_options with { Epochs = 1, OrdinaryPairs = 4, MicroBatch = 4, DistillationShare = 1, GuidanceWeight = 3 };
+        AdversarialFineTuningOptions options = s_options with { Epochs = 1, OrdinaryPairs = 4, MicroBatch = 4, DistillationShare = 1, GuidanceWeight = 3, GuidanceShortfallWeight = 2 };
         using AdversarialFineTuning training = sample.Create(options);
         training.Run();
         TrainingRows rows = training.Batch(RandomSource.For("batch")).Rows;
-        Assert.Equal((2, 3), (rows.Twos, rows.GuidanceWeight));
+        Assert.Equal((2, 3, 2), (rows.Twos, rows.GuidanceWeight, rows.ShortfallWeight));
+        double[] shortfalls = [.. training.History.Select(step => step["guidanceShortfall"])];
+        Assert.InRange(Math.Abs(shortfalls[0]), 0, 1e-4); // before the first step the model is its own teacher
+        Assert.All(shortfalls[1..], lost => Assert.InRange(Math.Abs(lost), 1e-4, 1));
         Assert.Equal(4 + 3 + 1, rows.Count);
         Tensor empty = sample.Model.Embed("")[0];
         foreach (int row in new[] { 0, 2 })
@@ -168,8 +171,13 @@ public class AdversarialFineTuningTests
     [Theory, InlineData(0.5, 4, 4, "--distillation 1"), InlineData(1, 3, 4, "even"), InlineData(1, 4, 3, "even")]
     public void Guidance_counts_only_with_a_teacher_and_pairs_in_twos(double share, int pairs, int micro, string expected)
     {
-        AdversarialFineTuningOptions options = s_options with { GuidanceWeight = 1, DistillationShare = share, OrdinaryPairs = pairs, MicroBatch = micro };
-        Assert.Contains(expected, Assert.Throws<DoriException>(options.Check).Message);
+        AdversarialFineTuningOptions options = s_options with { DistillationShare = share, OrdinaryPairs = pairs, MicroBatch = micro };
+        foreach ((AdversarialFineTuningOptions asked, string option) in new[] { (options with { GuidanceWeight = 1 }, "--guidance-weight 1:"), (options with { GuidanceShortfallWeight = 1 }, "--guidance-shortfall 1:") })
+        {
+            string message = Assert.Throws<DoriException>(asked.Check).Message;
+            Assert.Contains(option, message);
+            Assert.Contains(expected, message);
+        }
     }
 
     [Fact]
