@@ -60,7 +60,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--guidance-weight <W>"), Description("Ordinary pairs with and without caption, and this factor for what their errors differ by, which guidance multiplies; 0: one row a pair (default: 0; small models: 6)")]
     public double? GuidanceWeight { get; init; }
 
-    [CommandOption("--guidance-shortfall <W>"), Description("Ordinary pairs with and without caption, and this factor for the square of the share of guidance that the model has lost on average (default: 0)")]
+    [CommandOption("--guidance-shortfall <W>"), Description("Ordinary pairs with and without caption, and this factor for the square of the share of guidance that the model has lost on average (default: 0; small models: 0.05)")]
     public double? GuidanceShortfall { get; init; }
 
     [CommandOption("--empty-captions <SHARE>"), Description("Share of the ordinary pairs that comes with the empty prompt (default: 0.1; with --guidance-weight or --guidance-shortfall: half, always)")]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dori.Diffusion;
 using Dori.Measures;
 using TorchSharp;
@@ -14,6 +15,11 @@ public sealed class AdversarialFineTuning : IDisposable
 {
     /// <summary>Least weight of what a search found: what is found no longer must not come back unseen.</summary>
     private const double LeastWeight = 0.1;
+
+    /// <summary>Mean loss on ordinary pairs, over so many steps, above which training has diverged: what is to be predicted has variance 1, and predicting nothing costs that.</summary>
+    private const double DivergedLoss = 0.5;
+
+    private const int DivergenceWindow = 16;
 
     private readonly DiffusionModel _model;
     private readonly ICopyDetector _detector;
@@ -125,7 +131,7 @@ public sealed class AdversarialFineTuning : IDisposable
     /// </summary>
     /// <param name="control">Progress, cancellation, and where the state is kept; the state is also written when cancelled.</param>
     /// <param name="onCheck">Told of every held-out check.</param>
-    /// <exception cref="DoriException">A state of another training, or gradients that are not finite.</exception>
+    /// <exception cref="DoriException">A state of another training, gradients that are not finite, or a loss on ordinary pairs that stays near that of predicting nothing.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Run(TrainingControl? control = null, Action<HeldOutCheck>? onCheck = null)
     {
@@ -146,6 +152,8 @@ public sealed class AdversarialFineTuning : IDisposable
                 if (Step >= LastStep) break;
                 if (_found.Count == 0 || _found[^1].Round != Step / _options.StepsPerSearch) Search(control.Cancellation);
                 Outer(control.Cancellation);
+                if (HasDiverged([.. _history.Select(losses => losses[0])]))
+                    throw new DoriException(string.Create(CultureInfo.InvariantCulture, $"training has diverged: at step {Step} of {LastStep} the loss on ordinary pairs is {_history[^1][0]:0.00} (predicting nothing costs 1); begin anew, in another work folder, with a smaller --learning-rate or --restart"));
                 control.OnStep?.Invoke(new TrainingProgress(Step, LastStep, Named(_history[^1])));
                 if (Step % control.SaveEvery == 0) Save();
             }
@@ -235,6 +243,10 @@ public sealed class AdversarialFineTuning : IDisposable
         _found.AddRange(found);
     }
 
+    /// <summary>A collapsed model is silent as well: it must not pass for one that has forgotten.</summary>
+    /// <param name="ordinary">Loss on ordinary pairs, of every step so far.</param>
+    internal static bool HasDiverged(IReadOnlyList<double> ordinary) => ordinary.Count >= DivergenceWindow && ordinary.Skip(ordinary.Count - DivergenceWindow).Average() > DivergedLoss;
+
     /// <summary>One step of AdamW on L_DM + weight L_Adv.</summary>
     private void Outer(CancellationToken cancellation)
     {
@@ -315,7 +327,8 @@ public sealed class AdversarialFineTuning : IDisposable
             Tensor shared = tensor([.. Enumerable.Range(0, count).Select(row => row < 2 * Twos ? row / 2 * 2L : row)]).to(_model.Device);
             (noise, timesteps) = (noise.index_select(0, shared), timesteps.index_select(0, shared));
         }
-        float[] factors = [.. Enumerable.Repeat(1f / ordinary, ordinary), .. weights.Select(weight => (float)(_options.AdversarialWeight * weight / weights.Count))];
+        double counted = weights.Sum(weight => Math.Min(weight, 1)); // rows that weigh less leave their part to the others
+        float[] factors = [.. Enumerable.Repeat(1f / ordinary, ordinary), .. weights.Select(weight => (float)(_options.AdversarialWeight * weight / counted))];
         return new TrainingRows(latents, noise, timesteps, y, tensor(factors).to(_model.Device)) { Twos = Twos, GuidanceWeight = _options.GuidanceWeight, ShortfallWeight = _options.GuidanceShortfallWeight };
     }
 

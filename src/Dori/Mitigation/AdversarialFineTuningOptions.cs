@@ -65,8 +65,8 @@ public sealed record AdversarialFineTuningOptions
     public int ReplayDraws { get; init; } = 8;
     /// <summary>
     /// Pictures generated from what each inner search ends with. Where there are any, half of the searches are for the pictures of which most was found
-    /// last, and the rows of L_Adv weigh by what was found, those of which little was the less the further the rate has fallen: the full rate removes, the
-    /// falling one repairs. Own choice; 0: pictures in turn, all rows alike.
+    /// last, and the rows of L_Adv weigh by what was found, those of which little was the less the further the rate has fallen, and what they weigh less
+    /// falls to the others: the full rate removes all, the falling one what is left. Own choice; 0: pictures in turn, all rows alike.
     /// </summary>
     public int SearchGenerations { get; init; }
     /// <summary>Factor of L_Adv in the loss. Published: 1.</summary>
@@ -109,7 +109,7 @@ public sealed record AdversarialFineTuningOptions
         if (!model.IsSmall) return options with { MicroBatch = 4 };
         return options with
         {
-            Epochs = 15, StepsPerSearch = 16, OrdinaryPairs = 72, DistillationShare = 1, GuidanceWeight = 6, OwnGenerations = 768, RelatedShare = 0.6, SearchGenerations = 4,
+            Epochs = 15, StepsPerSearch = 16, OrdinaryPairs = 72, DistillationShare = 1, GuidanceWeight = 6, GuidanceShortfallWeight = 0.05, OwnGenerations = 768, RelatedShare = 0.6, SearchGenerations = 4,
             LearningRate = 1e-3, CooldownShare = 0.7, RestartFactor = 2, EmaDecay = 0.98,
         };
     }
