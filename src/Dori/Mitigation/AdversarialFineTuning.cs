@@ -152,7 +152,7 @@ public sealed class AdversarialFineTuning : IDisposable
                 if (Step >= LastStep) break;
                 if (_found.Count == 0 || _found[^1].Round != Step / _options.StepsPerSearch) Search(control.Cancellation);
                 Outer(control.Cancellation);
-                if (HasDiverged([.. _history.Select(losses => losses[0])]))
+                if (HasDiverged([.. _history.TakeLast(DivergenceWindow).Select(losses => losses[0])]))
                     throw new DoriException(string.Create(CultureInfo.InvariantCulture, $"training has diverged: at step {Step} of {LastStep} the loss on ordinary pairs is {_history[^1][0]:0.00} (predicting nothing costs 1); begin anew, in another work folder, with a smaller --learning-rate or --restart"));
                 control.OnStep?.Invoke(new TrainingProgress(Step, LastStep, Named(_history[^1])));
                 if (Step % control.SaveEvery == 0) Save();
@@ -244,7 +244,7 @@ public sealed class AdversarialFineTuning : IDisposable
     }
 
     /// <summary>A collapsed model is silent as well: it must not pass for one that has forgotten.</summary>
-    /// <param name="ordinary">Loss on ordinary pairs, of every step so far.</param>
+    /// <param name="ordinary">Loss on ordinary pairs, of the last steps, as many as are looked at or more.</param>
     internal static bool HasDiverged(IReadOnlyList<double> ordinary) => ordinary.Count >= DivergenceWindow && ordinary.Skip(ordinary.Count - DivergenceWindow).Average() > DivergedLoss;
 
     /// <summary>One step of AdamW on L_DM + weight L_Adv.</summary>

@@ -16,9 +16,7 @@ public class AdversarialFineTuningLossTests
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
         TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 0.7f);
         // Directly: L_DM is the mean over the elements of the two ordinary rows, L_Adv over those of the three adversarial ones.
-        Tensor abar = tensor(model.Schedule.AlphasCumprod.ToArray())[rows.Timesteps].view(-1, 1, 1, 1);
-        Tensor noisy = abar.sqrt() * rows.Latents + (1 - abar).sqrt() * rows.Noise;
-        Tensor error = (rows.Noise - model.Predict(noisy, rows.Timesteps, rows.Y)).square();
+        Tensor error = (rows.Noise - Predicted(model, rows)).square();
         Tensor ordinary = error.narrow(0, 0, 2).mean(), adversarial = error.narrow(0, 2, 3).mean();
         Tensor[] direct = weights.Gradients(ordinary + 0.7 * adversarial);
 
@@ -38,8 +36,7 @@ public class AdversarialFineTuningLossTests
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
         // Five rows: two twos with factors of their own and one row more, in pieces of two; the last two is in the second piece.
         TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1) with { Factors = tensor(new[] { 0.5f, 0.5f, 0.25f, 0.25f, 1f }), Twos = 2, GuidanceWeight = 3 };
-        Tensor abar = tensor(model.Schedule.AlphasCumprod.ToArray())[rows.Timesteps].view(-1, 1, 1, 1);
-        Tensor error = rows.Noise - model.Predict(abar.sqrt() * rows.Latents + (1 - abar).sqrt() * rows.Noise, rows.Timesteps, rows.Y);
+        Tensor error = rows.Noise - Predicted(model, rows);
         Tensor plain = (error.square().mean([1L, 2L, 3L]) * rows.Factors).sum();
         Tensor[] direct = weights.Gradients(plain + 3 * (0.5 * (error[0] - error[1]).square().mean() + 0.25 * (error[2] - error[3]).square().mean()));
         (IReadOnlyList<Tensor> gradients, float[] losses, _) = rows.Gradient(model, weights.Tensors, 2, new Workers(2, 1));
@@ -57,10 +54,9 @@ public class AdversarialFineTuningLossTests
         TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);
         Tensor targets = RandomSource.For("targets").Normal([.. rows.Noise.shape]);
         rows = rows with { Targets = targets, Factors = tensor(new[] { 0.5f, 0.5f, 0.25f, 0.25f, 1f }), Twos = 2, ShortfallWeight = 3 };
-        Tensor abar = tensor(model.Schedule.AlphasCumprod.ToArray())[rows.Timesteps].view(-1, 1, 1, 1);
         foreach (int piece in new[] { 2, 4 }) // each two by itself, or both together
         {
-            Tensor predicted = model.Predict(abar.sqrt() * rows.Latents + (1 - abar).sqrt() * rows.Noise, rows.Timesteps, rows.Y);
+            Tensor predicted = Predicted(model, rows);
             Tensor plain = ((targets - predicted).square().mean([1L, 2L, 3L]) * rows.Factors).sum(), first = Share(predicted, 0), second = Share(predicted, 2);
             Tensor shortfall = piece == 2 ? 1 * first.square() + 0.5 * second.square() : 1.5 * ((first + second) / 2).square();
             Tensor[] direct = weights.Gradients(plain + 3 * shortfall);
@@ -128,5 +124,12 @@ public class AdversarialFineTuningLossTests
             foreach (Tensor gradient in gradients) gradient.Dispose();
             return flat;
         }
+    }
+
+    /// <summary>A prediction with the noise added by its formula, apart from the code under test.</summary>
+    private static Tensor Predicted(DiffusionModel model, TrainingRows rows)
+    {
+        Tensor abar = tensor(model.Schedule.AlphasCumprod.ToArray())[rows.Timesteps].view(-1, 1, 1, 1);
+        return model.Predict(abar.sqrt() * rows.Latents + (1 - abar).sqrt() * rows.Noise, rows.Timesteps, rows.Y);
     }
 }
