@@ -39,20 +39,21 @@ internal static class WholeSteps
         using var scope = NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(BuiltInModel);
         RandomSource random = RandomSource.For("bench");
-        Tensor z0 = random.Normal([1, .. model.LatentShape]), y = model.Embed("t shirt"), yNull = model.Embed("");
+        Tensor z0 = random.Normal([1, .. model.LatentShape]);
+        Conditioning y = model.Embed("t shirt"), yNull = model.Embed("");
         Tensor noisy = random.Normal([8, .. model.LatentShape]), t = random.Integers(1000, 8);
         var one = new SearchOptions { Steps = 1, SnapshotSteps = [] };
 
         int threads = get_num_threads();
         set_num_threads(1); // as the audit runs a small model: one thread a unit, as many units as processors
         double forward = Median(() => { using var _ = no_grad(); model.Predict(noisy, t, y).Dispose(); }, 15);
-        double step = Median(() => DoriSearch.Run(model, z0, y, one, random).Dispose(), 15);
+        double step = Median(() => new DoriSearch(one).Run(model, z0, y, random).Dispose(), 15);
         output.WriteLine($"built-in model, batch 8, one thread: forward {forward * 1e3,7:0.0} ms");
         output.WriteLine($"  search step over forward                  {step / forward,8:0.00}      at most 2.3 (PyTorch 2.19, floor 2.08)");
 
         var options = new SearchOptions { Steps = 50, SnapshotSteps = [] };
         int workers = Environment.ProcessorCount;
-        double together = Seconds(() => Parallel(workers, () => DoriSearch.Run(model, z0, y, options, RandomSource.For("bench")).Dispose())) / workers;
+        double together = Seconds(() => Parallel(workers, () => new DoriSearch(options).Run(model, z0, y, RandomSource.For("bench")).Dispose())) / workers;
         double picture = Seconds(() => Parallel(workers, () =>
         {
             using Tensor noise = RandomSource.For("bench").Normal([5, .. model.LatentShape]);
@@ -66,12 +67,12 @@ internal static class WholeSteps
     }
 
     /// <summary>500 steps: tensors alive after each, and the process's memory.</summary>
-    private static void Flatness(TextWriter output, DiffusionModel model, Tensor z0, Tensor y)
+    private static void Flatness(TextWriter output, DiffusionModel model, Tensor z0, Conditioning y)
     {
         var alive = new List<long>();
         var memory = new List<long>();
         var options = new SearchOptions { Steps = 500, Batch = 1, MicroBatch = 1, SnapshotSteps = [] };
-        DoriSearch.Run(model, z0, y, options, RandomSource.For("flat"), (step, _) =>
+        new DoriSearch(options).Run(model, z0, y, RandomSource.For("flat"), (step, _) =>
         {
             alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount);
             if (step % 50 != 0) return;

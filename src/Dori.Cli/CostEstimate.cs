@@ -16,10 +16,11 @@ internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
         set_num_threads(threadsPerUnit);
         using var scope = NewDisposeScope();
         RandomSource random = RandomSource.For("trial");
-        Tensor z0 = random.Normal([1, .. model.LatentShape]), y = random.Normal(model.EmbeddingShape);
+        Tensor z0 = random.Normal([1, .. model.LatentShape]).to(model.Device);
+        Conditioning y = model.RandomConditioning(random).To(model.Device);
         long resident = ResidentBytes();
         var search = new SearchOptions { Steps = 1, Batch = options.MicroBatch, MicroBatch = options.MicroBatch, SnapshotSteps = [] };
-        double step = Seconds(() => DoriSearch.Run(model, z0, y, search, random).Dispose());
+        double step = Seconds(() => new DoriSearch(search).Run(model, z0, y, random).Dispose());
         var generation = new GenerationOptions { Guidance = options.Guidance, Scheduler = model.Scheduler, Steps = 1, Batch = 1 };
         double picture = Seconds(() => Generation.Latents(model, y, y, z0, generation).Dispose());
         long growth = Math.Max(ResidentBytes() - resident, 0);

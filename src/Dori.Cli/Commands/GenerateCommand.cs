@@ -51,7 +51,7 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
             Steps = settings.SamplerSteps ?? model.Defaults.SamplerSteps,
             Batch = 1, // a picture then depends on nothing but its own noise
         };
-        Tensor y = model.Embed(settings.Prompt), yNull = model.Embed("");
+        Conditioning y = model.Embed(settings.Prompt), yNull = model.Embed("");
         RandomSource random = RandomSource.For("generate", settings.Seed.ToString());
         Directory.CreateDirectory(settings.Output);
         var files = new List<string>();

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Dori.Diffusion;
 using Dori.Audit;
 using Dori.Mitigation;
 using Spectre.Console.Cli;
@@ -27,7 +28,7 @@ internal sealed class MitigateNemoCommand(Shell shell) : Command<MitigateNemoSet
     {
         string[] captions = [.. (settings.Controls is { } folder ? PictureSet.Load(folder) : set.Where(item => item.Role == "control")).Items.Select(item => item.Caption).Where(c => c.Length > 0).Distinct()];
         if (captions.Length is > 1 and < FewCaptions) shell.Error.WriteLine($"dori: warning: {captions.Length} held-out captions; the neurons' statistics rest on them, and {FewCaptions} or more are better (--controls)");
-        using var nemo = new Nemo(model, [.. captions.Select(model.Embed)], new NemoOptions { Latents = settings.Latents, Threshold = settings.Threshold, Seed = settings.Seed },
+        using var nemo = new Nemo(model, [.. captions.Select(caption => model.Embed(caption))], new NemoOptions { Latents = settings.Latents, Threshold = settings.Threshold, Seed = settings.Seed },
             PruningJob.Progress(shell, settings, "held-out caption", captions.Length), shell.Interrupted);
         Action<int> progress = PruningJob.Progress(shell, settings, "prompt", items.Length);
         var masks = new List<WeightMask>();
@@ -35,7 +36,7 @@ internal sealed class MitigateNemoCommand(Shell shell) : Command<MitigateNemoSet
         int layers = Nemo.Layers(model.UNet).Count;
         foreach (PictureItem item in items)
         {
-            using Tensor y = model.Embed(item.Caption);
+            using Conditioning y = model.Embed(item.Caption);
             NemoFinding finding = nemo.Find(y, shell.Interrupted);
             masks.Add(Nemo.Mask(model.UNet, finding.Selected?.Refined ?? NemoNeurons.None(layers)));
             pruned.Add(new PrunedItem(item.Id, item.Caption, item.Sha256, masks[^1].Count, finding.Selected is null, PrunedNeurons.Of(finding)));

@@ -55,7 +55,7 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
         using var scope = NewDisposeScope();
         IReadOnlyList<int> indices = plan.Chunks[chunk];
         (int Index, int Generation)[] jobs = [.. indices.SelectMany(index => Enumerable.Range(0, plan.Diverse.Contains(index) ? options.DiversityGenerations : 1).Select(k => (index, k)))];
-        Tensor yNull = model.Embed("");
+        Conditioning yNull = model.Embed("");
         var embeddings = indices.ToDictionary(index => index, index => model.Embed(ordinary.Captions[index]));
         var generation = new GenerationOptions
         {
@@ -67,9 +67,9 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
         var pictures = new List<Tensor>();
         foreach ((int Index, int Generation)[] part in jobs.Chunk(options.Chunk))
         {
-            Tensor y = cat(part.Select(job => embeddings[job.Index]).ToArray(), 0); // (n, tokens, width): every latent its own caption
+            Conditioning y = Conditioning.Cat([.. part.Select(job => embeddings[job.Index])]); // n rows: every latent its own caption
             Tensor noise = cat(part.Select(job => Noise(job.Index, job.Generation)).ToArray(), 0);
-            pictures.Add(Generation.Pictures(model, y, yNull.expand(part.Length, -1, -1), noise, generation, cancellation));
+            pictures.Add(Generation.Pictures(model, y, yNull.Expand(part.Length), noise, generation, cancellation));
         }
         Tensor all = cat(pictures.ToArray(), 0); // (jobs, 3, S, S)
         int[] first = [.. Enumerable.Range(0, jobs.Length).Where(row => jobs[row].Generation == 0)];

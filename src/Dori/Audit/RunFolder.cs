@@ -76,7 +76,7 @@ public sealed class RunFolder
             for (int k = 0; k < names.Count; k++) Picture.Save(System.IO.Path.Combine(Path, names[k]), result.Pictures[k]);
             if (result.Embeddings.Count > 0)
                 SafetensorsWriter.Write(System.IO.Path.Combine(Path, "embeddings", record.Id + ".safetensors"),
-                    [.. result.Embeddings.Select(e => ($"y.{e.Step}", e.Y.cpu()))]);
+                    [.. result.Embeddings.SelectMany(e => e.Y.Stored($"y.{e.Step}"))]);
         }
         AtomicFile.WriteText(System.IO.Path.Combine(Path, "costs", record.Id + ".json"), JsonSerializer.Serialize(cost, AuditJson.Default.UnitCost) + "\n");
         AtomicFile.WriteText(RecordPath(record.Id), JsonSerializer.Serialize(record, AuditJson.Default.UnitRecord) + "\n");

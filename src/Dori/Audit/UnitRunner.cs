@@ -8,14 +8,14 @@ using static TorchSharp.torch;
 namespace Dori.Audit;
 
 /// <summary>What a unit leaves behind besides its record. Disposing it frees the tensors.</summary>
-/// <param name="Embeddings">(1, tokens, width) by step; empty for start <c>prompt</c>.</param>
+/// <param name="Embeddings">One row by step; empty for start <c>prompt</c>.</param>
 /// <param name="Pictures">(n, 3, H, W) in [0, 1]: the generations after the last step.</param>
-public sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Tensor Y)> Embeddings, Tensor Pictures) : IDisposable
+public sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Conditioning Y)> Embeddings, Tensor Pictures) : IDisposable
 {
     public void Dispose()
     {
         Pictures.Dispose();
-        foreach ((int _, Tensor y) in Embeddings) y.Dispose();
+        foreach ((int _, Conditioning y) in Embeddings) y.Dispose();
     }
 }
 
@@ -24,14 +24,14 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
 {
     private readonly GenerationOptions _generation = options.GenerationWith(model);
 
-    private readonly SearchOptions _search = new()
+    private readonly ISearch _search = new DoriSearch(new SearchOptions
     {
         Steps = options.Steps,
         Batch = options.SearchBatch,
         MicroBatch = options.MicroBatch,
         LearningRate = options.LearningRate,
         SnapshotSteps = options.SnapshotSteps,
-    };
+    });
 
     /// <param name="onStep">Told the share of the unit that is done, 0 to 1.</param>
     /// <exception cref="DoriException">A picture that cannot be read.</exception>
@@ -40,10 +40,11 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
         using var scope = NewDisposeScope();
         Tensor originals = Originals(model, unit.Item); // (R, 3, S, S)
         Tensor references = detector.Describe(originals); // (R, D)
-        Tensor yNull = model.Embed(""), noise = Generation.Noise(model, unit.GenerationNoise(), options.Generations);
+        Conditioning yNull = model.Embed("");
+        Tensor noise = Generation.Noise(model, unit.GenerationNoise(), options.Generations);
 
         IReadOnlyList<float> losses = [];
-        IReadOnlyList<(int Step, Tensor Y)> embeddings = [];
+        IReadOnlyList<(int Step, Conditioning Y)> embeddings = [];
         if (unit.Start == AuditStart.Prompt)
             embeddings = [(0, model.Embed(unit.Item.Caption))];
         else
@@ -51,13 +52,13 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
             RandomSource random = unit.SearchNoise();
             Tensor targets = model.Encode(originals); // (R, 4, h, w)
             double share = 1.0 / (options.Steps + 1);
-            SearchResult found = DoriSearch.Run(model, targets, Start(unit, random), _search, random, (step, _) => onStep?.Invoke(step * share * 0.7), cancellation);
+            SearchResult found = _search.Run(model, targets, Start(unit, random), random, (step, _) => onStep?.Invoke(step * share * 0.7), cancellation);
             (losses, embeddings) = (found.Losses, found.Snapshots);
         }
 
         var snapshots = new List<Snapshot>();
         Tensor? last = null;
-        foreach ((int step, Tensor y) in embeddings)
+        foreach ((int step, Conditioning y) in embeddings)
         {
             bool final = step == embeddings[^1].Step;
             // A caption's search at step 0 is the prompt itself, which has a unit of its own.
@@ -87,15 +88,15 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
             Losses = losses,
             Snapshots = snapshots,
         };
-        IReadOnlyList<(int, Tensor)> kept = unit.Start == AuditStart.Prompt ? [] : [.. embeddings.Select(e => (e.Step, e.Y.DetachFromDisposeScope()))];
+        IReadOnlyList<(int, Conditioning)> kept = unit.Start == AuditStart.Prompt ? [] : [.. embeddings.Select(e => (e.Step, e.Y.DetachFromDisposeScope()))];
         return new UnitResult(record, kept, last!.DetachFromDisposeScope());
     }
 
-    private Tensor Start(AuditUnit unit, RandomSource random) => unit.Start switch
+    private Conditioning Start(AuditUnit unit, RandomSource random) => unit.Start switch
     {
         AuditStart.Caption => model.Embed(unit.Item.Caption),
         AuditStart.Other => model.Embed(unit.OtherCaption!),
-        AuditStart.Random => random.Derive("start").Normal(model.EmbeddingShape),
+        AuditStart.Random => model.RandomConditioning(random.Derive("start")),
         _ => throw new ArgumentOutOfRangeException(nameof(unit), unit.Start, "no search begins here"),
     };
 

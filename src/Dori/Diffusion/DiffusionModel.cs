@@ -46,8 +46,8 @@ public sealed class DiffusionModel : IDisposable
     public bool IsSmall => UNet.parameters().Sum(p => p.numel()) <= 200_000_000;
     /// <summary>(4, h, w) of one latent.</summary>
     public long[] LatentShape => [UNet.Config.InChannels, UNet.Config.SampleSize, UNet.Config.SampleSize];
-    /// <summary>(1, tokens, width) of one text embedding.</summary>
-    public long[] EmbeddingShape => [1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim];
+    /// <summary>Where a search from N(0, I) begins: a conditioning of one row.</summary>
+    public Conditioning RandomConditioning(RandomSource random) => new(random.Normal([1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim]));
 
     /// <param name="folder">A diffusers folder.</param>
     /// <param name="dtype">float32 or bfloat16, for the UNet</param>
@@ -91,15 +91,16 @@ public sealed class DiffusionModel : IDisposable
         }
     }
 
-    /// <summary>y of a prompt.</summary>
-    /// <returns>(1, tokens, width), float32</returns>
-    public Tensor Embed(string prompt)
+    /// <summary>y of prompts, all in one call of the text encoder.</summary>
+    /// <param name="prompts">At least one.</param>
+    /// <returns>One row a prompt, float32</returns>
+    public Conditioning Embed(params IReadOnlyList<string> prompts)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        int[] padded = Tokenizer.EncodePadded(prompt);
-        Tensor ids = tensor(padded.Select(id => (long)id).ToArray(), [1, padded.Length]).to(Device);
-        return TextEncoder.call(ids).MoveToOuterDisposeScope();
+        int[][] padded = [.. prompts.Select(Tokenizer.EncodePadded)];
+        Tensor ids = tensor([.. padded.SelectMany(row => row.Select(id => (long)id))], [padded.Length, padded[0].Length]).to(Device);
+        return new Conditioning(TextEncoder.call(ids)).MoveToOuterDisposeScope();
     }
 
     /// <param name="pictures">(N, 3, H, W) in [0, 1]</param>
@@ -125,11 +126,11 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>The UNet's output in float32; gradients flow through to <paramref name="y"/> where it asks for them.</summary>
     /// <param name="noisy">(N, 4, h, w), float32</param>
     /// <param name="timesteps">(N) or (1)</param>
-    /// <param name="y">(E, tokens, width), float32, E divides N</param>
-    public Tensor Predict(Tensor noisy, Tensor timesteps, Tensor y)
+    /// <param name="y">E rows, float32, E divides N</param>
+    public Tensor Predict(Tensor noisy, Tensor timesteps, Conditioning y)
     {
         using var scope = NewDisposeScope();
-        Tensor output = UNet.call(noisy.to(Dtype), timesteps, y.to(Dtype));
+        Tensor output = UNet.call(noisy.to(Dtype), timesteps, y.Tokens.to(Dtype));
         return output.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 

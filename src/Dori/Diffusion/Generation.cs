@@ -29,17 +29,17 @@ public sealed record GenerationOptions
 /// <summary>Pictures from an embedding.</summary>
 public static class Generation
 {
-    /// <param name="y">(1, tokens, width), shared by all generations</param>
-    /// <param name="yNull">(1, tokens, width), the empty prompt's</param>
+    /// <param name="y">One row, shared by all generations; or a row for each</param>
+    /// <param name="yNull">The empty prompt's, as many rows</param>
     /// <param name="noise">(N, 4, h, w), unit variance: one row a generation</param>
     /// <param name="cancellation">Looked at before every call of the UNet.</param>
     /// <returns>z0: (N, 4, h, w), float32, scaled</returns>
-    public static Tensor Latents(DiffusionModel model, Tensor y, Tensor yNull, Tensor noise, GenerationOptions options, CancellationToken cancellation = default)
+    public static Tensor Latents(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, GenerationOptions options, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         bool guided = options.Guidance > 1;
-        Tensor context = guided ? cat([yNull, y], 0) : y; // (2 or 1, tokens, width)
+        Conditioning context = guided ? Conditioning.Cat(yNull, y) : y; // 2 or 1 rows
         var parts = new List<Tensor>();
         for (long at = 0; at < noise.shape[0]; at += options.Batch)
         {
@@ -61,7 +61,7 @@ public static class Generation
 
     /// <returns>(N, 3, H, W) in [0, 1]</returns>
     /// <inheritdoc cref="Latents"/>
-    public static Tensor Pictures(DiffusionModel model, Tensor y, Tensor yNull, Tensor noise, GenerationOptions options, CancellationToken cancellation = default)
+    public static Tensor Pictures(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, GenerationOptions options, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         Tensor latents = Latents(model, y, yNull, noise, options, cancellation);

@@ -12,24 +12,24 @@ public static class ActivationSpaceTest
 {
     /// <param name="pictures">The pictures in question.</param>
     /// <param name="others">Pictures with one search each.</param>
-    /// <param name="captions">(M, tokens, width), M at least 3: captions of different audited pictures</param>
+    /// <param name="captions">M rows, M at least 3: captions of different audited pictures</param>
     /// <param name="generation">Whose first time step is taken.</param>
     /// <param name="onBatch">Told the share that is done.</param>
     /// <returns>The distances are by layer, in the result's order: triggers by picture, others' triggers, the triggers' starts, captions.</returns>
     public static (ActivationSpace Result, IReadOnlyList<DistanceMatrix> Distances) Run(DiffusionModel model, IReadOnlyList<SearchedPicture> pictures, IReadOnlyList<SearchedPicture> others,
-        Tensor captions, GenerationOptions generation, long seed, Action<double>? onBatch = null, CancellationToken cancellation = default)
+        Conditioning captions, GenerationOptions generation, long seed, Action<double>? onBatch = null, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         float timestep = Sampler.Timesteps(generation.Scheduler, generation.Steps)[0];
         SearchedPicture[] enough = [.. pictures.Where(p => p.Triggers.Length >= InputSpaceTest.FewestTriggers)], single = [.. others.Where(p => p.Triggers.Length > 0)];
-        int m = (int)captions.shape[0];
+        int m = (int)captions.Count;
         var result = new ActivationSpace { Verdict = LocalityVerdicts.Activation([]), Timestep = timestep, Captions = m, Layers = [] };
         if (enough.Length == 0) return (result, []);
 
         int[] sizes = [.. enough.Select(p => p.Triggers.Length), .. single.Select(_ => 1)];
         int[][] triggers = Consecutive(0, sizes), own = triggers[..enough.Length], starts = Consecutive(sizes.Sum(), sizes[..enough.Length]);
         int[] spoken = [.. Enumerable.Range(sizes.Sum() + starts.Sum(s => s.Length), m)];
-        Tensor embeddings = cat([.. enough.Select(p => p.TriggerEnds()), .. single.Select(p => p.TriggerEnds().narrow(0, 0, 1)), .. enough.Select(p => p.TriggerStarts()), captions.cpu()], 0);
+        Conditioning embeddings = Conditioning.Cat([.. enough.Select(p => p.TriggerEnds()), .. single.Select(p => p.TriggerEnds().Narrow(0, 1)), .. enough.Select(p => p.TriggerStarts()), captions.To(CPU)]);
         Tensor noise = Generation.Noise(model, RandomSource.For("locality activations", $"{seed}"), 1);
         IReadOnlyList<ActivationSite> sites = ActivationSite.Of(model.UNet);
         IReadOnlyList<DistanceMatrix> distances = Activations.Distances(model, sites, embeddings, noise, timestep, generation.Batch, onBatch, cancellation);

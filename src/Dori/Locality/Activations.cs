@@ -21,26 +21,26 @@ internal static class Activations
     /// <summary>Activations are held for as many layers at once as fit; the network runs again for the others.</summary>
     private const long MostBytes = 2L << 30;
 
-    /// <param name="embeddings">(E, tokens, width)</param>
+    /// <param name="embeddings">E rows</param>
     /// <param name="noise">(1, 4, h, w): the same for all</param>
     /// <param name="timestep">0 .. T-1</param>
     /// <param name="batch">Embeddings that go through the UNet at once</param>
     /// <param name="onBatch">Told the share that is done.</param>
     /// <returns>By site, in their order</returns>
-    public static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Tensor embeddings, Tensor noise, float timestep, int batch,
+    public static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Conditioning embeddings, Tensor noise, float timestep, int batch,
         Action<double>? onBatch = null, CancellationToken cancellation = default) =>
         Distances(model, sites, embeddings, noise, timestep, batch, MostBytes, onBatch, cancellation);
 
     /// <param name="mostBytes">Memory for activations, where one layer's fit.</param>
-    /// <inheritdoc cref="Distances(DiffusionModel, IReadOnlyList{ActivationSite}, Tensor, Tensor, float, int, Action{double}?, CancellationToken)"/>
-    internal static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Tensor embeddings, Tensor noise, float timestep, int batch, long mostBytes,
+    /// <inheritdoc cref="Distances(DiffusionModel, IReadOnlyList{ActivationSite}, Conditioning, Tensor, float, int, Action{double}?, CancellationToken)"/>
+    internal static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Conditioning embeddings, Tensor noise, float timestep, int batch, long mostBytes,
         Action<double>? onBatch, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor t = tensor(new[] { timestep }).to(model.Device), z = noise.to(model.Device);
-        long count = embeddings.shape[0];
-        Tensor[] one = Record(model, sites, z, t, embeddings.narrow(0, 0, 1).to(model.Device));
+        long count = embeddings.Count;
+        Tensor[] one = Record(model, sites, z, t, embeddings.Narrow(0, 1).To(model.Device));
         var passes = new List<List<int>>();
         long held = long.MaxValue;
         for (int s = 0; s < sites.Count; s++)
@@ -65,7 +65,7 @@ internal static class Activations
                 cancellation.ThrowIfCancellationRequested();
                 using var step = NewDisposeScope();
                 long size = Math.Min(batch, count - at);
-                Tensor[] seen = Record(model, some, z.expand(size, -1, -1, -1), t, embeddings.narrow(0, at, size).to(model.Device));
+                Tensor[] seen = Record(model, some, z.expand(size, -1, -1, -1), t, embeddings.Narrow(at, size).To(model.Device));
                 for (int s = 0; s < some.Length; s++) rows[s].narrow(0, at, size).copy_(seen[s].reshape(size, -1));
                 onBatch?.Invoke((pass + (double)(at + size) / count) / passes.Count);
             }
@@ -75,7 +75,7 @@ internal static class Activations
     }
 
     /// <summary>Activations at the sites, (E, tokens, width) float32 each, owned by the caller's scope.</summary>
-    private static Tensor[] Record(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Tensor noise, Tensor timestep, Tensor embeddings)
+    private static Tensor[] Record(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Tensor noise, Tensor timestep, Conditioning embeddings)
     {
         using var scope = NewDisposeScope();
         var seen = new Tensor[sites.Count];

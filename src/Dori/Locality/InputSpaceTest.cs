@@ -22,12 +22,12 @@ public static class InputSpaceTest
     /// <param name="pictures">The pictures in question.</param>
     /// <param name="others">Pictures with one search each.</param>
     /// <param name="captions">(M, tokens, width), M at least 3: of pictures that the model was not trained on</param>
-    public static (InputSpace Result, IReadOnlyList<EmbeddingMap> Maps) Run(IReadOnlyList<SearchedPicture> pictures, IReadOnlyList<SearchedPicture> others, Tensor captions, long seed)
+    public static (InputSpace Result, IReadOnlyList<EmbeddingMap> Maps) Run(IReadOnlyList<SearchedPicture> pictures, IReadOnlyList<SearchedPicture> others, Conditioning captions, long seed)
     {
         using var scope = NewDisposeScope();
         SearchedPicture[] enough = [.. pictures.Where(p => p.Triggers.Length >= FewestTriggers)];
         var maps = pictures.Select(p => Map(p, captions)).ToList();
-        int m = (int)captions.shape[0];
+        int m = (int)captions.Count;
         InputPicture[] each = [.. enough.Select(p => Picture(p, maps.Single(map => map.Item == p.Item.Id).Distances, m, seed))];
         var result = new InputSpace { Verdict = LocalityVerdicts.Input(pictures.Count, null), Pictures = each, Captions = m };
         if (enough.Length == 0) return (result, maps);
@@ -37,8 +37,8 @@ public static class InputSpaceTest
         int[] sizes = [.. enough.Select(p => p.Triggers.Length), .. single.Select(_ => 1)];
         int[][] ends = Consecutive(0, sizes), starts = Consecutive(sizes.Sum(), sizes[..enough.Length]);
         int[] spoken = [.. Enumerable.Range(sizes.Sum() + starts.Sum(s => s.Length), m)];
-        Tensor[] firsts = [.. single.Select(p => p.TriggerEnds().narrow(0, 0, 1))];
-        DistanceMatrix all = DistanceMatrix.Of(cat([.. enough.Select(p => p.TriggerEnds()), .. firsts, .. enough.Select(p => p.TriggerStarts()), captions], 0));
+        Conditioning[] firsts = [.. single.Select(p => p.TriggerEnds().Narrow(0, 1))];
+        DistanceMatrix all = DistanceMatrix.Of(Conditioning.Cat([.. enough.Select(p => p.TriggerEnds()), .. firsts, .. enough.Select(p => p.TriggerStarts()), captions]).Flat());
         RandomSource random = RandomSource.For("locality input", $"{seed}");
         int[] labels = [.. ends.SelectMany((group, label) => group.Select(_ => label))];
         DistanceMatrix triggers = all.Of([.. ends.SelectMany(group => group)]);
@@ -86,10 +86,10 @@ public static class InputSpaceTest
     }
 
     /// <summary>All starts, all ends, captions.</summary>
-    private static EmbeddingMap Map(SearchedPicture p, Tensor captions)
+    private static EmbeddingMap Map(SearchedPicture p, Conditioning captions)
     {
         using var scope = NewDisposeScope();
-        DistanceMatrix all = DistanceMatrix.Of(cat([p.Starts, p.Ends, captions], 0));
+        DistanceMatrix all = DistanceMatrix.Of(Conditioning.Cat(p.Starts, p.Ends, captions).Flat());
         int n = p.Units.Count;
         return Map(p.Item.Id, all, i => i < n ? ("start", p.Item.Id, i) : i < 2 * n ? (p.Triggers.Contains(i - n) ? "trigger" : "end", p.Item.Id, i - n) : ("caption", "", i - 2 * n));
     }

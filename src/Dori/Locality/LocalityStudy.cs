@@ -81,10 +81,10 @@ public sealed class LocalityStudy(DiffusionModel model, RunFolder searches, Pict
         return any;
     }
 
-    /// <returns>(N, tokens, width), on the CPU</returns>
-    private Tensor Embed(string[] captions)
+    /// <returns>N rows, on the CPU</returns>
+    private Conditioning Embed(string[] captions)
     {
         using var scope = NewDisposeScope();
-        return cat([.. captions.Select(caption => model.Embed(caption).cpu())], 0).MoveToOuterDisposeScope();
+        return Conditioning.Cat([.. captions.Select(caption => model.Embed(caption).To(CPU))]).MoveToOuterDisposeScope();
     }
 }

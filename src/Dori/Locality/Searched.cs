@@ -1,5 +1,6 @@
 using Dori.Audit;
 using Dori.Checkpoints;
+using Dori.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,7 +27,7 @@ public sealed record LocalityPlan(IReadOnlyList<PictureItem> Items, IReadOnlyLis
 /// <summary>A picture's searches. A trigger is an end that brings the picture back: one of its generations passes the threshold.</summary>
 public sealed class SearchedPicture : IDisposable
 {
-    private SearchedPicture(PictureItem item, IReadOnlyList<UnitRecord> units, Tensor starts, Tensor ends, double threshold)
+    private SearchedPicture(PictureItem item, IReadOnlyList<UnitRecord> units, Conditioning starts, Conditioning ends, double threshold)
     {
         (Item, Units, Starts, Ends) = (item, units, starts, ends);
         Triggers = [.. Enumerable.Range(0, units.Count).Where(k => units[k].Snapshots[^1].Best > threshold)];
@@ -35,24 +36,18 @@ public sealed class SearchedPicture : IDisposable
     public PictureItem Item { get; }
     /// <summary>By search.</summary>
     public IReadOnlyList<UnitRecord> Units { get; }
-    /// <summary>(N, tokens, width)</summary>
-    public Tensor Starts { get; }
-    /// <summary>(N, tokens, width)</summary>
-    public Tensor Ends { get; }
+    /// <summary>N rows</summary>
+    public Conditioning Starts { get; }
+    /// <summary>N rows</summary>
+    public Conditioning Ends { get; }
     /// <summary>Numbers of the searches that found the picture.</summary>
     public int[] Triggers { get; }
 
-    /// <summary>(triggers, tokens, width): their ends</summary>
-    public Tensor TriggerEnds() => Rows(Ends);
+    /// <summary>The ends of those that found it</summary>
+    public Conditioning TriggerEnds() => Ends.Rows(Triggers.Select(k => (long)k));
 
-    /// <summary>(triggers, tokens, width): where they began</summary>
-    public Tensor TriggerStarts() => Rows(Starts);
-
-    private Tensor Rows(Tensor all)
-    {
-        using Tensor index = tensor(Triggers.Select(k => (long)k).ToArray(), int64);
-        return all.index_select(0, index);
-    }
+    /// <summary>Where they began</summary>
+    public Conditioning TriggerStarts() => Starts.Rows(Triggers.Select(k => (long)k));
 
     /// <summary>Reads the searches of a picture from a run folder in which all of them are finished.</summary>
     /// <exception cref="DoriException">A file is missing or damaged.</exception>
@@ -60,17 +55,17 @@ public sealed class SearchedPicture : IDisposable
     {
         using var scope = NewDisposeScope();
         var units = new List<UnitRecord>();
-        var starts = new List<Tensor>();
-        var ends = new List<Tensor>();
+        var starts = new List<Conditioning>();
+        var ends = new List<Conditioning>();
         foreach (AuditUnit unit in plan.UnitsOf(item, seed))
         {
             UnitRecord record = folder.ReadUnit(unit.Id);
             using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder.Path, "embeddings", unit.Id + ".safetensors"));
             units.Add(record);
-            starts.Add(file.Read("y.0"));
-            ends.Add(file.Read($"y.{record.Snapshots[^1].Step}"));
+            starts.Add(Conditioning.Read(file, "y.0"));
+            ends.Add(Conditioning.Read(file, $"y.{record.Snapshots[^1].Step}"));
         }
-        return new SearchedPicture(item, units, cat(starts, 0).DetachFromDisposeScope(), cat(ends, 0).DetachFromDisposeScope(), threshold);
+        return new SearchedPicture(item, units, Conditioning.Cat(starts).DetachFromDisposeScope(), Conditioning.Cat(ends).DetachFromDisposeScope(), threshold);
     }
 
     public void Dispose()

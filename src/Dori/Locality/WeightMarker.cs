@@ -12,11 +12,11 @@ namespace Dori.Locality;
 internal sealed class WeightMarker : IDisposable
 {
     private readonly string _folder;
-    private readonly Func<Tensor, CancellationToken, WeightMask> _mark;
+    private readonly Func<Conditioning, CancellationToken, WeightMask> _mark;
     private readonly Action _dispose;
     private readonly DiffusionModel _model;
 
-    private WeightMarker(string method, string settings, DiffusionModel model, string folder, Func<Tensor, CancellationToken, WeightMask> mark, Action dispose) =>
+    private WeightMarker(string method, string settings, DiffusionModel model, string folder, Func<Conditioning, CancellationToken, WeightMask> mark, Action dispose) =>
         (Method, Settings, _model, _folder, _mark, _dispose) = (method, settings, model, folder, mark, dispose);
 
     public string Method { get; }
@@ -27,7 +27,8 @@ internal sealed class WeightMarker : IDisposable
     {
         int calls = Sampler.Timesteps(generation.Scheduler, generation.Steps).Length;
         var options = new WandaOptions { Generation = generation, Sparsity = sparsity, Seed = seed, Steps = Math.Min(10, calls) };
-        Tensor noise = Mitigation.Wanda.Noise(model, options), yNull = model.Embed("");
+        Tensor noise = Mitigation.Wanda.Noise(model, options);
+        Conditioning yNull = model.Embed("");
         WandaNorms? empty = null;
         return new WeightMarker("Wanda", string.Create(CultureInfo.InvariantCulture, $"{sparsity} of a row, {options.Steps} steps, {options.Latents} latents"), model, folder, (y, cancellation) =>
         {
@@ -50,7 +51,7 @@ internal sealed class WeightMarker : IDisposable
             if (nemo is null)
             {
                 using var scope = NewDisposeScope();
-                nemo = new Nemo(model, [.. heldOut.Select(model.Embed)], new NemoOptions { Seed = seed }, cancellation: cancellation);
+                nemo = new Nemo(model, [.. heldOut.Select(caption => model.Embed(caption))], new NemoOptions { Seed = seed }, cancellation: cancellation);
             }
             NemoFinding finding = nemo.Find(y, cancellation);
             return Mitigation.Nemo.Mask(model.UNet, finding.Selected?.Refined ?? NemoNeurons.None(Mitigation.Nemo.Layers(model.UNet).Count));
@@ -59,8 +60,8 @@ internal sealed class WeightMarker : IDisposable
 
     /// <summary>Marks for an embedding; from the folder where it was marked for before.</summary>
     /// <param name="key">The embedding's name: safe as a file's.</param>
-    /// <param name="y">(1, tokens, width)</param>
-    public WeightMask Mark(string key, Tensor y, CancellationToken cancellation)
+    /// <param name="y">One row</param>
+    public WeightMask Mark(string key, Conditioning y, CancellationToken cancellation)
     {
         string path = Path.Combine(_folder, $"{Method}-{key}.safetensors");
         if (File.Exists(path) && Read(path) is { } known) return known;

@@ -41,15 +41,15 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
     private WeightMethod Run(string method, Pool pool, SearchedPicture[] pictures, string[] captions, Action<string, double>? progress, CancellationToken cancellation)
     {
         int[][] groups = [.. pictures.Select(p => p.Triggers.Take(weights.Triggers).ToArray())];
-        (string Key, Func<DiffusionModel, Tensor> Y)[] embeddings =
+        (string Key, Func<DiffusionModel, Conditioning> Y)[] embeddings =
         [
-            .. pictures.Zip(groups).SelectMany(pair => pair.Second.Select(k => (pair.First.Units[k].Id, (Func<DiffusionModel, Tensor>)(_ => pair.First.Ends.narrow(0, k, 1))))),
-            .. captions.Select(caption => ("caption-" + Sha256Text.Short(caption), (Func<DiffusionModel, Tensor>)(own => own.Embed(caption)))),
+            .. pictures.Zip(groups).SelectMany(pair => pair.Second.Select(k => (pair.First.Units[k].Id, (Func<DiffusionModel, Conditioning>)(_ => pair.First.Ends.Narrow(k, 1))))),
+            .. captions.Select(caption => ("caption-" + Sha256Text.Short(caption), (Func<DiffusionModel, Conditioning>)(own => own.Embed(caption)))),
         ];
         var masks = new List<WeightMask>();
         workers.Run(embeddings.Length, m => pool.Use((own, marker) =>
         {
-            using Tensor y = embeddings[m].Y(own);
+            using Conditioning y = embeddings[m].Y(own);
             return marker.Mark(embeddings[m].Key, y, cancellation);
         }), mask =>
         {

@@ -47,9 +47,10 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         if (File.Exists(path) && JsonSerializer.Deserialize(File.ReadAllText(path), LocalityJson.Default.WeightPicture) is { } known && known.Settings == settings) return known;
 
         using var scope = NewDisposeScope();
-        Tensor originals = UnitRunner.Originals(model, picture.Item), references = detector.Describe(originals), targets = model.Encode(originals), yNull = model.Embed("");
+        Tensor originals = UnitRunner.Originals(model, picture.Item), references = detector.Describe(originals), targets = model.Encode(originals);
+        Conditioning yNull = model.Embed("");
         Tensor noise = Generation.Noise(model, RandomSource.For("locality transfer", picture.Item.Id, $"{options.Seed}"), weights.Generations);
-        double Best(Tensor y, Tensor z)
+        double Best(Conditioning y, Tensor z)
         {
             using var inner = NewDisposeScope();
             Tensor pictures = Generation.Pictures(model, y, yNull, z, generation, cancellation);
@@ -57,8 +58,8 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         }
         double[] All() => [.. triggers.Select(k =>
         {
-            using Tensor y = picture.Ends.narrow(0, k, 1);
-            return Best(y.to(model.Device), noise);
+            using Conditioning y = picture.Ends.Narrow(k, 1);
+            return Best(y.To(model.Device), noise);
         })];
         int done = 0, work = 1 + masks.Count + nulls.Count + Counts(triggers.Length).Length * 4;
         IReadOnlyList<double> Pruned(WeightMask mask)
@@ -92,7 +93,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
     private static int[] Counts(int triggers) => [.. Enumerable.Range(0, 31).Select(k => 1 << k).TakeWhile(count => count < triggers), triggers];
 
     /// <summary>From N(0, I), and from the caption where that finds nothing.</summary>
-    private (int Searches, double Similarity) SearchAnew(string method, PictureItem item, int count, Tensor targets, Func<Tensor, Tensor, double> best, CancellationToken cancellation)
+    private (int Searches, double Similarity) SearchAnew(string method, PictureItem item, int count, Tensor targets, Func<Conditioning, Tensor, double> best, CancellationToken cancellation)
     {
         var search = new SearchOptions { Steps = options.Steps, Batch = options.SearchBatch, MicroBatch = options.MicroBatch, LearningRate = options.LearningRate, SnapshotSteps = [options.Steps] };
         double similarity = -1;
@@ -100,8 +101,8 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         {
             using var scope = NewDisposeScope();
             RandomSource random = RandomSource.For("locality union", method, item.Id, $"{count}", $"{options.Seed}").Derive("search", n);
-            Tensor start = n == 0 ? random.Derive("start").Normal(model.EmbeddingShape) : model.Embed(item.Caption);
-            using SearchResult found = DoriSearch.Run(model, targets, start, search, random, cancellation: cancellation);
+            Conditioning start = n == 0 ? model.RandomConditioning(random.Derive("start")) : model.Embed(item.Caption);
+            using SearchResult found = new DoriSearch(search).Run(model, targets, start, random, cancellation: cancellation);
             similarity = Math.Max(similarity, best(found.Snapshots[^1].Y, Generation.Noise(model, random, options.Generations)));
             if (similarity > options.Threshold) return (n + 1, similarity);
         }

@@ -187,7 +187,7 @@ public sealed class AdversarialFineTuning : IDisposable
         {
             using var scope = NewDisposeScope();
             int count = Math.Min(_options.MicroBatch, rowsInAll) * _workers.Count;
-            (Tensor latents, Tensor y) = _ordinary.Draw(_model, trial, count, 0);
+            (Tensor latents, Conditioning y) = _ordinary.Draw(_model, trial, count, 0);
             TrainingRows rows = Rows(latents, y, count, [], trial);
             if (_teachers is not null) rows = _teachers.Teach(rows, [], _options.DistillationShare, TeacherPiece, _workers);
             foreach (Tensor gradient in rows.Gradient(_model, _trained, count / _workers.Count, _workers).Gradients) gradient.Dispose();
@@ -274,25 +274,26 @@ public sealed class AdversarialFineTuning : IDisposable
     /// <returns>The rows, and the picture that each of those after the ordinary ones is a surrogate of.</returns>
     internal (TrainingRows Rows, IReadOnlyList<int> SurrogateOf) Batch(RandomSource random)
     {
-        (Tensor latents, Tensor y) = Ordinary(random.Derive("ordinary"));
+        (Tensor latents, Conditioning y) = Ordinary(random.Derive("ordinary"));
         RandomSource choice = random.Derive("adversarial");
-        List<Tensor> z0 = [latents], ys = [y];
+        List<Tensor> z0 = [latents];
+        List<Conditioning> ys = [y];
         List<int> surrogateOf = [];
         List<double> weights = [];
         double least = Math.Clamp(RateShare, LeastWeight, 1);
         int round = _found[^1].Round;
         foreach (FoundEmbeddings found in _found.Where(found => found.Round == round))
         {
-            for (int condition = -1; condition < found.Y.shape[0]; condition++)
+            for (int condition = -1; condition < found.Y.Count; condition++)
                 for (int draw = 0; draw < _options.DrawsPerCondition; draw++) Add(found, condition);
         }
         FoundEmbeddings[] earlier = [.. _found.Where(found => found.Round != round)];
         for (int draw = 0; draw < _options.ReplayDraws && earlier.Length > 0; draw++)
         {
             FoundEmbeddings found = earlier[choice.Next(earlier.Length)];
-            Add(found, choice.Next((int)found.Y.shape[0] + 1) - 1);
+            Add(found, choice.Next((int)found.Y.Count + 1) - 1);
         }
-        return (Rows(cat(z0, 0), cat(ys, 0), _options.OrdinaryPairs, weights, random), surrogateOf);
+        return (Rows(cat(z0, 0), Conditioning.Cat(ys), _options.OrdinaryPairs, weights, random), surrogateOf);
 
         // Condition -1 is the caption: it must be among those trained, or the plain prompt may still trigger.
         void Add(FoundEmbeddings found, int condition)
@@ -301,23 +302,24 @@ public sealed class AdversarialFineTuning : IDisposable
             surrogateOf.Add(found.Picture);
             weights.Add(found.Weight(_detector.Preset.Threshold, least));
             z0.Add(surrogates.narrow(0, choice.Next(surrogates.shape[0]), 1));
-            ys.Add(condition < 0 ? _pictures[found.Picture].Y : found.Y.narrow(0, condition, 1));
+            ys.Add(condition < 0 ? _pictures[found.Picture].Y : found.Y.Narrow(condition, 1));
         }
     }
 
     /// <returns>z0 and y of the ordinary rows; in twos, each picture with its caption and then with the empty prompt, where the difference between the two counts.</returns>
-    private (Tensor Latents, Tensor Y) Ordinary(RandomSource random)
+    private (Tensor Latents, Conditioning Y) Ordinary(RandomSource random)
     {
         if (Twos == 0) return _ordinary.Draw(_model, random, _options.OrdinaryPairs, _options.EmptyCaptionShare, _options.RelatedShare);
-        (Tensor latents, Tensor y) = _ordinary.Draw(_model, random, Twos, 0, _options.RelatedShare);
-        return (latents.repeat_interleave(2, 0), stack([y, _model.Embed("").expand_as(y)], 1).flatten(0, 1));
+        (Tensor latents, Conditioning y) = _ordinary.Draw(_model, random, Twos, 0, _options.RelatedShare);
+        Conditioning both = Conditioning.Cat(y, _model.Embed("").Expand(y.Count));
+        return (latents.repeat_interleave(2, 0), both.Rows(Enumerable.Range(0, 2 * Twos).Select(row => (long)(row / 2 + row % 2 * Twos))));
     }
 
     private int Twos => _options.PairsInTwos ? _options.OrdinaryPairs / 2 : 0;
 
     /// <summary>Rows with noise and time steps of their own (those of a two share theirs), and the factors that make the loss L_DM + weight L_Adv.</summary>
     /// <param name="weights">Of each of the rows after the ordinary ones.</param>
-    private TrainingRows Rows(Tensor latents, Tensor y, int ordinary, IReadOnlyList<double> weights, RandomSource random)
+    private TrainingRows Rows(Tensor latents, Conditioning y, int ordinary, IReadOnlyList<double> weights, RandomSource random)
     {
         int count = (int)latents.shape[0];
         Tensor noise = random.Derive("noise").Normal([count, .. _model.LatentShape]).to(_model.Device);

@@ -28,7 +28,7 @@ internal static class AdversarialFineTuningHeldOut
         Workers workers, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        Tensor yNull = model.Embed("");
+        Conditioning yNull = model.Embed("");
         int count = Math.Min(options.Pictures, pictures.Count);
         var best = new List<float>();
         workers.Run(count * Ways, Best, best.Add, cancellation);
@@ -41,15 +41,15 @@ internal static class AdversarialFineTuningHeldOut
             using var inner = NewDisposeScope();
             MemorizedPicture picture = pictures[piece / Ways];
             RandomSource own = random.Derive("step", step).Derive("piece", piece);
-            Tensor y = (piece % Ways) switch
+            Conditioning y = (piece % Ways) switch
             {
                 0 => picture.Y,
                 1 => Searched(picture.Y, own),
-                _ => Searched(own.Derive("start").Normal(model.EmbeddingShape), own),
+                _ => Searched(model.RandomConditioning(own.Derive("start")), own),
             };
             return picture.BestSimilarity(model, detector, y, yNull, Generation.Noise(model, own, options.Generations), cancellation);
 
-            Tensor Searched(Tensor start, RandomSource source)
+            Conditioning Searched(Conditioning start, RandomSource source)
             {
                 ModelDefaults defaults = model.Defaults;
                 var search = new SearchOptions
@@ -60,8 +60,8 @@ internal static class AdversarialFineTuningHeldOut
                     LearningRate = defaults.SearchLearningRate,
                     SnapshotSteps = [options.SearchSteps],
                 };
-                using SearchResult result = DoriSearch.Run(model, picture.Latents, start, search, source.Derive("search"), cancellation: cancellation);
-                return result.Snapshots[0].Y.alias();
+                using SearchResult result = new DoriSearch(search).Run(model, picture.Latents, start, source.Derive("search"), cancellation: cancellation);
+                return result.Snapshots[0].Y.Alias();
             }
         }
     }

@@ -14,7 +14,7 @@ namespace Dori.Mitigation;
 /// <param name="Timesteps">(N), int64</param>
 /// <param name="Y">(N, tokens, width)</param>
 /// <param name="Factors">(N)</param>
-internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timesteps, Tensor Y, Tensor Factors)
+internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timesteps, Conditioning Y, Tensor Factors)
 {
     /// <summary>Least size of a caption's difference, as a share of the mean one, that a shortfall is measured against; between time steps it varies by a factor of 20.</summary>
     private const double LeastSignal = 0.01;
@@ -40,7 +40,7 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     public TrainingRows Select(long[] rows)
     {
         Tensor index = tensor(rows).to(Latents.device);
-        return new TrainingRows(Latents.index_select(0, index), Noise.index_select(0, index), Timesteps.index_select(0, index), Y.index_select(0, index), Factors.index_select(0, index))
+        return new TrainingRows(Latents.index_select(0, index), Noise.index_select(0, index), Timesteps.index_select(0, index), Y.Rows(rows), Factors.index_select(0, index))
         {
             Targets = Targets?.index_select(0, index),
         };
@@ -67,7 +67,7 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     {
         using var scope = NewDisposeScope();
         Tensor t = Timesteps.narrow(0, from, count), noisy = model.Schedule.AddNoise(Latents.narrow(0, from, count), Noise.narrow(0, from, count), t);
-        return model.Predict(noisy, t, Y.narrow(0, from, count)).MoveToOuterDisposeScope();
+        return model.Predict(noisy, t, Y.Narrow(from, count)).MoveToOuterDisposeScope();
     }
 
     /// <summary>

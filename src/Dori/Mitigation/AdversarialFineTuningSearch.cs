@@ -10,10 +10,10 @@ namespace Dori.Mitigation;
 /// <param name="Round">Which renewal of the searches, from 0.</param>
 /// <param name="Slot">Which search of the renewal, from 0.</param>
 /// <param name="Picture">Index of the picture.</param>
-/// <param name="Y">y after each kept number of steps, ascending: (S, tokens, width); owned by the holder</param>
+/// <param name="Y">y after each kept number of steps, ascending: S rows; owned by the holder</param>
 /// <param name="Loss">The search's mean loss over its last ten steps.</param>
 /// <param name="Similarity">The best of the pictures generated from the last y, or what <see cref="After"/> keeps of earlier ones; NaN where none are.</param>
-internal sealed record FoundEmbeddings(int Round, int Slot, int Picture, Tensor Y, float Loss, float Similarity)
+internal sealed record FoundEmbeddings(int Round, int Slot, int Picture, Conditioning Y, float Loss, float Similarity)
 {
     private const float Kept = 0.8f;
 
@@ -87,18 +87,18 @@ internal static class AdversarialFineTuningSearch
             LearningRate = options.SearchLearningRate,
             SnapshotSteps = options.KeptSteps,
         };
-        using SearchResult result = DoriSearch.Run(model, picture.Latents, Start(model, picture, captions, random.Derive("start")), search, random, cancellation: cancellation);
-        Tensor y = cat([.. result.Snapshots.Select(snapshot => snapshot.Y)], 0); // (S, tokens, width)
+        using SearchResult result = new DoriSearch(search).Run(model, picture.Latents, Start(model, picture, captions, random.Derive("start")), random, cancellation: cancellation);
+        Conditioning y = Conditioning.Cat([.. result.Snapshots.Select(snapshot => snapshot.Y)]); // S rows
         float similarity = options.SearchGenerations == 0 ? float.NaN : picture.BestSimilarity(model, detector, result.Snapshots[^1].Y, model.Embed(""),
             Generation.Noise(model, random.Derive("generations"), options.SearchGenerations), cancellation);
         return new FoundEmbeddings(round, slot, index, y.DetachFromDisposeScope(), result.Losses.TakeLast(LossWindow).Average(), similarity);
     }
 
     /// <summary>The picture's caption, N(0, I) or another caption, each as likely.</summary>
-    private static Tensor Start(DiffusionModel model, MemorizedPicture picture, IReadOnlyList<string> captions, RandomSource random) => random.Next(3) switch
+    private static Conditioning Start(DiffusionModel model, MemorizedPicture picture, IReadOnlyList<string> captions, RandomSource random) => random.Next(3) switch
     {
         0 => picture.Y,
-        1 => random.Normal(model.EmbeddingShape),
+        1 => model.RandomConditioning(random),
         _ => model.Embed(captions[random.Next(captions.Count)]),
     };
 }

@@ -55,7 +55,7 @@ internal sealed class AdversarialFineTuningTeachers : IDisposable
                 cancellation.ThrowIfCancellationRequested();
                 using IDisposable masked = _surrogates[group.Key].Mask.PruneForNow(_pruned.UNet);
                 TrainingRows asked = rows.Select([.. group.Select(row => (long)(ordinary + row))]);
-                Tensor predicted = (asked with { Y = _pictures[group.Key].Y.expand(asked.Count, -1, -1) }).Predict(_pruned, 0, asked.Count);
+                Tensor predicted = (asked with { Y = _pictures[group.Key].Y.Expand(asked.Count) }).Predict(_pruned, 0, asked.Count);
                 taught.index_copy_(0, tensor([.. group.Select(row => (long)row)]).to(taught.device), predicted);
             }
             return taught.MoveToOuterDisposeScope();

@@ -68,7 +68,7 @@ public static class ConceptAblation
         Check(targets, options.Loss);
         using var scope = NewDisposeScope();
         using DiffusionModel frozen = model.WithUNetCopy(name => TrainableWeights.Selects(options.Training.Trained, name));
-        Dictionary<string, Tensor> embeddings = targets.SelectMany(t => t.Anchors.Select(a => a.Caption).Append(t.Caption)).Distinct().ToDictionary(caption => caption, model.Embed);
+        Dictionary<string, Conditioning> embeddings = targets.SelectMany(t => t.Anchors.Select(a => a.Caption).Append(t.Caption)).Distinct().ToDictionary(caption => caption, caption => model.Embed(caption));
         return Training.Run(model, options.Training, Step, control);
 
         TrainingStep Step(TrainableWeights weights, int step)
@@ -90,7 +90,7 @@ public static class ConceptAblation
                 using var inner = NewDisposeScope();
                 var part = pairs.AsSpan(at, count).ToArray();
                 Tensor latents = cat(part.Select(p => p.Anchor.Latent).ToArray(), 0).to(model.Device);
-                Tensor yTarget = cat(part.Select(p => embeddings[p.Target.Caption]).ToArray(), 0), yAnchor = cat(part.Select(p => embeddings[p.Anchor.Caption]).ToArray(), 0);
+                Conditioning yTarget = Conditioning.Cat([.. part.Select(p => embeddings[p.Target.Caption])]), yAnchor = Conditioning.Cat([.. part.Select(p => embeddings[p.Anchor.Caption])]);
                 Tensor loss = Loss(model, frozen, latents, noise[0].narrow(0, at, count), t[0].narrow(0, at, count), yTarget, yAnchor, options.Loss);
                 ablation += share * loss.item<float>();
                 Accumulate(weights.Gradients(loss), share);
@@ -115,7 +115,7 @@ public static class ConceptAblation
     /// <summary>mean |target - eps_theta(z_t, t, y_target)|^2 at z_t of the anchors' latents.</summary>
     /// <param name="latents">(N, 4, h, w)</param>
     /// <param name="yTarget">(N, tokens, width), as <paramref name="yAnchor"/></param>
-    internal static Tensor Loss(DiffusionModel model, DiffusionModel frozen, Tensor latents, Tensor noise, Tensor t, Tensor yTarget, Tensor yAnchor, AblationLoss kind)
+    internal static Tensor Loss(DiffusionModel model, DiffusionModel frozen, Tensor latents, Tensor noise, Tensor t, Conditioning yTarget, Conditioning yAnchor, AblationLoss kind)
     {
         using var scope = NewDisposeScope();
         Tensor noisy = model.Schedule.AddNoise(latents, noise, t);
@@ -125,7 +125,7 @@ public static class ConceptAblation
     }
 
     /// <summary>L(z0, eps, y, t, theta): the loss that the model was trained with (method.md section 1), mean over the batch.</summary>
-    internal static Tensor OrdinaryLoss(DiffusionModel model, Tensor latents, Tensor noise, Tensor t, Tensor y)
+    internal static Tensor OrdinaryLoss(DiffusionModel model, Tensor latents, Tensor noise, Tensor t, Conditioning y)
     {
         using var scope = NewDisposeScope();
         Tensor noisy = model.Schedule.AddNoise(latents, noise, t), target = model.Schedule.Target(latents, noise, t);

@@ -57,15 +57,15 @@ public static class Esd
         if (captions.FirstOrDefault(string.IsNullOrWhiteSpace) is not null) throw new DoriException("esd: a caption is empty; esd erases what a caption brings, so every picture needs one");
         using var scope = NewDisposeScope();
         using DiffusionModel frozen = model.WithUNetCopy(name => TrainableWeights.Selects(options.Training.Trained, name));
-        Tensor yNull = model.Embed("");
-        Tensor[] embeddings = [.. captions.Select(model.Embed)];
+        Conditioning yNull = model.Embed("");
+        Conditioning[] embeddings = [.. captions.Select(caption => model.Embed(caption))];
         int calls = Sampler.Timesteps(options.Sampling.Scheduler, options.Sampling.Steps).Length;
         return Training.Run(model, options.Training, Step, control);
 
         TrainingStep Step(TrainableWeights weights, int step)
         {
             RandomSource source = random.Derive("step", step);
-            Tensor y = embeddings[source.Next(embeddings.Length)];
+            Conditioning y = embeddings[source.Next(embeddings.Length)];
             (Tensor z, Tensor t) = Sample(frozen, y, yNull, source.Normal([1, .. model.LatentShape]), source.Next(calls), options.Sampling);
             Tensor target = Target(frozen, z, t, y, yNull, options.NegativeGuidance);
             Tensor loss = nn.functional.mse_loss(model.Predict(z, t, y), target);
@@ -75,11 +75,11 @@ public static class Esd
 
     /// <summary>e_c - eta (e_c - e_null) of a model; for one that predicts v the same combination is the same target, as v is affine in the noise.</summary>
     /// <returns>(1, 4, h, w), no gradient</returns>
-    internal static Tensor Target(DiffusionModel frozen, Tensor z, Tensor t, Tensor y, Tensor yNull, double eta)
+    internal static Tensor Target(DiffusionModel frozen, Tensor z, Tensor t, Conditioning y, Conditioning yNull, double eta)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor[] halves = frozen.Predict(cat([z, z], 0), t, cat([yNull, y], 0)).chunk(2, 0);
+        Tensor[] halves = frozen.Predict(cat([z, z], 0), t, Conditioning.Cat(yNull, y)).chunk(2, 0);
         return Target(halves[1], halves[0], eta).MoveToOuterDisposeScope();
     }
 
@@ -92,12 +92,12 @@ public static class Esd
     /// <summary>What the model sees at one call of a guided sampling, and the time step of it.</summary>
     /// <param name="noise">(1, 4, h, w), unit variance</param>
     /// <param name="call">From 0, where it sees the noise itself.</param>
-    internal static (Tensor Z, Tensor T) Sample(DiffusionModel model, Tensor y, Tensor yNull, Tensor noise, int call, GenerationOptions options)
+    internal static (Tensor Z, Tensor T) Sample(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, int call, GenerationOptions options)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var stop = new CancellationTokenSource(); // the samplers' own way to end before the last step
-        Tensor context = cat([yNull, y], 0);
+        Conditioning context = Conditioning.Cat(yNull, y);
         Tensor? z = null, t = null;
         int calls = 0;
         try

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dori.Checkpoints;
+using Dori.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,7 +20,7 @@ internal static class FineTuningCheckpoint
     {
         using var scope = NewDisposeScope();
         List<(string, Tensor)> tensors = [.. adam.State(), .. average?.State() ?? []];
-        foreach (FoundEmbeddings f in found) tensors.Add((string.Create(CultureInfo.InvariantCulture, $"{Found}.{f.Round}.{f.Slot}.{f.Picture}.{BitConverter.SingleToInt32Bits(f.Loss)}.{BitConverter.SingleToInt32Bits(f.Similarity)}"), f.Y));
+        foreach (FoundEmbeddings f in found) tensors.AddRange(f.Y.Stored(string.Create(CultureInfo.InvariantCulture, $"{Found}.{f.Round}.{f.Slot}.{f.Picture}.{BitConverter.SingleToInt32Bits(f.Loss)}.{BitConverter.SingleToInt32Bits(f.Similarity)}")));
         if (history.Count > 0) tensors.Add((History, Table(history)));
         if (checks.Count > 0) tensors.Add((Checks, Table([.. checks.Select(c => (double[])[c.Step, .. Values(c.Prompt), .. Values(c.Search), .. Values(c.Random)])])));
         SafetensorsWriter.Write(file, tensors, new Dictionary<string, string> { [Identity] = identity });
@@ -35,8 +36,8 @@ internal static class FineTuningCheckpoint
         using var scope = NewDisposeScope();
         adam.Restore(state.Read);
         average?.Restore(state.Read);
-        foreach ((string name, int[] numbers) in state.Tensors.Keys.Where(name => name.StartsWith(Found + ".", StringComparison.Ordinal)).Select(name => (name, Numbers(name))).OrderBy(n => n.Item2[0]).ThenBy(n => n.Item2[1]))
-            found.Add(new FoundEmbeddings(numbers[0], numbers[1], numbers[2], state.Read(name).DetachFromDisposeScope(), BitConverter.Int32BitsToSingle(numbers[3]), BitConverter.Int32BitsToSingle(numbers[4])));
+        foreach ((string name, int[] numbers) in state.Tensors.Keys.Where(name => name.StartsWith(Found + ".", StringComparison.Ordinal) && Conditioning.IsTokens(name)).Select(name => (name, Numbers(name))).OrderBy(n => n.Item2[0]).ThenBy(n => n.Item2[1]))
+            found.Add(new FoundEmbeddings(numbers[0], numbers[1], numbers[2], Conditioning.Read(state, name).DetachFromDisposeScope(), BitConverter.Int32BitsToSingle(numbers[3]), BitConverter.Int32BitsToSingle(numbers[4])));
         if (state.Tensors.ContainsKey(History)) history.AddRange(Rows(state.Read(History)));
         if (!state.Tensors.ContainsKey(Checks)) return;
         foreach (double[] row in Rows(state.Read(Checks)))

@@ -45,9 +45,9 @@ public sealed class Nemo : IDisposable
     private readonly NemoProbe _probe;
 
     /// <summary>Measures what the method rests on: the neurons' statistics and, where it is neither given nor published, the threshold.</summary>
-    /// <param name="heldOut">y of captions that are not memorized, (1, tokens, width) each; at least 2</param>
+    /// <param name="heldOut">y of captions that are not memorized, one row each; at least 2</param>
     /// <exception cref="DoriException">Too few captions, or a threshold that cannot be measured.</exception>
-    public Nemo(DiffusionModel model, IReadOnlyList<Tensor> heldOut, NemoOptions options, Action<int>? onCaption = null, CancellationToken cancellation = default)
+    public Nemo(DiffusionModel model, IReadOnlyList<Conditioning> heldOut, NemoOptions options, Action<int>? onCaption = null, CancellationToken cancellation = default)
     {
         options.Check();
         _model = model;
@@ -78,19 +78,19 @@ public sealed class Nemo : IDisposable
             && (layer.Name.StartsWith("down_blocks.", StringComparison.Ordinal) || layer.Name.StartsWith("mid_block.", StringComparison.Ordinal)))];
 
     /// <summary>Mean over tokens of the absolute value projection, [layer][neuron].</summary>
-    /// <param name="y">(1, tokens, width)</param>
-    public static double[][] Activations(DiffusionModel model, Tensor y)
+    /// <param name="y">One row</param>
+    public static double[][] Activations(DiffusionModel model, Conditioning y)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor input = y.to(model.Device).to(model.Dtype);
+        Tensor input = y.Tokens.to(model.Device).to(model.Dtype);
         return [.. Layers(model.UNet).Select(layer => layer.Layer.call(input).to(float32).abs().mean([0L, 1]).to(float64).cpu().data<double>().ToArray())];
     }
 
     /// <summary>Whether a prompt is memorized by this test, and which neurons do it.</summary>
-    /// <param name="y">(1, tokens, width)</param>
+    /// <param name="y">One row</param>
     /// <param name="cancellation">Looked at before every set of neurons that is tried.</param>
-    public NemoFinding Find(Tensor y, CancellationToken cancellation = default)
+    public NemoFinding Find(Conditioning y, CancellationToken cancellation = default)
     {
         cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
@@ -127,10 +127,10 @@ public sealed class Nemo : IDisposable
         LayerMask.OfRows(layer.Name, (int)layer.Layer.weight.shape[0], (int)layer.Layer.weight.shape[1], neurons.Layers[l]))]);
 
     /// <summary>Mean + 1 deviation, over captions, of the largest similarity of two seeds: the figure that decides whether a prompt is skipped.</summary>
-    private double MeasureThreshold(IReadOnlyList<Tensor> heldOut, Action<int>? onCaption, CancellationToken cancellation)
+    private double MeasureThreshold(IReadOnlyList<Conditioning> heldOut, Action<int>? onCaption, CancellationToken cancellation)
     {
         var figures = new List<double>();
-        foreach (Tensor y in heldOut)
+        foreach (Conditioning y in heldOut)
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();

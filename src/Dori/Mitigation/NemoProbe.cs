@@ -52,16 +52,16 @@ internal sealed class NemoProbe : IDisposable
         return (ssim, [.. Ssim.NemoBetas.Take(scales)]);
     }
 
-    /// <param name="y">(1, tokens, width)</param>
+    /// <param name="y">One row</param>
     /// <param name="seeds">Numbers of the seeds that are wanted; null for all.</param>
     /// <returns>(seeds, 4, h, w) in [0, 1], scaled by each channel's smallest and largest value</returns>
-    public Tensor Differences(Tensor y, NemoNeurons? blocked = null, IReadOnlyList<int>? seeds = null)
+    public Tensor Differences(Conditioning y, NemoNeurons? blocked = null, IReadOnlyList<int>? seeds = null)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using LayerHooks hooks = Block(blocked);
         Tensor latents = seeds is null ? _noise.alias() : _noise.index_select(0, tensor([.. seeds.Select(s => (long)s)], int64).to(_model.Device));
-        Tensor output = _model.Predict(latents, _timestep, y.to(_model.Device)); // y is shared: its keys and values are projected once
+        Tensor output = _model.Predict(latents, _timestep, y.To(_model.Device)); // y is shared: its keys and values are projected once
         Tensor prediction = _model.Schedule.EpsilonFromPrediction(output, latents, _timestep.to(int64).expand(latents.shape[0]));
         return Scaled(prediction.Plus(latents, -1)).MoveToOuterDisposeScope();
     }

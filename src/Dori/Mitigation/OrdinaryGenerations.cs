@@ -29,7 +29,7 @@ public static class OrdinaryGenerations
         string folder = Path.Combine(parent, "ordinary-" + Sha256Text.Short(all)), metadata = Path.Combine(folder, "metadata.jsonl");
         if (File.Exists(metadata)) return folder;
         Directory.CreateDirectory(folder);
-        using Tensor yNull = model.Embed("");
+        using Conditioning yNull = model.Embed("");
         workers.Run(count, One, _ => { }, cancellation);
         AtomicFile.WriteText(metadata, string.Concat(Enumerable.Range(0, count).Select(i => new JsonObject { ["file_name"] = Name(i), ["text"] = captions[i % captions.Count] }.ToJsonString() + "\n"))); // last: it says that the pictures are all there
         return folder;

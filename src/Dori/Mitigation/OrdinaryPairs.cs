@@ -67,8 +67,8 @@ public sealed class OrdinaryPairs : IDisposable
     /// <summary>Pairs drawn with replacement.</summary>
     /// <param name="emptyCaptionShare">Probability that a pair comes with the empty prompt: trains the unconditional side of guidance along.</param>
     /// <param name="relatedShare">Probability that a pair is drawn from <see cref="Related"/>, where there are any, and not from all.</param>
-    /// <returns>z0 (count, 4, h, w) and y (count, tokens, width)</returns>
-    public (Tensor Latents, Tensor Y) Draw(DiffusionModel model, RandomSource random, int count, double emptyCaptionShare, double relatedShare = 0)
+    /// <returns>z0 (count, 4, h, w) and y, as many rows</returns>
+    public (Tensor Latents, Conditioning Y) Draw(DiffusionModel model, RandomSource random, int count, double emptyCaptionShare, double relatedShare = 0)
     {
         using var scope = NewDisposeScope();
         var rows = new long[count];
@@ -80,17 +80,7 @@ public sealed class OrdinaryPairs : IDisposable
             captions[i] = random.NextDouble() < emptyCaptionShare ? "" : Captions[(int)rows[i]];
         }
         Tensor latents = Latents.index_select(0, tensor(rows).to(Latents.device)).to(model.Device);
-        return (latents.MoveToOuterDisposeScope(), Embed(model, captions).MoveToOuterDisposeScope());
-    }
-
-    /// <summary>All captions in one call of the text encoder, which is most of the time that drawing takes.</summary>
-    private static Tensor Embed(DiffusionModel model, string[] captions)
-    {
-        using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-        int[][] padded = [.. captions.Select(model.Tokenizer.EncodePadded)];
-        Tensor ids = tensor([.. padded.SelectMany(row => row.Select(id => (long)id))], [captions.Length, padded[0].Length]).to(model.Device);
-        return model.TextEncoder.call(ids).MoveToOuterDisposeScope();
+        return (latents.MoveToOuterDisposeScope(), model.Embed(captions).MoveToOuterDisposeScope());
     }
 
     public void Dispose() => Latents.Dispose();

@@ -63,11 +63,11 @@ public static class Siss
         foreach (SissTarget target in targets)
             if (target.Forgotten.shape[0] == 0 || target.Kept.shape[0] == 0) throw new DoriException($"siss: \"{target.Caption}\" needs at least one picture to forget and one to keep");
         using var scope = NewDisposeScope();
-        Tensor[] embeddings = [.. targets.Select(target => model.Embed(target.Caption))];
+        Conditioning[] embeddings = [.. targets.Select(target => model.Embed(target.Caption))];
         return Training.Run(model, options.Training, (weights, step) => Step(model, targets, embeddings, options, weights, random.Derive("step", step)), control);
     }
 
-    internal static TrainingStep Step(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Tensor> embeddings, SissOptions options, TrainableWeights weights, RandomSource source)
+    internal static TrainingStep Step(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Conditioning> embeddings, SissOptions options, TrainableWeights weights, RandomSource source)
     {
         SissDraw draw = Draw(model, targets, embeddings, options, source);
         Tensor[]? kept = null, forgotten = null;
@@ -99,14 +99,14 @@ public static class Siss
     /// <param name="T">(B) int64</param>
     /// <param name="X">z0 to keep: (B, 4, h, w)</param>
     /// <param name="A">z0 to forget: (B, 4, h, w)</param>
-    /// <param name="Y">(B, tokens, width)</param>
-    internal readonly record struct SissDraw(Tensor M, Tensor T, Tensor X, Tensor A, Tensor Y)
+    /// <param name="Y">B rows</param>
+    internal readonly record struct SissDraw(Tensor M, Tensor T, Tensor X, Tensor A, Conditioning Y)
     {
         public SissDraw Narrow(long at, long count) =>
-            new(M.narrow(0, at, count), T.narrow(0, at, count), X.narrow(0, at, count), A.narrow(0, at, count), Y.narrow(0, at, count));
+            new(M.narrow(0, at, count), T.narrow(0, at, count), X.narrow(0, at, count), A.narrow(0, at, count), Y.Narrow(at, count));
     }
 
-    internal static SissDraw Draw(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Tensor> embeddings, SissOptions options, RandomSource source)
+    internal static SissDraw Draw(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Conditioning> embeddings, SissOptions options, RandomSource source)
     {
         using var scope = NewDisposeScope();
         var rows = new SissDraw[options.Batch];
@@ -120,7 +120,7 @@ public static class Siss
             Tensor m = model.Schedule.AddNoise(fromForgotten ? a : x, source.Normal([1, .. model.LatentShape]).to(model.Device), t);
             rows[i] = new SissDraw(m, t, x, a, embeddings[which]);
         }
-        return new SissDraw(All(r => r.M), All(r => r.T), All(r => r.X), All(r => r.A), All(r => r.Y));
+        return new SissDraw(All(r => r.M), All(r => r.T), All(r => r.X), All(r => r.A), Conditioning.Cat([.. rows.Select(r => r.Y)]).MoveToOuterDisposeScope());
 
         Tensor All(Func<SissDraw, Tensor> part) => cat(rows.Select(part).ToArray(), 0).MoveToOuterDisposeScope();
     }

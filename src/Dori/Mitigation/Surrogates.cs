@@ -29,7 +29,8 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
     private readonly RandomSource _random = RandomSource.For("surrogates", options.Seed.ToString());
     private readonly WandaOptions _wanda = new() { Seed = options.Seed, Generation = GenerationOptions.For(model) };
     private WandaNorms? _empty;
-    private Tensor? _yNull, _wandaNoise;
+    private Conditioning? _yNull;
+    private Tensor? _wandaNoise;
 
     /// <summary>A picture's surrogates, from the folder where they are there.</summary>
     /// <param name="identity">What they were made from, such as a hash of model and picture: what stands in the folder under another is made anew.</param>

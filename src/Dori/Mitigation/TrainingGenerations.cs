@@ -30,7 +30,8 @@ public static class TrainingGenerations
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor y = model.Embed(caption), yNull = model.Embed(""), originals = detector.Describe(references);
+        Conditioning y = model.Embed(caption), yNull = model.Embed("");
+        Tensor originals = detector.Describe(references);
         var accepted = new List<Tensor>();
         var similarities = new List<float>();
         float lowest = float.PositiveInfinity;

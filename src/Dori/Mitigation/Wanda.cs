@@ -51,21 +51,22 @@ public static class Wanda
         [.. LayerHooks.LinearLayers(unet).Where(layer => layer.Name.EndsWith(".ff.net.2", StringComparison.Ordinal))];
 
     /// <summary>Marks weights for some prompts; the model is left as it is.</summary>
-    /// <param name="embeddings">y of each prompt, (1, tokens, width)</param>
+    /// <param name="embeddings">y of each prompt, one row each</param>
     /// <param name="onPrompt">Told the number of prompts done.</param>
-    public static WandaResult Run(DiffusionModel model, IReadOnlyList<Tensor> embeddings, WandaOptions options, Action<int>? onPrompt = null, CancellationToken cancellation = default)
+    public static WandaResult Run(DiffusionModel model, IReadOnlyList<Conditioning> embeddings, WandaOptions options, Action<int>? onPrompt = null, CancellationToken cancellation = default)
     {
         options.Check();
         if (embeddings.Count == 0) throw new DoriException("Wanda: no prompts are given");
         using var scope = NewDisposeScope();
         // All prompts, the empty one too, start from the same noise: what differs between X and X0 is then the prompt's doing.
-        Tensor noise = Noise(model, options), yNull = model.Embed("");
+        Tensor noise = Noise(model, options);
+        Conditioning yNull = model.Embed("");
         WandaNorms empty = RecordEmpty(model, yNull, noise, options, cancellation);
         var chunks = new List<WeightMask>();
         for (int at = 0; at < embeddings.Count; at += options.Pool)
         {
             var norms = new List<WandaNorms>();
-            foreach (Tensor y in embeddings.Skip(at).Take(options.Pool))
+            foreach (Conditioning y in embeddings.Skip(at).Take(options.Pool))
             {
                 norms.Add(Record(model, y, yNull, noise, options, cancellation));
                 onPrompt?.Invoke(at + norms.Count);
@@ -80,10 +81,10 @@ public static class Wanda
         Generation.Noise(model, RandomSource.For("wanda", options.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)), options.Latents);
 
     /// <summary>X of one prompt, while sampling from it with guidance.</summary>
-    /// <param name="y">(1, tokens, width)</param>
-    /// <param name="yNull">(1, tokens, width), the empty prompt's</param>
+    /// <param name="y">One row</param>
+    /// <param name="yNull">One row, the empty prompt's</param>
     /// <param name="noise">(N, 4, h, w)</param>
-    public static WandaNorms Record(DiffusionModel model, Tensor y, Tensor yNull, Tensor noise, WandaOptions options, CancellationToken cancellation = default)
+    public static WandaNorms Record(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, WandaOptions options, CancellationToken cancellation = default)
     {
         var norms = new WandaNorms([.. Layers(model.UNet).Select(layer => (layer.Name, (int)layer.Layer.weight.shape[1]))], options.Steps);
         for (long at = 0; at < noise.shape[0]; at += options.Generation.Batch)
@@ -107,7 +108,7 @@ public static class Wanda
 
     /// <summary>X0: the same of the empty prompt. Guidance from it towards itself changes nothing, so half of the work is saved.</summary>
     /// <inheritdoc cref="Record"/>
-    public static WandaNorms RecordEmpty(DiffusionModel model, Tensor yNull, Tensor noise, WandaOptions options, CancellationToken cancellation = default) =>
+    public static WandaNorms RecordEmpty(DiffusionModel model, Conditioning yNull, Tensor noise, WandaOptions options, CancellationToken cancellation = default) =>
         Record(model, yNull, yNull, noise, options with { Generation = options.Generation with { Guidance = 1 } }, cancellation);
 
     /// <summary>

@@ -20,12 +20,12 @@ public sealed record SearchOptions
 
 /// <summary>What a search found.</summary>
 /// <param name="Losses">Loss of every step, before its update.</param>
-/// <param name="Snapshots">y after the wanted numbers of steps: (1, tokens, width), float32. The caller disposes them.</param>
-public sealed record SearchResult(IReadOnlyList<float> Losses, IReadOnlyList<(int Step, Tensor Y)> Snapshots) : IDisposable
+/// <param name="Snapshots">y after the wanted numbers of steps: one row each, float32. The caller disposes them.</param>
+public sealed record SearchResult(IReadOnlyList<float> Losses, IReadOnlyList<(int Step, Conditioning Y)> Snapshots) : IDisposable
 {
     public void Dispose()
     {
-        foreach ((int _, Tensor y) in Snapshots) y.Dispose();
+        foreach ((int _, Conditioning y) in Snapshots) y.Dispose();
     }
 }
 
@@ -36,24 +36,21 @@ public readonly record struct SearchDraw(Tensor Noise, Tensor Timesteps, Tensor 
 /// Discovery of retained images: Adam on a text embedding until the frozen model denoises towards a given picture
 /// ("Finding DoRI", arXiv 2507.16880, section on the search; method.md section 2).
 /// </summary>
-public static class DoriSearch
+public sealed class DoriSearch(SearchOptions options) : ISearch
 {
     private const double Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8; // Adam's defaults
 
-    /// <param name="targets">z0 of the picture and of further references of the same memory: (R, 4, h, w), scaled</param>
-    /// <param name="start">(1, tokens, width); left as it is</param>
-    /// <param name="random">All of the search's randomness; one stream a step.</param>
-    /// <param name="onStep">Told the number of steps done and the last loss.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
-    public static SearchResult Run(DiffusionModel model, Tensor targets, Tensor start, SearchOptions options, RandomSource random,
-        Action<int, float>? onStep = null, CancellationToken cancellation = default)
+    public string Name => "DoRI";
+
+    /// <inheritdoc/>
+    public SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random, Action<int, float>? onStep = null, CancellationToken cancellation = default)
     {
         int references = (int)targets.shape[0];
-        return Run(model, targets, start, options, Draw, onStep, cancellation);
+        return Run(model, targets, start, Draw, onStep, cancellation);
 
         SearchDraw Draw(int step)
         {
-            RandomSource source = random.Derive("step", step);
+            RandomSource source = random.Derive("step", step); // one stream a step
             Tensor noise = source.Normal([options.Batch, .. model.LatentShape]);
             Tensor timesteps = source.Integers(model.Schedule.NumTrainTimesteps, options.Batch);
             return new SearchDraw(noise, timesteps, references == 1 ? zeros(options.Batch, int64) : source.Integers(references, options.Batch));
@@ -61,21 +58,22 @@ public static class DoriSearch
     }
 
     /// <summary>The same with the draws of every step given: for tests against recorded ones.</summary>
-    internal static SearchResult Run(DiffusionModel model, Tensor targets, Tensor start, SearchOptions options, Func<int, SearchDraw> draw,
+    internal SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, Func<int, SearchDraw> draw,
         Action<int, float>? onStep = null, CancellationToken cancellation = default)
     {
         var losses = new List<float>(options.Steps);
-        var snapshots = new List<(int, Tensor)>();
+        var snapshots = new List<(int, Conditioning)>();
         using var scope = NewDisposeScope();
-        Tensor y = start.detach().to(float32).clone().to(model.Device);
-        Tensor m = zeros_like(y), v = zeros_like(y);
+        Conditioning y = start.Each(part => part.detach().to(float32).clone().to(model.Device));
+        Tensor[] free = y.Pooled is { } pooled ? [y.Tokens, pooled] : [y.Tokens];
+        Tensor[] m = [.. free.Select(part => zeros_like(part))], v = [.. free.Select(part => zeros_like(part))];
         Keep(0);
         for (int step = 1; step <= options.Steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
-            (float loss, Tensor gradient) = Gradient(model, targets, y, options, draw(step - 1));
-            Adam(y, gradient, m, v, step, options.LearningRate);
+            (float loss, IReadOnlyList<Tensor> gradients) = Gradient(model, targets, y, draw(step - 1));
+            for (int i = 0; i < free.Length; i++) Adam(free[i], gradients[i], m[i], v[i], step, options.LearningRate);
             losses.Add(loss);
             onStep?.Invoke(step, loss);
             Keep(step);
@@ -84,19 +82,20 @@ public static class DoriSearch
 
         void Keep(int step)
         {
-            if (options.SnapshotSteps.Contains(step)) snapshots.Add((step, y.detach().clone().DetachFromDisposeScope()));
+            if (options.SnapshotSteps.Contains(step)) snapshots.Add((step, y.Copy().DetachFromDisposeScope()));
         }
     }
 
-    /// <summary>The mean over the batch of L(z0, eps_b, y, t_b) and its gradient with respect to the one y that all share.</summary>
-    private static (float Loss, Tensor Gradient) Gradient(DiffusionModel model, Tensor targets, Tensor y, SearchOptions options, SearchDraw draw)
+    /// <summary>The mean over the batch of L(z0, eps_b, y, t_b) and its gradients with respect to the one y that all share: tokens, then the pooled vector.</summary>
+    private (float Loss, IReadOnlyList<Tensor> Gradients) Gradient(DiffusionModel model, Tensor targets, Conditioning y, SearchDraw draw)
     {
         using var scope = NewDisposeScope();
-        Tensor leaf = y.detach().requires_grad_();
+        var leaf = new Conditioning(y.Tokens.detach().requires_grad_(), y.Pooled?.detach().requires_grad_(), y.TimeIds);
+        Tensor[] free = leaf.Pooled is { } pooled ? [leaf.Tokens, pooled] : [leaf.Tokens];
         Tensor noise = draw.Noise.to(model.Device), t = draw.Timesteps.to(model.Device);
         Tensor z0 = targets.index_select(0, draw.References.to(model.Device)); // (B, 4, h, w)
         Tensor noisy = model.Schedule.AddNoise(z0, noise, t), target = model.Schedule.Target(z0, noise, t);
-        Tensor? sum = null;
+        Tensor[]? sum = null;
         double loss = 0;
         for (long at = 0; at < options.Batch; at += options.MicroBatch)
         {
@@ -104,11 +103,12 @@ public static class DoriSearch
             using var inner = NewDisposeScope();
             Tensor output = model.Predict(noisy.narrow(0, at, count), t.narrow(0, at, count), leaf);
             Tensor part = nn.functional.mse_loss(output, target.narrow(0, at, count)).Times((double)count / options.Batch);
-            Tensor gradient = autograd.grad([part], [leaf])[0];
+            IList<Tensor> gradients = autograd.grad([part], free);
             loss += part.item<float>();
-            sum = (sum is null ? gradient : sum.Add_(gradient)).MoveToOuterDisposeScope();
+            sum = sum is null ? [.. gradients] : [.. sum.Zip(gradients, (all, one) => all.Add_(one))];
+            foreach (Tensor gradient in sum) gradient.MoveToOuterDisposeScope();
         }
-        return ((float)loss, sum!.MoveToOuterDisposeScope());
+        return ((float)loss, [.. sum!.Select(gradient => gradient.MoveToOuterDisposeScope())]);
     }
 
     /// <summary>One step of Adam (Kingma and Ba 2015, algorithm 1, in PyTorch's arrangement), in place on y, m and v.</summary>

@@ -51,8 +51,8 @@ public sealed class DiffusionModelTests : IDisposable
         using (torch.NewDisposeScope()) model = DiffusionModel.Load(Golden.EmojiModel);
         using (model)
         {
-            using torch.Tensor y = model.Embed("t shirt");
-            Assert.Equal([1L, 32, 128], y.shape);
+            using Conditioning y = model.Embed("t shirt");
+            Assert.Equal([1L, 32, 128], y.Tokens.shape);
             Assert.All(model.UNet.parameters(), p => Assert.False(p.requires_grad));
             Assert.Equal(64, model.PictureSize);
         }

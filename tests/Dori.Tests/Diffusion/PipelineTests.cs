@@ -17,7 +17,7 @@ public class PipelineTests
         using var scope = NewDisposeScope();
         Dictionary<string, Tensor> golden = GoldenFile.Read("emoji_pipeline");
         for (int i = 0; i < s_captions.Length; i++)
-            Assert.InRange(Golden.RelativeError(Emoji.Model.Embed(s_captions[i])[0], golden["text"][i]), 0, 1e-4);
+            Assert.InRange(Golden.RelativeError(Emoji.Model.Embed(s_captions[i]).Tokens[0], golden["text"][i]), 0, 1e-4);
         Tensor latents = Emoji.Model.Encode(Emoji.Load(s_pictures));
         Assert.InRange(Golden.RelativeError(latents, golden["latents"]), 0, 1e-4);
     }
@@ -32,7 +32,7 @@ public class PipelineTests
         Tensor noise = Golden.Rand("gen.z", 4, 4, 16, 16);
         for (int i = 0; i < 4; i++)
         {
-            Tensor y = model.Embed(s_captions[i]), yNull = model.Embed("");
+            Conditioning y = model.Embed(s_captions[i]), yNull = model.Embed("");
             Tensor latents = Generation.Latents(model, y, yNull, noise.narrow(0, i, 1), options);
             Assert.InRange(Golden.RelativeError(latents[0], golden["generated_latents"][i]), 0, 1e-4);
             Tensor picture = model.Decode(latents)[0], expected = (golden["generated"][i] / 2 + 0.5).clamp(0, 1); // the golden is the VAE's raw output
@@ -46,7 +46,8 @@ public class PipelineTests
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
         var options = new GenerationOptions { Guidance = 1, Scheduler = model.Scheduler, Steps = 3, Batch = 1 };
-        Tensor noise = Golden.Rand("gen.z", 1, 4, 16, 16), y = model.Embed("t shirt");
+        Tensor noise = Golden.Rand("gen.z", 1, 4, 16, 16);
+        Conditioning y = model.Embed("t shirt");
         Tensor a = Generation.Latents(model, y, model.Embed(""), noise, options), b = Generation.Latents(model, y, y, noise, options);
         Assert.Equal(0, (a - b).abs().max().item<float>());
     }

@@ -19,11 +19,12 @@ public class ActivationsTests
         Assert.Equal(3, sites.Count(s => s.Method == "NeMo"));
         Assert.Equal(7, sites.Count(s => s.Method == "Wanda"));
         RandomSource random = RandomSource.For("activations");
-        Tensor y = random.Normal(3, model.EmbeddingShape[1], model.EmbeddingShape[2]), noise = random.Normal([1, .. model.LatentShape]);
+        Tensor noise = random.Derive("noise").Normal([1, .. model.LatentShape]);
+        Conditioning y = Conditioning.Cat([.. Enumerable.Range(0, 3).Select(k => model.RandomConditioning(random.Derive("y", k)))]);
         IReadOnlyList<DistanceMatrix> once = Activations.Distances(model, sites, y, noise, 960, 2);
         // A value projection sees the embedding alone.
         Linear first = sites[0].Layer;
-        Tensor values = first.call(y);
+        Tensor values = first.call(y.Tokens);
         double expected = (values[0] - values[1]).norm().item<float>();
         Assert.Equal(expected, once[0][0, 1], expected * 1e-4);
         Assert.All(once, d => Assert.True(d[0, 1] > 0 && d[1, 2] > 0));

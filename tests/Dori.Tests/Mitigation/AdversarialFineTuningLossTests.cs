@@ -102,7 +102,7 @@ public class AdversarialFineTuningLossTests
             Assert.True(gradients[i].abs().max().item<float>() > 0, weights.Names[i]);
             Assert.False(gradients[i].requires_grad);
         }
-        Assert.False(rows.Y.requires_grad);
+        Assert.False(rows.Y.Tokens.requires_grad);
         Assert.All(weights.Tensors, w => Assert.True(w.grad is null));
         foreach (Tensor gradient in gradients) gradient.Dispose();
     }

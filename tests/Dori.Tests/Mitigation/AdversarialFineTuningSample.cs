@@ -44,7 +44,7 @@ internal sealed class AdversarialFineTuningSample : IDisposable
 
     /// <summary>Two ordinary rows and three adversarial ones, with the factors of L_DM + weight L_Adv.</summary>
     public static TrainingRows Rows(float weight) => new(Golden.Rand("rows.z0", 5, 4, 16, 16), Golden.Rand("rows.eps", 5, 4, 16, 16), tensor(new long[] { 10, 500, 999, 250, 730 }),
-        Golden.Rand("rows.y", 5, 32, 128), tensor(new[] { 1f / 2, 1f / 2, weight / 3, weight / 3, weight / 3 }));
+        new Conditioning(Golden.Rand("rows.y", 5, 32, 128)), tensor(new[] { 1f / 2, 1f / 2, weight / 3, weight / 3, weight / 3 }));
 
     /// <summary>All elements, one tensor after the other.</summary>
     public static Tensor Flat(IReadOnlyList<Tensor> tensors) => cat([.. tensors.Select(t => t.flatten())], 0);

@@ -24,12 +24,12 @@ public class AdversarialFineTuningTeachersTests
             // Directly, with the weights themselves cut in a copy.
             using DiffusionModel teacher = sample.Model.WithUNetCopy();
             if (row >= 2) sample.Surrogates[s_surrogateOf[row - 2]].Mask.Prune(teacher.UNet);
-            Tensor y = row < 2 ? rows.Y.narrow(0, row, 1) : sample.Pictures[s_surrogateOf[row - 2]].Y;
+            Conditioning y = row < 2 ? rows.Y.Narrow(row, 1) : sample.Pictures[s_surrogateOf[row - 2]].Y;
             Tensor t = rows.Timesteps.narrow(0, row, 1), noise = rows.Noise.narrow(0, row, 1);
             Tensor prediction = teacher.Predict(teacher.Schedule.AddNoise(rows.Latents.narrow(0, row, 1), noise, t), t, y);
             Assert.InRange(Golden.RelativeError(taught.Targets!.narrow(0, row, 1), (1 - share) * noise + share * prediction), 0, 1e-5);
         }
-        Assert.True(rows.Latents.equal(taught.Latents).all().item<bool>() && rows.Y.equal(taught.Y).all().item<bool>());
+        Assert.True(rows.Latents.equal(taught.Latents).all().item<bool>() && rows.Y.Tokens.equal(taught.Y.Tokens).all().item<bool>());
     }
 
     [Fact]

@@ -126,12 +126,12 @@ public class AdversarialFineTuningTests
         // Two ordinary pairs; (caption, y after 1 step, y after 2) twice each of the picture searched for last; one replay of the other.
         Assert.Equal(2 + 6 + 1, rows.Count);
         Assert.Equal([0.5f, 0.5f, .. Enumerable.Repeat(1f / 7, 7)], rows.Factors.data<float>().ToArray());
-        bool Same(int row, Tensor y) => rows.Y[row].equal(y[0]).all().item<bool>();
+        bool Same(int row, Conditioning y) => rows.Y.Tokens[row].equal(y.Tokens[0]).all().item<bool>();
         int last = sample.Pictures.Select((picture, i) => (picture, i)).Single(p => Same(2, p.picture.Y)).i;
         Assert.True(Same(3, sample.Pictures[last].Y));
         Assert.False(Same(4, sample.Pictures[last].Y));
-        Assert.True(Same(4, rows.Y.narrow(0, 5, 1)));
-        Assert.False(Same(4, rows.Y.narrow(0, 6, 1)));
+        Assert.True(Same(4, rows.Y.Narrow(5, 1)));
+        Assert.False(Same(4, rows.Y.Narrow(6, 1)));
         // Every adversarial row aims at a surrogate of its own picture; noise and time steps are fresh in every row.
         for (int row = 2; row < 9; row++)
         {
@@ -158,12 +158,12 @@ public class AdversarialFineTuningTests
         Assert.InRange(Math.Abs(shortfalls[0]), 0, 1e-4); // before the first step the model is its own teacher
         Assert.All(shortfalls[1..], lost => Assert.InRange(Math.Abs(lost), 1e-4, 1));
         Assert.Equal(4 + 3 + 1, rows.Count);
-        Tensor empty = sample.Model.Embed("")[0];
+        Tensor empty = sample.Model.Embed("").Tokens[0];
         foreach (int row in new[] { 0, 2 })
         {
             foreach (Tensor alike in new[] { rows.Latents, rows.Noise, rows.Timesteps }) Assert.True(alike[row].equal(alike[row + 1]).all().item<bool>());
-            Assert.False(rows.Y[row].equal(empty).all().item<bool>());
-            Assert.True(rows.Y[row + 1].equal(empty).all().item<bool>());
+            Assert.False(rows.Y.Tokens[row].equal(empty).all().item<bool>());
+            Assert.True(rows.Y.Tokens[row + 1].equal(empty).all().item<bool>());
         }
         Assert.Equal(6, rows.Noise.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
     }
@@ -292,7 +292,7 @@ public class AdversarialFineTuningTests
         FoundEmbeddings[] found = [.. turns.Select((picture, turn) => Found(turn == 4 ? 2 : 1, picture, similarities[turn]))];
         Assert.Equal([turns[6], turns[7], turns[5], turns[0]], Of(3, found));
 
-        static FoundEmbeddings Found(int round, int picture, float similarity) => new(round, 0, picture, zeros(0), 0, similarity);
+        static FoundEmbeddings Found(int round, int picture, float similarity) => new(round, 0, picture, new Conditioning(zeros(0)), 0, similarity);
     }
 
     [Theory]
@@ -304,7 +304,7 @@ public class AdversarialFineTuningTests
     [InlineData(float.NaN, 1)] // nobody looked
     public void A_find_weighs_by_the_square_of_its_similarity(float similarity, double weight)
     {
-        Assert.Equal(weight, new FoundEmbeddings(0, 0, 0, zeros(0), 0, similarity).Weight(0.7, 0.1), 1e-6);
+        Assert.Equal(weight, new FoundEmbeddings(0, 0, 0, new Conditioning(zeros(0)), 0, similarity).Weight(0.7, 0.1), 1e-6);
     }
 
     [Theory]
@@ -314,9 +314,9 @@ public class AdversarialFineTuningTests
     [InlineData(0.2f, -0.5f, 0.2f)]
     public void What_was_found_before_counts_on_and_fades(float now, float before, float counted)
     {
-        FoundEmbeddings[] earlier = [new(0, 0, 1, zeros(0), 0, before), new(0, 1, 2, zeros(0), 0, 1)];
-        Assert.Equal(counted, new FoundEmbeddings(1, 0, 1, zeros(0), 0, now).After(earlier).Similarity, 1e-6f);
-        Assert.True(float.IsNaN(new FoundEmbeddings(1, 0, 1, zeros(0), 0, float.NaN).After([new FoundEmbeddings(0, 0, 1, zeros(0), 0, float.NaN)]).Similarity));
+        FoundEmbeddings[] earlier = [new(0, 0, 1, new Conditioning(zeros(0)), 0, before), new(0, 1, 2, new Conditioning(zeros(0)), 0, 1)];
+        Assert.Equal(counted, new FoundEmbeddings(1, 0, 1, new Conditioning(zeros(0)), 0, now).After(earlier).Similarity, 1e-6f);
+        Assert.True(float.IsNaN(new FoundEmbeddings(1, 0, 1, new Conditioning(zeros(0)), 0, float.NaN).After([new FoundEmbeddings(0, 0, 1, new Conditioning(zeros(0)), 0, float.NaN)]).Similarity));
     }
 
     [Fact]

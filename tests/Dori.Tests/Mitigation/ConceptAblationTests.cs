@@ -25,7 +25,7 @@ public class ConceptAblationTests
         Assert.Equal(expected, Loss(d.YAnchor, AblationLoss.Noise), 6);
         Assert.Equal(expected, ConceptAblation.OrdinaryLoss(model, d.Latents, d.Noise, d.T, d.YTarget).item<float>(), 6);
 
-        double Loss(Tensor yAnchor, AblationLoss kind) => ConceptAblation.Loss(model, model, d.Latents, d.Noise, d.T, d.YTarget, yAnchor, kind).item<float>();
+        double Loss(Conditioning yAnchor, AblationLoss kind) => ConceptAblation.Loss(model, model, d.Latents, d.Noise, d.T, d.YTarget, yAnchor, kind).item<float>();
     }
 
     [Fact]
@@ -121,7 +121,7 @@ public class ConceptAblationTests
         public Tensor Latents { get; } = Emoji.Model.Encode(Emoji.Load("verbatim-01.png", "verbatim-09.png"));
         public Tensor Noise { get; } = Golden.Rand("ablation.eps", 2, 4, 16, 16);
         public Tensor T { get; } = tensor(new[] { 900L, 300L });
-        public Tensor YTarget { get; } = Emoji.Model.Embed(Caption).expand(2, -1, -1);
-        public Tensor YAnchor { get; } = Emoji.Model.Embed(Paraphrase).expand(2, -1, -1);
+        public Conditioning YTarget { get; } = Emoji.Model.Embed(Caption).Expand(2);
+        public Conditioning YAnchor { get; } = Emoji.Model.Embed(Paraphrase).Expand(2);
     }
 }

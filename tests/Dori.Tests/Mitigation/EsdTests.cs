@@ -29,12 +29,13 @@ public class EsdTests
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
         GenerationOptions options = Sampling() with { Scheduler = Sampler.WithSampler(model.Scheduler, sampler), Steps = 4 };
-        Tensor y = model.Embed("t shirt"), yNull = model.Embed(""), noise = RandomSource.For("esd").Normal([1, .. model.LatentShape]);
+        Conditioning y = model.Embed("t shirt"), yNull = model.Embed("");
+        Tensor noise = RandomSource.For("esd").Normal([1, .. model.LatentShape]);
         var seen = new List<(Tensor Z, float T)>();
         Sampler.Run(options.Scheduler, model.Schedule, options.Steps, (z, t) =>
         {
             seen.Add((z.clone().DetachFromDisposeScope(), t));
-            Tensor[] e = model.Predict(cat([z, z], 0), tensor(new[] { t }), cat([yNull, y], 0)).chunk(2, 0);
+            Tensor[] e = model.Predict(cat([z, z], 0), tensor(new[] { t }), Conditioning.Cat(yNull, y)).chunk(2, 0);
             return e[0] + options.Guidance * (e[1] - e[0]);
         }, noise);
         Assert.Equal(Sampler.Timesteps(options.Scheduler, options.Steps), seen.Select(s => s.T));
@@ -52,7 +53,8 @@ public class EsdTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Tensor z = Golden.Rand("esd.z", 1, 4, 16, 16), t = tensor(new[] { 400f }), y = model.Embed("t shirt"), yNull = model.Embed("");
+        Tensor z = Golden.Rand("esd.z", 1, 4, 16, 16), t = tensor(new[] { 400f });
+        Conditioning y = model.Embed("t shirt"), yNull = model.Embed("");
         Tensor conditional = model.Predict(z, t, y), unconditional = model.Predict(z, t, yNull);
         Assert.InRange(Golden.RelativeError(Esd.Target(model, z, t, y, yNull, 2), conditional - 2 * (conditional - unconditional)), 0, 1e-4);
     }
@@ -63,7 +65,8 @@ public class EsdTests
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         EsdOptions options = Quick(steps: 12);
-        Tensor z = Golden.Rand("esd.z", 1, 4, 16, 16), t = tensor(new[] { 700f }), y = model.Embed("t shirt");
+        Tensor z = Golden.Rand("esd.z", 1, 4, 16, 16), t = tensor(new[] { 700f });
+        Conditioning y = model.Embed("t shirt");
         Tensor target = Esd.Target(Emoji.Model, z, t, y, model.Embed(""), 2);
         double Distance() => (model.Predict(z, t, y) - target).square().mean().item<float>();
         double before = Distance();

@@ -36,7 +36,7 @@ public class LoraTests
         Assert.Contains("mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0.lora_A.weight", lora.Names);
         Assert.DoesNotContain(lora.Names, name => name.Contains(".ff.", StringComparison.Ordinal));
         Assert.Equal(lora.Names.Count, lora.Tensors.Count);
-        Tensor loss = model.Predict(Golden.Rand("z", 1, 4, 16, 16), tensor(new long[] { 300 }), Golden.Rand("y", 1, 32, 128)).square().mean();
+        Tensor loss = model.Predict(Golden.Rand("z", 1, 4, 16, 16), tensor(new long[] { 300 }), new Conditioning(Golden.Rand("y", 1, 32, 128))).square().mean();
         IList<Tensor> gradients = autograd.grad([loss], [.. lora.Tensors]);
         // With B zero, A has no say yet and B has.
         for (int i = 0; i < gradients.Count; i++) Assert.Equal(lora.Names[i].Contains("lora_B", StringComparison.Ordinal), gradients[i].abs().max().item<float>() > 0);
@@ -48,7 +48,7 @@ public class LoraTests
     private static Tensor Predict(DiffusionModel model)
     {
         using var noGrad = no_grad();
-        return model.Predict(Golden.Rand("lora.z", 2, 4, 16, 16), tensor(new long[] { 100, 800 }), Golden.Rand("lora.y", 2, 32, 128));
+        return model.Predict(Golden.Rand("lora.z", 2, 4, 16, 16), tensor(new long[] { 100, 800 }), new Conditioning(Golden.Rand("lora.y", 2, 32, 128)));
     }
 
     private static float Difference(Tensor a, Tensor b) => (a - b).abs().max().item<float>();

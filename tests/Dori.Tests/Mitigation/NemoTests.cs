@@ -19,7 +19,7 @@ public class NemoTests
         Assert.Equal(["down_blocks.1.attentions.0", "down_blocks.2.attentions.0", "mid_block.attentions.0"], layers.Select(name => name.Split(".transformer")[0]));
         for (int i = 0; i < 6; i++)
         {
-            double[][] activations = Nemo.Activations(Emoji.Model, text["text"].narrow(0, i, 1));
+            double[][] activations = Nemo.Activations(Emoji.Model, new Conditioning(text["text"].narrow(0, i, 1)));
             for (int l = 0; l < layers.Length; l++)
                 Assert.InRange(Golden.RelativeError(tensor(activations[l]).to(float32), golden[layers[l]][i]), 0, 1e-5);
         }
@@ -77,7 +77,8 @@ public class NemoTests
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         DiffusionModel model = Emoji.Model;
-        Tensor noise = Golden.Rand("nemo.z", 3, 4, 16, 16), y = model.Embed("t shirt");
+        Tensor noise = Golden.Rand("nemo.z", 3, 4, 16, 16);
+        Conditioning y = model.Embed("t shirt");
         using var probe = new NemoProbe(model, noise);
         Tensor all = probe.Differences(y);
         Tensor expected = NemoProbe.Scaled(model.Predict(noise, tensor([961L]), y) - noise);
@@ -107,7 +108,8 @@ public class NemoTests
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
         using var probe = new NemoProbe(model, Golden.Rand("nemo.z", 2, 4, 16, 16));
-        Tensor y = model.Embed("t shirt"), unblocked = probe.Differences(y);
+        Conditioning y = model.Embed("t shirt");
+        Tensor unblocked = probe.Differences(y);
         var neurons = new NemoNeurons([[0, 5, 127], [], [3, 191]]);
         Tensor blocked = probe.Differences(y, neurons);
         Assert.All(LayerHooks.LinearLayers(model.UNet), layer => Assert.Null(layer.Layer.Hook));
@@ -186,14 +188,14 @@ public class NemoTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Tensor[] heldOut = [.. new[] { "a red car", "two green apples", "a cat on a yellow background", "house" }.Select(model.Embed)];
+        Conditioning[] heldOut = [.. new[] { "a red car", "two green apples", "a cat on a yellow background", "house" }.Select(caption => model.Embed(caption))];
         using var nemo = new Nemo(model, heldOut, new NemoOptions { Latents = 4 });
         Assert.True(nemo.ThresholdMeasured);
         Assert.InRange(nemo.Threshold, 0.01, 0.999);
         Assert.Equal(4, nemo.Statistics.Captions);
 
         // With a threshold between its own extremes the prompt is kept, and what is found holds under a fresh evaluation.
-        Tensor y = model.Embed("t shirt");
+        Conditioning y = model.Embed("t shirt");
         using var probing = new Nemo(model, heldOut, new NemoOptions { Latents = 4, Threshold = 0.999 });
         NemoFinding skipped = probing.Find(y);
         Assert.Null(skipped.Selected);

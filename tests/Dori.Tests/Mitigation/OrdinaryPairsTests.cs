@@ -28,22 +28,22 @@ public class OrdinaryPairsTests
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         DiffusionModel model = Emoji.Model;
-        (Tensor latents, Tensor y) = sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0.5);
-        Tensor yNull = model.Embed("");
-        Tensor[] ys = [.. sample.Ordinary.Captions.Select(model.Embed)];
+        (Tensor latents, Conditioning y) = sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0.5);
+        Conditioning yNull = model.Embed("");
+        Tensor[] ys = [.. sample.Ordinary.Captions.Select(caption => model.Embed(caption).Tokens)];
         int empty = 0;
         var seen = new HashSet<int>();
         for (int i = 0; i < 40; i++)
         {
             int row = Enumerable.Range(0, 5).Single(k => sample.Ordinary.Latents[k].equal(latents[i]).all().item<bool>());
             seen.Add(row);
-            bool isEmpty = Golden.RelativeError(y.narrow(0, i, 1), yNull) < 1e-5;
+            bool isEmpty = Golden.RelativeError(y.Tokens.narrow(0, i, 1), yNull.Tokens) < 1e-5;
             if (isEmpty) empty++;
-            else Assert.InRange(Golden.RelativeError(y.narrow(0, i, 1), ys[row]), 0, 1e-5);
+            else Assert.InRange(Golden.RelativeError(y.Tokens.narrow(0, i, 1), ys[row]), 0, 1e-5);
         }
         Assert.Equal(5, seen.Count);
         Assert.InRange(empty, 8, 32);
-        (Tensor again, Tensor _) = sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0.5);
+        (Tensor again, Conditioning _) = sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0.5);
         Assert.Equal(latents.data<float>().ToArray(), again.data<float>().ToArray());
     }
 

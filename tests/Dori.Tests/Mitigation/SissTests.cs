@@ -81,7 +81,7 @@ public class SissTests
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         SissOptions options = Quick(1) with { Batch = 3, MicroBatch = 1, LastTimesteps = 100 };
         using var weights = new TrainableWeights(model.UNet, WeightSelection.CrossAttention);
-        Tensor[] embeddings = [model.Embed("t shirt")];
+        Conditioning[] embeddings = [model.Embed("t shirt")];
         Tensor[] actual = Siss.Step(model, Targets(), embeddings, options, weights, RandomSource.For("siss")).Gradients;
 
         Siss.SissDraw draw = Siss.Draw(model, Targets(), embeddings, options, RandomSource.For("siss"));

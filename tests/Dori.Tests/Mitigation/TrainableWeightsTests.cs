@@ -48,7 +48,7 @@ public class TrainableWeightsTests
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         model.UNet.to(float64);
         Tensor noisy = Golden.Rand("grad.z", 2, 4, 16, 16).to(float64), eps = Golden.Rand("grad.eps", 2, 4, 16, 16).to(float64);
-        Tensor t = tensor(new[] { 700L, 120L }), y = Emoji.Model.Embed("t shirt").to(float64);
+        Tensor t = tensor(new[] { 700L, 120L }), y = Emoji.Model.Embed("t shirt").Tokens.to(float64);
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
         Tensor Loss() => nn.functional.mse_loss(model.UNet.call(noisy, t, y), eps);
         Tensor[] gradients = weights.Gradients(Loss());
@@ -81,7 +81,8 @@ public class TrainableWeightsTests
         using var scope = NewDisposeScope();
         using DiffusionModel trained = Emoji.Model.WithUNetCopy();
         using DiffusionModel frozen = trained.WithUNetCopy(name => TrainableWeights.Selects(WeightSelection.CrossAttention, name));
-        Tensor z = Golden.Rand("copy.z", 1, 4, 16, 16), t = tensor(new[] { 500L }), y = trained.Embed("t shirt");
+        Tensor z = Golden.Rand("copy.z", 1, 4, 16, 16), t = tensor(new[] { 500L });
+        Conditioning y = trained.Embed("t shirt");
         Tensor before = trained.Predict(z, t, y);
         Assert.Equal(0, (frozen.Predict(z, t, y) - before).abs().max().item<float>());
         using (var weights = new TrainableWeights(trained.UNet, WeightSelection.CrossAttention))

@@ -96,7 +96,7 @@ public class WandaTests
         Assert.Equal(s_layers.Select(name => $"{name}.transformer_blocks.0.ff.net.2"), Wanda.Layers(model.UNet).Select(layer => layer.Name));
         var norms = new WandaNorms([.. Wanda.Layers(model.UNet).Select(layer => (layer.Name, (int)layer.Layer.weight.shape[1]))], 1) { Latents = 4 };
         using (new WandaRecorder(model.UNet, norms, 4))
-            model.Predict(Golden.Rand("wanda.z", 4, 4, 16, 16), tensor([981f]), text["text"].narrow(0, 0, 1)); // the first caption
+            model.Predict(Golden.Rand("wanda.z", 4, 4, 16, 16), tensor([981f]), new Conditioning(text["text"].narrow(0, 0, 1))); // the first caption
         for (int i = 0; i < norms.Layers.Count; i++)
         {
             string name = norms.Layers[i];
@@ -112,7 +112,8 @@ public class WandaTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Tensor y = model.Embed("t shirt"), yNull = model.Embed(""), noise = Golden.Rand("wanda.noise", 2, 4, 16, 16);
+        Conditioning y = model.Embed("t shirt"), yNull = model.Embed("");
+        Tensor noise = Golden.Rand("wanda.noise", 2, 4, 16, 16);
         var options = new WandaOptions { Steps = 1, Latents = 2, Generation = GenerationOptions.For(model, batch: 2) };
         float first = Sampler.Timesteps(options.Generation.Scheduler, options.Generation.Steps)[0];
         WandaNorms guided = Wanda.Record(model, y, yNull, noise, options);
@@ -167,7 +168,7 @@ public class WandaTests
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
         using TorchScriptCopyDetector detector = TorchScriptCopyDetector.Load(Golden.EmojiModel);
-        Tensor y = model.Embed("t shirt"), yNull = model.Embed(""); // verbatim-02
+        Conditioning y = model.Embed("t shirt"), yNull = model.Embed(""); // verbatim-02
         Tensor reference = detector.Describe(Emoji.Load("verbatim-02.png")), noise = Golden.Rand("wanda.test", 2, 4, 16, 16);
         GenerationOptions generation = GenerationOptions.For(model) with { Steps = 15 };
         double Median() => Statistics.Median([.. Similarity.ToReferences(detector.Describe(Generation.Pictures(model, y, yNull, noise, generation)), reference).Select(s => (double)s)]);

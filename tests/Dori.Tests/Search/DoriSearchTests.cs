@@ -15,7 +15,7 @@ public class DoriSearchTests
         Dictionary<string, Tensor> golden = GoldenFile.Read("emoji_dori");
         using SearchResult result = Search(microBatch: 8);
         Assert.InRange(Golden.RelativeError(tensor(result.Losses.ToArray()), golden["losses"]), 0, 1e-4);
-        Assert.InRange(Golden.RelativeError(result.Snapshots[^1].Y, golden["y"]), 0, 1e-4);
+        Assert.InRange(Golden.RelativeError(result.Snapshots[^1].Y.Tokens, golden["y"]), 0, 1e-4);
     }
 
     [Fact]
@@ -24,7 +24,7 @@ public class DoriSearchTests
         using var scope = NewDisposeScope();
         using SearchResult whole = Search(microBatch: 8), parts = Search(microBatch: 3);
         Assert.InRange(Golden.RelativeError(tensor(parts.Losses.ToArray()), tensor(whole.Losses.ToArray())), 0, 1e-5);
-        Assert.InRange(Golden.RelativeError(parts.Snapshots[^1].Y, whole.Snapshots[^1].Y), 0, 1e-3);
+        Assert.InRange(Golden.RelativeError(parts.Snapshots[^1].Y.Tokens, whole.Snapshots[^1].Y.Tokens), 0, 1e-3);
     }
 
     [Fact]
@@ -32,12 +32,13 @@ public class DoriSearchTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png")), start = model.Embed("t shirt");
-        Tensor before = start.clone();
+        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png"));
+        Conditioning start = model.Embed("t shirt");
+        Conditioning before = start.Copy();
         var options = new SearchOptions { Steps = 4, Batch = 2, MicroBatch = 2, SnapshotSteps = [0, 2, 4] };
-        using SearchResult a = DoriSearch.Run(model, z0, start, options, RandomSource.For("unit"));
-        using SearchResult b = DoriSearch.Run(model, z0, start, options with { Steps = 2, SnapshotSteps = [2] }, RandomSource.For("unit"));
-        using SearchResult other = DoriSearch.Run(model, z0, start, options, RandomSource.For("another unit"));
+        using SearchResult a = new DoriSearch(options).Run(model, z0, start, RandomSource.For("unit"));
+        using SearchResult b = new DoriSearch(options with { Steps = 2, SnapshotSteps = [2] }).Run(model, z0, start, RandomSource.For("unit"));
+        using SearchResult other = new DoriSearch(options).Run(model, z0, start, RandomSource.For("another unit"));
         Assert.Equal([0, 2, 4], a.Snapshots.Select(s => s.Step));
         Assert.Equal(0, Difference(a.Snapshots[0].Y, start));
         Assert.Equal(0, Difference(a.Snapshots[1].Y, b.Snapshots[0].Y));
@@ -50,10 +51,11 @@ public class DoriSearchTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png")), y = model.Embed("t shirt");
+        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png"));
+        Conditioning y = model.Embed("t shirt");
         // With a rate too small to move y, equal draws would give equal losses.
         var options = new SearchOptions { Steps = 3, Batch = 2, MicroBatch = 2, LearningRate = 1e-12, SnapshotSteps = [] };
-        using SearchResult result = DoriSearch.Run(model, z0, y, options, RandomSource.For("unit"));
+        using SearchResult result = new DoriSearch(options).Run(model, z0, y, RandomSource.For("unit"));
         Assert.Equal(3, result.Losses.Distinct().Count());
     }
 
@@ -62,10 +64,11 @@ public class DoriSearchTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png")), y = model.Embed("t shirt");
+        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png"));
+        Conditioning y = model.Embed("t shirt");
         var alive = new List<long>();
         var options = new SearchOptions { Steps = 6, Batch = 1, MicroBatch = 1, SnapshotSteps = [] };
-        DoriSearch.Run(model, z0, y, options, RandomSource.For("unit"), (_, _) => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount)).Dispose();
+        new DoriSearch(options).Run(model, z0, y, RandomSource.For("unit"), (_, _) => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount)).Dispose();
         Assert.Single(alive.Skip(1).Distinct());
     }
 
@@ -74,10 +77,11 @@ public class DoriSearchTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png")), y = model.Embed("");
+        Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png"));
+        Conditioning y = model.Embed("");
         using var source = new CancellationTokenSource();
         int steps = 0;
-        Assert.Throws<OperationCanceledException>(() => DoriSearch.Run(model, z0, y, new SearchOptions { Batch = 1, MicroBatch = 1 }, RandomSource.For("unit"),
+        Assert.Throws<OperationCanceledException>(() => new DoriSearch(new SearchOptions { Batch = 1, MicroBatch = 1 }).Run(model, z0, y, RandomSource.For("unit"),
             (step, _) => { steps = step; if (step == 2) source.Cancel(); }, source.Token));
         Assert.Equal(2, steps);
     }
@@ -87,13 +91,13 @@ public class DoriSearchTests
     {
         DiffusionModel model = Emoji.Model;
         Tensor z0 = model.Encode(Emoji.Load("verbatim-00.png"));
-        Tensor y = model.Embed("pea pod and pinched fingers on a wavy brown background");
+        Conditioning y = model.Embed("pea pod and pinched fingers on a wavy brown background");
         var options = new SearchOptions { Steps = 10, Batch = 8, MicroBatch = microBatch, LearningRate = 0.1, SnapshotSteps = [10] };
-        return DoriSearch.Run(model, z0, y, options, step => new SearchDraw(
+        return new DoriSearch(options).Run(model, z0, y, step => new SearchDraw(
             Golden.Rand($"dori.eps.{step}", 8, 4, 16, 16),
             tensor(Golden.HashedValues($"dori.t.{step}", 8).Select(v => (long)Math.Floor((v + 1) / 2 * 1000)).ToArray()),
             zeros(8, int64)));
     }
 
-    private static float Difference(Tensor a, Tensor b) => (a - b).abs().max().item<float>();
+    private static float Difference(Conditioning a, Conditioning b) => (a.Tokens - b.Tokens).abs().max().item<float>();
 }

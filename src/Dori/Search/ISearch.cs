@@ -1,0 +1,22 @@
+using Dori.Diffusion;
+using static TorchSharp.torch;
+
+namespace Dori.Search;
+
+/// <summary>
+/// A search for any conditioning that makes a frozen model give a picture back. Implement it to try another one: an audit runs it from every start, with
+/// controls beside the pictures. One instance serves several threads at once.
+/// </summary>
+public interface ISearch
+{
+    /// <summary>What reports and records call it.</summary>
+    string Name { get; }
+
+    /// <param name="targets">z0 of the picture and of further references of the same memory: (R, 4, h, w), scaled</param>
+    /// <param name="start">One row; left as it is</param>
+    /// <param name="random">All of the search's randomness.</param>
+    /// <param name="onStep">Told the number of steps done and the last loss.</param>
+    /// <param name="cancellation">Looked at before every step.</param>
+    SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random, Action<int, float>? onStep = null,
+        CancellationToken cancellation = default);
+}
