@@ -30,9 +30,9 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         using TorchScriptCopyDetector detector = LoadDetector(modelPath);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         AuditOptions options = adjust(settings.Options(model.Defaults, detector.Preset.Threshold));
-        (int workers, int threadsPerUnit) = Workers(model, settings);
+        Workers workers = Workers(model, settings);
 
-        Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, threadsPerUnit);
+        Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, workers.ThreadsEach);
         RunFolder run = RunFolder.Create(runPath, manifest);
         IReadOnlyList<AuditUnit> plan = AuditPlan.Of(set, options);
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(plan, shard.Index, shard.Count);
@@ -42,20 +42,20 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
             shell.Error.WriteLine($"dori: warning: {controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: add pictures that the model has never seen, as role=control or with --controls");
         if (open.Length > 0)
         {
-            var cost = CostEstimate.Measure(model, options, open, workers, threadsPerUnit);
+            var cost = CostEstimate.Measure(model, options, open, workers.Count, workers.ThreadsEach);
             if (!settings.Quiet) shell.Error.WriteLine($"dori: {own.Count} units{(shard.Count > 1 ? $" of {plan.Count}" : "")}, {own.Count - open.Length} done already; {cost}");
             if (cost.MemoryBytes > CostEstimate.AvailableMemory())
                 shell.Error.WriteLine($"dori: warning: about {cost.MemoryBytes >> 20} MiB will be needed and {CostEstimate.AvailableMemory() >> 20} MiB are free; --micro-batch and --generation-batch make it less");
             using var progress = new UnitProgress(shell, settings.Quiet, open.Select(unit => CostEstimate.Weight(unit, options)).ToArray(), open);
             new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed)
-                .Run(open, workers, threadsPerUnit, progress.Report, shell.Interrupted);
+                .Run(open, workers, progress.Report, shell.Interrupted);
         }
         return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
     }
 
     /// <summary>Units in work at a time, and libtorch's threads for each.</summary>
-    public static (int Workers, int ThreadsEach) Workers(DiffusionModel model, CommonSettings settings) =>
-        model.IsSmall && settings.Device.type == DeviceType.CPU ? (settings.Threads, 1) : (1, settings.Threads);
+    public static Workers Workers(DiffusionModel model, CommonSettings settings) =>
+        model.IsSmall && settings.Device.type == DeviceType.CPU ? new Workers(settings.Threads, 1) : new Workers(1, settings.Threads);
 
     internal TorchScriptCopyDetector LoadDetector(string modelPath) =>
         CopyDetectors.Load(modelPath, settings.CopyDetector, settings.Preset, settings.Device, "generations are compared with pictures by one");

@@ -1,3 +1,4 @@
+using Dori.Training;
 using System.Globalization;
 using System.Text.Json;
 using Dori.Audit;
@@ -13,7 +14,7 @@ namespace Dori.Cli;
 
 /// <summary>What a method gives for a model and its pictures.</summary>
 /// <param name="Train">Trains the model's UNet in place.</param>
-internal sealed record MitigateTrainingPlan(MitigateOptions Options, IReadOnlyList<PreparedPictures> Prepared, Func<RandomSource, TrainingControl, IReadOnlyList<TrainingProgress>> Train);
+internal sealed record MitigateTrainingPlan(MitigateOptions Options, IReadOnlyList<PreparedPictures> Prepared, Func<RandomSource, TrainingControl, IReadOnlyList<IReadOnlyDictionary<string, double>>> Train);
 
 /// <summary>From a model to a new one: loading, training with progress and resumption, saving with a card and a record.</summary>
 internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings settings, string method, string title)
@@ -30,7 +31,7 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
         string sha256 = folder.Sha256(), state = Path.TrimEndingDirectorySeparator(Path.GetFullPath(settings.Output)) + ".training.safetensors";
         MitigateTrainingPlan planned = plan(model, set);
         string options = JsonSerializer.Serialize(planned.Options, MitigateTrainingJson.Default.MitigateOptions);
-        IReadOnlyList<TrainingProgress> history = planned.Train(RandomSource.For("mitigate", method, settings.Seed.ToString(CultureInfo.InvariantCulture)), new TrainingControl
+        IReadOnlyList<IReadOnlyDictionary<string, double>> history = planned.Train(RandomSource.For("mitigate", method, settings.Seed.ToString(CultureInfo.InvariantCulture)), new TrainingControl
         {
             OnStep = Progress(),
             Cancellation = shell.Interrupted,

@@ -8,7 +8,7 @@ namespace Dori.Cli;
 /// <param name="Prepared">Pictures that took part besides those to remove, by item.</param>
 /// <param name="History">Losses of every step that this command took; a resumed training knows only its own.</param>
 internal sealed record MitigateTrainingRecord(string Schema, string Method, string Version, string Command, MitigatedModel Model, MitigatedPictures Pictures,
-    MitigateOptions Options, long Seed, string Device, string Dtype, int Threads, IReadOnlyList<PreparedPictures> Prepared, IReadOnlyList<TrainingProgress> History);
+    MitigateOptions Options, long Seed, string Device, string Dtype, int Threads, IReadOnlyList<PreparedPictures> Prepared, IReadOnlyList<IReadOnlyDictionary<string, double>> History);
 
 /// <param name="Sha256">Of the model as it was.</param>
 internal sealed record MitigatedModel(string Path, string Sha256);

@@ -26,7 +26,7 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
         QualityOptions chosen = options(model.Defaults);
         chosen.Check();
         QualityPlan plan = QualityPlan.Of(ordinary, request.Removed, chosen);
-        (int workers, int threads) = AuditJob.Workers(model, settings);
+        Workers workers = AuditJob.Workers(model, settings);
         var manifest = new QualityManifest
         {
             Model = new SummaryModel(new DirectoryInfo(modelPath).Name, folder.Sha256()),
@@ -38,7 +38,7 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
             Related = plan.Related,
             Device = settings.DeviceName,
             Dtype = settings.Dtype == torch.ScalarType.Float32 ? "float32" : "bfloat16",
-            ThreadsPerChunk = threads,
+            ThreadsPerChunk = workers.ThreadsEach,
         };
         QualityFolder run = QualityFolder.Create(runPath, manifest);
         var runner = new QualityRunner(model, detector, network, clip, ordinary, plan, chosen);
@@ -46,7 +46,7 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
         int before = Enumerable.Range(0, plan.Chunks.Count).Count(run.Has), said = 0;
         if (!settings.Quiet && before < plan.Chunks.Count)
             shell.Error.WriteLine($"dori: quality of {manifest.Model.Name}: {plan.Ordinary.Count} ordinary and {plan.Related.Count} related captions in {plan.Chunks.Count} chunks, {before} done already");
-        runner.Draw(run, workers, threads, (done, all) =>
+        runner.Draw(run, workers, (done, all) =>
         {
             int tenths = done * 10 / all;
             if (settings.Quiet || Interlocked.Exchange(ref said, tenths) == tenths) return; // ten plain lines

@@ -63,7 +63,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         // The audit's own units: searches from random starts, with a look at what the start itself generates.
         AuditOptions options = settings.Options(model.Defaults, detector.Preset.Threshold) with { Starts = [AuditStart.Random], CurveSteps = [0], CurveGenerations = 1, Generations = settings.Generations ?? 4 };
         options.Check();
-        (int workers, int threadsPerUnit) = AuditJob.Workers(model, settings);
+        Workers workers = AuditJob.Workers(model, settings);
         var weights = new WeightSpaceOptions
         {
             Methods = [.. settings.Methods.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
@@ -72,13 +72,13 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         };
         weights.Check();
 
-        RunFolder run = RunFolder.Create(Path.Combine(settings.Run, "searches"), job.MakeManifest(folder, set, settings.Images, detector, options, threadsPerUnit));
+        RunFolder run = RunFolder.Create(Path.Combine(settings.Run, "searches"), job.MakeManifest(folder, set, settings.Images, detector, options, workers.ThreadsEach));
         AuditUnit[] units = [.. plan.Units(options.Seed)], open = [.. units.Where(unit => !run.Has(unit.Id))];
         if (open.Length > 0)
         {
-            if (!settings.Quiet) shell.Error.WriteLine($"dori: {units.Length} searches, {units.Length - open.Length} done already; {CostEstimate.Measure(model, options, open, workers, threadsPerUnit)}");
+            if (!settings.Quiet) shell.Error.WriteLine($"dori: {units.Length} searches, {units.Length - open.Length} done already; {CostEstimate.Measure(model, options, open, workers.Count, workers.ThreadsEach)}");
             using var progress = new UnitProgress(shell, settings.Quiet, [.. open.Select(unit => CostEstimate.Weight(unit, options))], open);
-            new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed).Run(open, workers, threadsPerUnit, progress.Report, shell.Interrupted);
+            new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed).Run(open, workers, progress.Report, shell.Interrupted);
         }
 
         torch.set_num_threads(settings.Threads);
@@ -86,7 +86,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         var study = new LocalityStudy(model, run, set, plan)
         {
             Weights = settings.NoWeights ? null : (pictures, captions) =>
-                new WeightSpaceTest(model, detector, set, options, weights, new Workers(workers, threadsPerUnit), Path.Combine(settings.Run, "weights")).Run(pictures, captions, stages.Report, shell.Interrupted),
+                new WeightSpaceTest(model, detector, set, options, weights, workers, Path.Combine(settings.Run, "weights")).Run(pictures, captions, stages.Report, shell.Interrupted),
         };
         LocalityOutcome outcome = study.Run(stages.Report, shell.Interrupted);
         Write(settings, run, units, outcome, weights);

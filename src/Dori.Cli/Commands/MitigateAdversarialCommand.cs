@@ -3,7 +3,8 @@ using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
-using Dori.Mitigation;
+using Dori.Mitigation.Adversarial;
+using Dori.Training;
 using Spectre.Console;
 using Spectre.Console.Cli;
 using TorchSharp;
@@ -30,12 +31,9 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
 
         using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "surrogates are checked with one");
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device);
-        (int count, int threadsEach) = AuditJob.Workers(model, settings);
-        var workers = new Workers(count, threadsEach);
+        Workers workers = AuditJob.Workers(model, settings);
         set_num_threads(workers.ThreadsEach);
-        AdversarialFineTuningOptions options = settings.Options(model);
-        if (given is null) options = options with { OwnGenerations = settings.OwnGenerations ?? settings.OrdinaryLimit ?? OrdinaryGenerations.DefaultCount }; // there are no others
-        SurrogateOptions surrogateOptions = settings.SurrogateOptions(model);
+        AdversarialOptions options = settings.Options(model);
         Directory.CreateDirectory(work);
         string modelSha = folder.Sha256();
         using OrdinaryPictures? drawn = options.OwnGenerations == 0 ? null : Draw(settings, model, captions, options.OwnGenerations, modelSha, workers, work);
@@ -48,7 +46,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
             pictures.SelectMany(p => Enumerable.Range(0, p.Count).Select(i => (p.Picture(i, model.PictureSize), p.Captions[i]))), forget, shell.Interrupted);
         if (options.RelatedShare > 0) Say(settings, $"{ordinary.Related.Count} ordinary captions share words with those to forget");
         if (ordinary.Dropped > 0) Say(settings, $"{ordinary.Dropped} ordinary pictures are left out: they are copies of those to forget");
-        SurrogateSet[] surrogates = MakeSurrogates(settings, model, detector, set, forget, surrogateOptions, workers, modelSha, Path.Combine(work, "surrogates"));
+        SurrogateSet[] surrogates = MakeSurrogates(settings, model, detector, set, forget, options.Surrogates, workers, modelSha, Path.Combine(work, "surrogates"));
         var record = new AdversarialFineTuningRecord
         {
             Version = Shell.Version,
@@ -60,13 +58,15 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
             CopyDetector = new RecordedSource(detector.Preset.Name, detector.Sha256),
             ThreadsEach = workers.ThreadsEach,
             Options = options,
-            SurrogateOptions = surrogateOptions,
             Surrogates = [.. forget.Zip(surrogates, (picture, made) => new RecordedSurrogates(picture.Id, picture.Caption, made.Similarities, made.Sparsities))],
         };
 
-        using var training = new AdversarialFineTuning(model, detector, forget, surrogates, ordinary, options, workers);
-        Train(settings, training, detector.Preset.Threshold, Path.Combine(work, "state.safetensors"), Sha256Text.Of(record.ToJson()));
-        record = record with { Steps = training.Step, PlannedSteps = training.Steps, Checks = training.Checks, Losses = training.History };
+        using var training = new AdversarialFineTuning(new AdversarialInputs(model, detector, forget, surrogates, ordinary, options, workers))
+        {
+            OnCheck = check => Say(settings, Shown(check, detector.Preset.Threshold)),
+        };
+        IReadOnlyList<IReadOnlyDictionary<string, double>> losses = Train(settings, training, Path.Combine(work, "state.safetensors"), Sha256Text.Of(record.ToJson()));
+        record = record with { Steps = training.Step, PlannedSteps = training.PlannedSteps, Checks = training.Checks, Losses = losses };
         var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         string json = record.ToJson();
         folder.SaveWithUNet(settings.Output, name => weights[name], Card(folder, record), json);
@@ -101,7 +101,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
     private SurrogateSet[] MakeSurrogates(MitigateAdversarialSettings settings, DiffusionModel model, TorchScriptCopyDetector detector, PictureSet set, IReadOnlyList<MemorizedPicture> forget,
         SurrogateOptions options, Workers workers, string modelSha, string folder)
     {
-        using var surrogates = new Surrogates(model, detector, options, workers, folder);
+        using var surrogates = new Surrogates(model, detector, options, settings.Seed, workers, folder);
         var made = new SurrogateSet[forget.Count];
         for (int i = 0; i < made.Length; i++)
         {
@@ -113,21 +113,25 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         return made;
     }
 
-    private void Train(MitigateAdversarialSettings settings, AdversarialFineTuning training, double threshold, string state, string identity)
+    private static string Shown(HeldOutCheck check, double threshold) => string.Create(CultureInfo.InvariantCulture,
+        $"check at step {check.Step}: {check.Retained(threshold)} of {check.Prompt.Count} come back (largest similarity by prompt {check.Prompt.Max():0.00}, by search {check.Search.Max():0.00}, from noise {check.Random.Max():0.00})");
+
+    private IReadOnlyList<IReadOnlyDictionary<string, double>> Train(MitigateAdversarialSettings settings, AdversarialFineTuning training, string state, string identity)
     {
         bool live = shell.Console.Profile.Out.IsTerminal && shell.Console.Profile.Capabilities.Interactive;
         int first = 0, said = 0;
         TimeSpan begun = shell.Elapsed();
         var control = new TrainingControl { OnStep = OnStep, Cancellation = shell.Interrupted, StateFile = state, Identity = identity, SaveEvery = settings.SaveEvery };
-        training.Resume(control);
-        first = training.Step;
-        said = (int)(first * 20L / training.Steps);
-        if (!settings.Quiet)
-            Say(settings, $"{training.Steps} steps on {training.TrainedNumbers} numbers, {first} done already; about {UnitProgress.Show(training.Estimate(shell.Elapsed))}");
-        begun = shell.Elapsed();
-        training.Run(control, check => Say(settings, string.Create(CultureInfo.InvariantCulture,
-            $"{(live ? "\n" : "")}check at step {check.Step}: {check.Retained(threshold)} of {check.Prompt.Count} come back (largest similarity by prompt {check.Prompt.Max():0.00}, by search {check.Search.Max():0.00}, from noise {check.Random.Max():0.00})")));
+        IReadOnlyList<IReadOnlyDictionary<string, double>> losses = TrainingLoop.Run(training, control, () =>
+        {
+            first = training.Step;
+            said = (int)(first * 20L / training.Steps);
+            if (!settings.Quiet)
+                Say(settings, $"{training.Steps} steps on {training.TrainedNumbers} numbers, {first} done already; about {UnitProgress.Show(training.Estimate(shell.Elapsed))}");
+            begun = shell.Elapsed();
+        });
         if (live && !settings.Quiet) shell.Error.WriteLine();
+        return losses;
 
         void OnStep(TrainingProgress progress)
         {
@@ -154,7 +158,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
     private static string Card(DiffusersFolder folder, AdversarialFineTuningRecord record)
     {
         string original = Path.Combine(folder.Path, "README.md");
-        string trained = record.Options.LoraRank > 0 ? $"low-rank updates of rank {record.Options.LoraRank}, merged into the UNet's weights," : "all weights of the UNet";
+        string trained = record.Options.TrainRank > 0 ? $"low-rank updates of rank {record.Options.TrainRank}, merged into the UNet's weights," : "all weights of the UNet";
         string card = string.Create(CultureInfo.InvariantCulture, $"""
             # {record.Model.Name}, after adversarial fine-tuning
 

@@ -1,3 +1,4 @@
+using Dori.Training;
 using System.ComponentModel;
 using System.Text.Json;
 using Dori.Audit;

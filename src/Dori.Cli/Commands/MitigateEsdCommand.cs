@@ -1,3 +1,4 @@
+using Dori.Training;
 using System.ComponentModel;
 using Dori.Mitigation;
 using Spectre.Console.Cli;

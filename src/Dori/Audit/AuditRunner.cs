@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using TorchSharp;
 
@@ -12,46 +11,25 @@ public sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<TimeSp
     /// <param name="Share">How much of it is done, 0 to 1; 1 once its file stands.</param>
     public readonly record struct Progress(AuditUnit Unit, double Share);
 
-    /// <param name="workers">Units in work at a time, each on a thread of its own.</param>
-    /// <param name="threadsPerUnit">libtorch's threads for each.</param>
+    /// <param name="workers">Each has a unit at a time.</param>
     /// <param name="report">Called from the workers.</param>
     /// <param name="cancellation">
     /// Units in work are dropped before their files are written, or finished where they are being written; what stands stays.
     /// </param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public void Run(IReadOnlyList<AuditUnit> units, int workers, int threadsPerUnit, Action<Progress>? report = null, CancellationToken cancellation = default)
+    public void Run(IReadOnlyList<AuditUnit> units, Workers workers, Action<Progress>? report = null, CancellationToken cancellation = default)
     {
-        var queue = new ConcurrentQueue<AuditUnit>(units.Where(unit => !folder.Has(unit.Id)));
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var failures = new ConcurrentQueue<Exception>();
-        torch.set_num_threads(threadsPerUnit);
-        Thread[] threads = [.. Enumerable.Range(0, Math.Max(1, Math.Min(workers, queue.Count))).Select(_ => new Thread(Work))];
-        foreach (Thread thread in threads) thread.Start();
-        foreach (Thread thread in threads) thread.Join();
-        if (failures.FirstOrDefault(e => e is not OperationCanceledException) is { } failure)
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-        cancellation.ThrowIfCancellationRequested();
-
-        void Work()
+        AuditUnit[] open = [.. units.Where(unit => !folder.Has(unit.Id))];
+        torch.set_num_threads(workers.ThreadsEach);
+        workers.Run(open.Length, (piece, stop) =>
         {
-            torch.set_num_threads(threadsPerUnit); // OpenMP keeps the number per thread
-            while (!stop.IsCancellationRequested && queue.TryDequeue(out AuditUnit? unit))
-            {
-                try
-                {
-                    using var scope = torch.NewDisposeScope();
-                    TimeSpan begun = clock();
-                    using UnitResult result = runner.Run(unit, share => report?.Invoke(new Progress(unit, Math.Min(share, 0.999))), stop.Token);
-                    folder.Write(result, new UnitCost(unit.Id, Math.Round((clock() - begun).TotalSeconds, 3), PeakMemoryMiB()));
-                    report?.Invoke(new Progress(unit, 1));
-                }
-                catch (Exception e)
-                {
-                    failures.Enqueue(e);
-                    stop.Cancel();
-                }
-            }
-        }
+            AuditUnit unit = open[piece];
+            using var scope = torch.NewDisposeScope();
+            TimeSpan begun = clock();
+            using UnitResult result = runner.Run(unit, share => report?.Invoke(new Progress(unit, Math.Min(share, 0.999))), stop);
+            folder.Write(result, new UnitCost(unit.Id, Math.Round((clock() - begun).TotalSeconds, 3), PeakMemoryMiB()));
+            report?.Invoke(new Progress(unit, 1));
+        }, cancellation);
     }
 
     private static long PeakMemoryMiB()

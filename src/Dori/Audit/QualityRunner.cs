@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Runtime.ExceptionServices;
 using Dori.Diffusion;
 using Dori.Measures;
 using TorchSharp;
@@ -13,41 +11,19 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
     private const int RealBatch = 50;
 
     /// <summary>Draws the chunks that the folder lacks, several at a time.</summary>
-    /// <param name="workers">Chunks in work at a time, each on a thread of its own.</param>
-    /// <param name="threadsPerChunk">libtorch's threads for each.</param>
+    /// <param name="workers">Each draws a chunk at a time.</param>
     /// <param name="report">Called from the workers with the chunks done so far and of all.</param>
     /// <exception cref="OperationCanceledException">Cancelled; what stands stays.</exception>
-    public void Draw(QualityFolder folder, int workers, int threadsPerChunk, Action<int, int>? report = null, CancellationToken cancellation = default)
+    public void Draw(QualityFolder folder, Workers workers, Action<int, int>? report = null, CancellationToken cancellation = default)
     {
         int[] open = [.. Enumerable.Range(0, plan.Chunks.Count).Where(chunk => !folder.Has(chunk))];
-        var queue = new ConcurrentQueue<int>(open);
-        var failures = new ConcurrentQueue<Exception>();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         int done = plan.Chunks.Count - open.Length;
-        set_num_threads(threadsPerChunk);
-        Thread[] threads = [.. Enumerable.Range(0, Math.Max(1, Math.Min(workers, queue.Count))).Select(_ => new Thread(Work))];
-        foreach (Thread thread in threads) thread.Start();
-        foreach (Thread thread in threads) thread.Join();
-        if (failures.FirstOrDefault(e => e is not OperationCanceledException) is { } failure) ExceptionDispatchInfo.Throw(failure);
-        cancellation.ThrowIfCancellationRequested();
-
-        void Work()
+        set_num_threads(workers.ThreadsEach);
+        workers.Run(open.Length, (piece, stop) =>
         {
-            set_num_threads(threadsPerChunk); // OpenMP keeps the number per thread
-            while (!stop.IsCancellationRequested && queue.TryDequeue(out int chunk))
-            {
-                try
-                {
-                    DrawChunk(folder, chunk, stop.Token);
-                    report?.Invoke(Interlocked.Increment(ref done), plan.Chunks.Count);
-                }
-                catch (Exception e)
-                {
-                    failures.Enqueue(e);
-                    stop.Cancel();
-                }
-            }
-        }
+            DrawChunk(folder, open[piece], stop);
+            report?.Invoke(Interlocked.Increment(ref done), plan.Chunks.Count);
+        }, cancellation);
     }
 
     private void DrawChunk(QualityFolder folder, int chunk, CancellationToken cancellation)

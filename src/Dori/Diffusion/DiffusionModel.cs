@@ -41,7 +41,7 @@ public sealed class DiffusionModel : IDisposable
     public int PictureSize => UNet.Config.SampleSize * Vae.Scale;
     /// <summary>
     /// At most 200 million weights in the UNet: then one libtorch thread a piece of work and several pieces at a time are faster than several
-    /// threads in one, and training takes larger rates.
+    /// threads in one.
     /// </summary>
     public bool IsSmall => UNet.parameters().Sum(p => p.numel()) <= 200_000_000;
     /// <summary>(4, h, w) of one latent.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Dori.Diffusion;
@@ -20,6 +21,14 @@ public sealed record ModelDefaults
     public double SearchLearningRate { get; init; } = 0.1;
     /// <summary>Share of each output row that Wanda marks: a small network needs more than Stable Diffusion's 1 %.</summary>
     public double WandaSparsity { get; init; } = 0.01;
+    /// <summary>What Erased Stable Diffusion takes for this model.</summary>
+    public TrainingDefaults Esd { get; init; } = new();
+    /// <summary>What Concept Ablation takes for this model.</summary>
+    public TrainingDefaults ConceptAblation { get; init; } = new();
+    /// <summary>What SISS takes for this model.</summary>
+    public TrainingDefaults Siss { get; init; } = new();
+    /// <summary>Options of adversarial fine-tuning, by their names in <c>mitigation.json</c>; read by that.</summary>
+    public JsonObject? Adversarial { get; init; }
 
     /// <summary>Reads <c>dori.json</c> of a model folder, where there is one.</summary>
     /// <exception cref="DoriException">Not JSON, an unknown key, or a value out of range.</exception>
@@ -42,6 +51,18 @@ public sealed record ModelDefaults
             throw new DoriException($"{path}: a value is out of range (guidance 0..100, samplerSteps 1..1000, searchSteps 1..100000, searchBatch 1..4096, searchLearningRate above 0, wandaSparsity above 0 to 1)");
         return read;
     }
+}
+
+/// <summary>How a model wants to be trained by one of the methods that do so; null: as published.</summary>
+public sealed record TrainingDefaults
+{
+    public double? LearningRate { get; init; }
+    /// <summary>Steps for each picture to forget, instead of a number for all.</summary>
+    public int? StepsPerPicture { get; init; }
+    /// <summary>Where a method samples: steps of that.</summary>
+    public int? SamplerSteps { get; init; }
+    /// <summary>Pictures that go through the UNet at once.</summary>
+    public int? MicroBatch { get; init; }
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]

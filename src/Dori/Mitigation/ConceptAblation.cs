@@ -1,5 +1,6 @@
 using Dori.Diffusion;
 using Dori.Native;
+using Dori.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,12 +36,12 @@ public sealed record ConceptAblationOptions
     /// <summary>Weight of the ordinary loss on anchor pairs; 0 leaves it out.</summary>
     public double OrdinaryWeight { get; init; } = 1;
 
-    /// <summary>The published settings. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, and steps for every picture.</summary>
+    /// <summary>The published settings, and what the model's <c>dori.json</c> says otherwise.</summary>
     /// <param name="targets">How many pictures are to be ablated.</param>
     public static ConceptAblationOptions For(DiffusionModel model, int targets)
     {
         var options = new ConceptAblationOptions();
-        return model.IsSmall ? options with { Training = options.Training with { LearningRate = 1e-4, Steps = 30 * targets } } : options;
+        return options with { Training = options.Training.For(model.Defaults.ConceptAblation, targets) };
     }
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
@@ -62,14 +63,14 @@ public static class ConceptAblation
     /// <summary>Trains the model's UNet in place. Each pair of a step draws a target, one of its anchors, noise and a time step.</summary>
     /// <param name="random">All of the training's randomness; one stream a step.</param>
     /// <returns>The losses of every step: <c>ablation</c> and <c>ordinary</c>.</returns>
-    public static IReadOnlyList<TrainingProgress> Run(DiffusionModel model, IReadOnlyList<AblationTarget> targets, ConceptAblationOptions options, RandomSource random, TrainingControl? control = null)
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(DiffusionModel model, IReadOnlyList<AblationTarget> targets, ConceptAblationOptions options, RandomSource random, TrainingControl? control = null)
     {
         options.Check();
         Check(targets, options.Loss);
         using var scope = NewDisposeScope();
         using DiffusionModel frozen = model.WithUNetCopy(name => TrainableWeights.Selects(options.Training.Trained, name));
         Dictionary<string, Conditioning> embeddings = targets.SelectMany(t => t.Anchors.Select(a => a.Caption).Append(t.Caption)).Distinct().ToDictionary(caption => caption, caption => model.Embed(caption));
-        return Training.Run(model, options.Training, Step, control);
+        return WeightTraining.Run(model, options.Training, Step, control);
 
         TrainingStep Step(TrainableWeights weights, int step)
         {

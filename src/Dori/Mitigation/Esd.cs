@@ -1,5 +1,6 @@
 using Dori.Diffusion;
 using Dori.Native;
+using Dori.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,14 +19,16 @@ public sealed record EsdOptions
     /// <summary>eta: how far the target lies beyond the unconditional prediction; 1 is that prediction itself.</summary>
     public double NegativeGuidance { get; init; } = 2;
 
-    /// <summary>The published settings, with the model's own sampler. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, and steps for every picture.</summary>
+    /// <summary>The published settings, with the model's own sampler, and what its <c>dori.json</c> says otherwise.</summary>
     /// <param name="captions">How many are to be erased.</param>
     public static EsdOptions For(DiffusionModel model, int captions)
     {
         var options = new EsdOptions { Sampling = GenerationOptions.For(model, batch: 1) with { Guidance = 3, Steps = 50 } };
-        return model.IsSmall
-            ? options with { Training = options.Training with { LearningRate = 3e-4, Steps = 32 * captions }, Sampling = options.Sampling with { Steps = model.Defaults.SamplerSteps } }
-            : options;
+        TrainingDefaults own = model.Defaults.Esd;
+        return options with
+        {
+            Training = options.Training.For(own, captions), Sampling = options.Sampling with { Steps = own.SamplerSteps ?? options.Sampling.Steps },
+        };
     }
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
@@ -50,7 +53,7 @@ public static class Esd
     /// <param name="captions">What to erase; each step draws one of them.</param>
     /// <param name="random">All of the training's randomness; one stream a step.</param>
     /// <returns>The losses of every step.</returns>
-    public static IReadOnlyList<TrainingProgress> Run(DiffusionModel model, IReadOnlyList<string> captions, EsdOptions options, RandomSource random, TrainingControl? control = null)
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(DiffusionModel model, IReadOnlyList<string> captions, EsdOptions options, RandomSource random, TrainingControl? control = null)
     {
         options.Check();
         if (captions.Count == 0) throw new DoriException("esd: there is no caption to erase");
@@ -60,7 +63,7 @@ public static class Esd
         Conditioning yNull = model.Embed("");
         Conditioning[] embeddings = [.. captions.Select(caption => model.Embed(caption))];
         int calls = Sampler.Timesteps(options.Sampling.Scheduler, options.Sampling.Steps).Length;
-        return Training.Run(model, options.Training, Step, control);
+        return WeightTraining.Run(model, options.Training, Step, control);
 
         TrainingStep Step(TrainableWeights weights, int step)
         {

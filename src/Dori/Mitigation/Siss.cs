@@ -1,5 +1,6 @@
 using Dori.Diffusion;
 using Dori.Native;
+using Dori.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,12 +26,13 @@ public sealed record SissOptions
     /// <summary>Time steps are drawn from the last so many: 1 is T - 1 alone, where the caption decides what becomes of the noise.</summary>
     public int LastTimesteps { get; init; } = 1;
 
-    /// <summary>The published settings. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, and steps for every picture.</summary>
+    /// <summary>The published settings, and what the model's <c>dori.json</c> says otherwise.</summary>
     /// <param name="targets">How many pictures are to be forgotten.</param>
     public static SissOptions For(DiffusionModel model, int targets)
     {
         var options = new SissOptions();
-        return model.IsSmall ? options with { Training = options.Training with { LearningRate = 1e-4, Steps = 12 * targets }, MicroBatch = options.Batch } : options;
+        TrainingDefaults own = model.Defaults.Siss;
+        return options with { Training = options.Training.For(own, targets), MicroBatch = own.MicroBatch ?? options.MicroBatch };
     }
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
@@ -56,7 +58,7 @@ public static class Siss
     /// <returns>
     /// Of every step: <c>kept</c> and <c>forgotten</c>, the weighted losses (mean over elements); <c>keptGradient</c>, the keeping gradient's norm; <c>factor</c>, c.
     /// </returns>
-    public static IReadOnlyList<TrainingProgress> Run(DiffusionModel model, IReadOnlyList<SissTarget> targets, SissOptions options, RandomSource random, TrainingControl? control = null)
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(DiffusionModel model, IReadOnlyList<SissTarget> targets, SissOptions options, RandomSource random, TrainingControl? control = null)
     {
         options.Check(model.Schedule.NumTrainTimesteps);
         if (targets.Count == 0) throw new DoriException("siss: there is no picture to forget");
@@ -64,7 +66,7 @@ public static class Siss
             if (target.Forgotten.shape[0] == 0 || target.Kept.shape[0] == 0) throw new DoriException($"siss: \"{target.Caption}\" needs at least one picture to forget and one to keep");
         using var scope = NewDisposeScope();
         Conditioning[] embeddings = [.. targets.Select(target => model.Embed(target.Caption))];
-        return Training.Run(model, options.Training, (weights, step) => Step(model, targets, embeddings, options, weights, random.Derive("step", step)), control);
+        return WeightTraining.Run(model, options.Training, (weights, step) => Step(model, targets, embeddings, options, weights, random.Derive("step", step)), control);
     }
 
     internal static TrainingStep Step(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Conditioning> embeddings, SissOptions options, TrainableWeights weights, RandomSource source)

@@ -47,7 +47,7 @@ public sealed class AuditRunTests : IDisposable
             try
             {
                 // Each time a little further, in the middle of a unit.
-                new AuditRunner(Runner, run, () => TimeSpan.Zero).Run(AuditPlan.Of(Set, s_options), 1, 1, progress => { if (++seen == stopAt + 2) source.Cancel(); }, source.Token);
+                new AuditRunner(Runner, run, () => TimeSpan.Zero).Run(AuditPlan.Of(Set, s_options), Workers.Single, progress => { if (++seen == stopAt + 2) source.Cancel(); }, source.Token);
             }
             catch (OperationCanceledException)
             {
@@ -146,7 +146,7 @@ public sealed class AuditRunTests : IDisposable
         Dictionary<string, string> Audit(string name, DiffusionModel model)
         {
             RunFolder run = Open(name);
-            new AuditRunner(new UnitRunner(model, s_detector.Value, s_options), run, () => TimeSpan.Zero).Run([.. AuditPlan.Of(Set, s_options).Take(4)], 1, 1);
+            new AuditRunner(new UnitRunner(model, s_detector.Value, s_options), run, () => TimeSpan.Zero).Run([.. AuditPlan.Of(Set, s_options).Take(4)], new Workers(1, 1));
             return Files(run);
         }
     }
@@ -158,7 +158,7 @@ public sealed class AuditRunTests : IDisposable
     private RunFolder Open(string name) => RunFolder.Create(Path.Combine(_folder, name), ManifestFor(s_options));
 
     private static void Run(RunFolder folder, (int I, int N) shard, int workers) =>
-        new AuditRunner(Runner, folder, () => TimeSpan.Zero).Run(AuditPlan.Shard(AuditPlan.Of(Set, s_options), shard.I, shard.N), workers, 1);
+        new AuditRunner(Runner, folder, () => TimeSpan.Zero).Run(AuditPlan.Shard(AuditPlan.Of(Set, s_options), shard.I, shard.N), new Workers(workers, 1));
 
     private static Manifest ManifestFor(AuditOptions options) => VerdictsTests.ManifestOf(
         [.. Set.Items.Select(i => new ManifestItem(i.Id, i.Folder, i.Files, i.Sha256, i.Caption, i.Kind, i.Role))]) with { Options = options };

@@ -49,11 +49,11 @@ public sealed class QualityRunnerTests : IDisposable
         QualityFolder Run(string name) => QualityFolder.Create(Path.Combine(_folder, name), Manifest(Options));
 
         QualityFolder whole = Run("whole"), cut = Run("cut");
-        runner.Draw(whole, 2, 1);
+        runner.Draw(whole, new Workers(2, 1));
         using (var stop = new CancellationTokenSource())
-            Assert.Throws<OperationCanceledException>(() => runner.Draw(cut, 1, 1, (_, _) => stop.Cancel(), stop.Token));
+            Assert.Throws<OperationCanceledException>(() => runner.Draw(cut, Workers.Single, (_, _) => stop.Cancel(), stop.Token));
         Assert.True(cut.Has(0) && !cut.Has(1));
-        runner.Draw(Run("cut"), 1, 1);
+        runner.Draw(Run("cut"), Workers.Single);
         (QualitySummary summary, IReadOnlyDictionary<string, QualitySamples> samples) = runner.Take(whole, Manifest(Options));
         runner.Take(cut, Manifest(Options));
         string[] Files(string name) => [.. Directory.GetFiles(Path.Combine(_folder, name), "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Path.Combine(_folder, name), file)).Order()];

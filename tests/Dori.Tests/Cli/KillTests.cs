@@ -53,9 +53,17 @@ public sealed class KillTests : IDisposable
             Assert.Equal(File.ReadAllBytes(Path.Combine(_folder, "whole", file)), File.ReadAllBytes(Path.Combine(_folder, "killed", file)));
     }
 
-    private Running Train(string model) => new(["mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--kinds", "verbatim", "--limit", "2", "-o", Path.Combine(_folder, model),
-        "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"), "--ordinary-limit", "40", "--own-generations", "4", "--surrogates", "2", "--steps", "40", "--steps-per-search", "4", "--search-steps", "6", "--snapshots", "2",
-        "--search-batch", "1", "--ordinary-pairs", "4", "--check-every", "16", "--check-pictures", "1", "--check-generations", "1", "--save-every", "2", "--quiet"]);
+    private Running Train(string model)
+    {
+        string options = Path.Combine(_folder, "options.json");
+        File.WriteAllText(options, """
+            { "ownGenerations": 4, "stepsPerSearch": 4, "searchSteps": 6, "snapshotSteps": [2], "searchBatch": 1, "ordinaryPairs": 4,
+              "heldOut": { "pictures": 1, "generations": 1 } }
+            """);
+        return new(["mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--kinds", "verbatim", "--limit", "2", "-o", Path.Combine(_folder, model),
+        "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"), "--ordinary-limit", "40", "--surrogates", "2", "--train-steps", "40", "--options", options, "--check-every", "16",
+            "--save-every", "2", "--quiet"]);
+    }
 
     private Running Start(string run) => new(["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", Path.Combine(_folder, run), "--limit", "4",
         "--steps", "4", "--search-batch", "2", "--sampler-steps", "4", "-n", "2", "--curve", "0,2", "--curve-generations", "1", "--quiet"]);

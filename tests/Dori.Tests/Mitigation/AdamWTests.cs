@@ -1,3 +1,4 @@
+using Dori.Training;
 using Dori.Checkpoints;
 using Dori.Mitigation;
 using TorchSharp;

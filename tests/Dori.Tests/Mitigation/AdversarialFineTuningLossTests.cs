@@ -1,3 +1,5 @@
+using Dori.Mitigation.Adversarial;
+using Dori.Training;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Tests.Support;

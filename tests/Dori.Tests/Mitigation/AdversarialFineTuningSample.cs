@@ -1,3 +1,5 @@
+using Dori.Training;
+using Dori.Mitigation.Adversarial;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
@@ -10,7 +12,7 @@ namespace Dori.Tests.Mitigation;
 /// <summary>The smallest fine-tuning of the built-in model: two pictures, searches of two steps, four ordinary pairs.</summary>
 internal sealed class AdversarialFineTuningSample : IDisposable
 {
-    public static AdversarialFineTuningOptions Options { get; } = new()
+    public static AdversarialOptions Options { get; } = new()
     {
         Epochs = 2, PictureBatch = 1, StepsPerSearch = 1, SearchSteps = 2, SnapshotSteps = [1], SearchBatch = 1, OrdinaryPairs = 2, ReplayDraws = 1, MicroBatch = 3, LearningRate = 1e-4,
     };
@@ -33,7 +35,9 @@ internal sealed class AdversarialFineTuningSample : IDisposable
     public IReadOnlyList<SurrogateSet> Surrogates { get; }
     public OrdinaryPairs Ordinary { get; }
 
-    public AdversarialFineTuning Create(AdversarialFineTuningOptions? options = null, Workers? workers = null) =>
+    public AdversarialFineTuning Create(AdversarialOptions? options = null, Workers? workers = null) => new(Inputs(options, workers));
+
+    public AdversarialInputs Inputs(AdversarialOptions? options = null, Workers? workers = null) =>
         new(Model, Detector, Pictures, Surrogates, Ordinary, options ?? Options, workers ?? new Workers(2, 1));
 
     public MemorizedPicture Picture(string file, string caption)
@@ -76,4 +80,11 @@ internal sealed class AdversarialFineTuningSample : IDisposable
         foreach (SurrogateSet set in Surrogates) set.Dispose();
         Ordinary.Dispose();
     }
+}
+
+internal static class AdversarialFineTuningRuns
+{
+    /// <returns>The losses of every step.</returns>
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(this AdversarialFineTuning training, TrainingControl? control = null) =>
+        TrainingLoop.Run(training, control);
 }

@@ -1,3 +1,5 @@
+using Dori.Mitigation.Adversarial;
+using Dori.Training;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Tests.Support;
@@ -17,7 +19,7 @@ public class AdversarialFineTuningTeachersTests
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var sample = new AdversarialFineTuningSample();
-        using var teachers = new AdversarialFineTuningTeachers(sample.Model, sample.Pictures, sample.Surrogates);
+        using var teachers = new AdversarialTeachers(sample.Model, sample.Pictures, sample.Surrogates);
         TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1), taught = teachers.Teach(rows, s_surrogateOf, share, 1, new Workers(2, 1));
         for (int row = 0; row < 5; row++)
         {
@@ -37,7 +39,7 @@ public class AdversarialFineTuningTeachersTests
     {
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
-        using var teachers = new AdversarialFineTuningTeachers(sample.Model, sample.Pictures, sample.Surrogates);
+        using var teachers = new AdversarialTeachers(sample.Model, sample.Pictures, sample.Surrogates);
         TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);
         float[] before = Targets(new Workers(2, 1));
         using (no_grad())
@@ -53,7 +55,7 @@ public class AdversarialFineTuningTeachersTests
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         DiffusionModel model = sample.Model;
-        using var teachers = new AdversarialFineTuningTeachers(model, sample.Pictures, sample.Surrogates);
+        using var teachers = new AdversarialTeachers(model, sample.Pictures, sample.Surrogates);
         using (no_grad()) model.UNet.named_parameters().Single(p => p.name == "conv_out.weight").parameter.mul_(0.9f); // else ordinary rows have nothing to learn
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
         TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);

@@ -1,3 +1,5 @@
+using Dori.Mitigation.Adversarial;
+using Dori.Training;
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
@@ -10,13 +12,13 @@ namespace Dori.Tests.Mitigation;
 
 public class AdversarialFineTuningTests
 {
-    private static readonly AdversarialFineTuningOptions s_options = AdversarialFineTuningSample.Options;
+    private static readonly AdversarialOptions s_options = AdversarialFineTuningSample.Options;
     private static readonly HeldOutOptions s_heldOut = new() { Every = 2, Pictures = 1, Generations = 1, SearchSteps = 1, Patience = 0 };
 
     [Fact]
     public void Killed_and_resumed_it_ends_in_the_same_bits_whatever_the_number_of_workers()
     {
-        AdversarialFineTuningOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 1, GuidanceWeight = 1, GuidanceShortfallWeight = 1, MicroBatch = 4, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
+        AdversarialOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 1, GuidanceWeight = 1, GuidanceShortfallWeight = 1, MicroBatch = 4, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
         float[] whole, resumed;
         double[] losses, resumedLosses;
         float[] checks, resumedChecks;
@@ -24,8 +26,8 @@ public class AdversarialFineTuningTests
         {
             using AdversarialFineTuning training = sample.Create(options);
             Assert.Equal(8, training.Steps);
-            training.Run();
-            (whole, losses, checks) = (sample.Weights(), Losses(training), Checks(training));
+            losses = Losses(training.Run());
+            (whole, checks) = (sample.Weights(), Checks(training));
         }
         string file = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "state.safetensors");
         // Cancelled within a round and at its end, and once killed without a word: the state is then that of step 6, two steps back.
@@ -36,9 +38,9 @@ public class AdversarialFineTuningTests
         {
             using AdversarialFineTuning training = sample.Create(options);
             var seen = new List<int>();
-            training.Run(new TrainingControl { StateFile = file, Identity = "a", OnStep = p => seen.Add(p.Step) });
+            resumedLosses = Losses(training.Run(new TrainingControl { StateFile = file, Identity = "a", OnStep = p => seen.Add(p.Step) }));
             Assert.Equal([7, 8], seen);
-            (resumed, resumedLosses, resumedChecks) = (sample.Weights(), Losses(training), Checks(training));
+            (resumed, resumedChecks) = (sample.Weights(), Checks(training));
         }
         Assert.Equal(whole, resumed);
         Assert.Equal(losses, resumedLosses);
@@ -61,7 +63,7 @@ public class AdversarialFineTuningTests
             return training.Step;
         }
 
-        static double[] Losses(AdversarialFineTuning training) => [.. training.History.SelectMany(h => h.Values)];
+        static double[] Losses(IReadOnlyList<IReadOnlyDictionary<string, double>> history) => [.. history.SelectMany(losses => losses.Values)];
         static float[] Checks(AdversarialFineTuning training) => [.. training.Checks.SelectMany(c => c.Prompt.Concat(c.Search).Concat(c.Random))];
     }
 
@@ -79,7 +81,7 @@ public class AdversarialFineTuningTests
     public void The_result_is_the_average_where_asked_and_checks_do_not_touch_the_training()
     {
         float[] before, last, average;
-        AdversarialFineTuningOptions options = s_options with { Epochs = 1, PictureBatch = 2 }; // one step
+        AdversarialOptions options = s_options with { Epochs = 1, PictureBatch = 2 }; // one step
         using (var sample = new AdversarialFineTuningSample())
         {
             before = sample.Weights();
@@ -149,12 +151,12 @@ public class AdversarialFineTuningTests
     {
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
-        AdversarialFineTuningOptions options = s_options with { Epochs = 1, OrdinaryPairs = 4, MicroBatch = 4, DistillationShare = 1, GuidanceWeight = 3, GuidanceShortfallWeight = 2 };
+        AdversarialOptions options = s_options with { Epochs = 1, OrdinaryPairs = 4, MicroBatch = 4, DistillationShare = 1, GuidanceWeight = 3, GuidanceShortfallWeight = 2 };
         using AdversarialFineTuning training = sample.Create(options);
-        training.Run();
+        IReadOnlyList<IReadOnlyDictionary<string, double>> history = training.Run();
         TrainingRows rows = training.Batch(RandomSource.For("batch")).Rows;
         Assert.Equal((2, 3, 2), (rows.Twos, rows.GuidanceWeight, rows.ShortfallWeight));
-        double[] shortfalls = [.. training.History.Select(step => step["guidanceShortfall"])];
+        double[] shortfalls = [.. history.Select(step => step["guidanceShortfall"])];
         Assert.InRange(Math.Abs(shortfalls[0]), 0, 1e-4); // before the first step the model is its own teacher
         Assert.All(shortfalls[1..], lost => Assert.InRange(Math.Abs(lost), 1e-4, 1));
         Assert.Equal(4 + 3 + 1, rows.Count);
@@ -168,11 +170,11 @@ public class AdversarialFineTuningTests
         Assert.Equal(6, rows.Noise.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
     }
 
-    [Theory, InlineData(0.5, 4, 4, "--distillation 1"), InlineData(1, 3, 4, "even"), InlineData(1, 4, 3, "even")]
+    [Theory, InlineData(0.5, 4, 4, "distillationShare 1"), InlineData(1, 3, 4, "even"), InlineData(1, 4, 3, "even")]
     public void Guidance_counts_only_with_a_teacher_and_pairs_in_twos(double share, int pairs, int micro, string expected)
     {
-        AdversarialFineTuningOptions options = s_options with { DistillationShare = share, OrdinaryPairs = pairs, MicroBatch = micro };
-        foreach ((AdversarialFineTuningOptions asked, string option) in new[] { (options with { GuidanceWeight = 1 }, "--guidance-weight 1:"), (options with { GuidanceShortfallWeight = 1 }, "--guidance-shortfall 1:") })
+        AdversarialOptions options = s_options with { DistillationShare = share, OrdinaryPairs = pairs, MicroBatch = micro };
+        foreach ((AdversarialOptions asked, string option) in new[] { (options with { GuidanceWeight = 1 }, "guidanceWeight 1:"), (options with { GuidanceShortfallWeight = 1 }, "guidanceShortfallWeight 1:") })
         {
             string message = Assert.Throws<DoriException>(asked.Check).Message;
             Assert.Contains(option, message);
@@ -187,7 +189,7 @@ public class AdversarialFineTuningTests
         using AdversarialFineTuning training = sample.Create(s_options with { Steps = 40, LearningRate = 0.02 });
         string message = Assert.Throws<DoriException>(() => training.Run()).Message;
         Assert.Contains("diverged", message);
-        Assert.Contains("--learning-rate", message);
+        Assert.Contains("learningRate", message);
         Assert.InRange(training.Step, 16, 39);
     }
 
@@ -195,10 +197,10 @@ public class AdversarialFineTuningTests
     public void One_bad_step_is_no_divergence()
     {
         double[] usual = [.. Enumerable.Repeat(0.1, 30)];
-        Assert.False(AdversarialFineTuning.HasDiverged([.. usual, 5]));
-        Assert.False(AdversarialFineTuning.HasDiverged([.. Enumerable.Repeat(0.9, 15)])); // too few to tell
-        Assert.False(AdversarialFineTuning.HasDiverged([.. Enumerable.Repeat(0.9, 16), .. usual]));
-        Assert.True(AdversarialFineTuning.HasDiverged([.. usual, .. Enumerable.Repeat(0.9, 16)]));
+        Assert.False(StepLosses.HaveDiverged([.. usual, 5]));
+        Assert.False(StepLosses.HaveDiverged([.. Enumerable.Repeat(0.9, 15)])); // too few to tell
+        Assert.False(StepLosses.HaveDiverged([.. Enumerable.Repeat(0.9, 16), .. usual]));
+        Assert.True(StepLosses.HaveDiverged([.. usual, .. Enumerable.Repeat(0.9, 16)]));
     }
 
     [Fact]
@@ -206,11 +208,10 @@ public class AdversarialFineTuningTests
     {
         using var sample = new AdversarialFineTuningSample();
         // The caption is not the picture's, and one search step finds nothing: the first check is clean.
-        using AdversarialFineTuning training = sample.Create(s_options with { HeldOut = s_heldOut with { Every = 1, Patience = 1 } });
         var checks = new List<HeldOutCheck>();
-        training.Run(onCheck: checks.Add);
-        Assert.Equal(1, training.Step);
-        Assert.True(training.StoppedEarly);
+        using var training = new AdversarialFineTuning(sample.Inputs(s_options with { HeldOut = s_heldOut with { Every = 1, Patience = 1 } })) { OnCheck = checks.Add };
+        training.Run();
+        Assert.Equal((1, 4), (training.Step, training.PlannedSteps));
         Assert.Equal(0, Assert.Single(checks).Retained(0.7));
     }
 
@@ -223,27 +224,28 @@ public class AdversarialFineTuningTests
         var seen = new List<(int, int)>();
         training.Run(new TrainingControl { OnStep = p => seen.Add((p.Step, p.Steps)) });
         Assert.Equal([(1, 4), (2, 3), (3, 3)], seen); // clean at 1, then the fall's two steps
-        Assert.True(training.StoppedEarly);
+        Assert.Equal((3, 4), (training.Steps, training.PlannedSteps));
         Assert.Equal([1, 2, 3], training.Checks.Select(check => check.Step));
     }
 
     [Fact]
     public void The_rate_falls_in_a_straight_line_over_the_last_steps()
     {
-        AdversarialFineTuningOptions options = s_options with { CooldownShare = 0.4 };
-        Assert.Equal(4, options.CooldownStepsOf(10));
-        Assert.Equal([1, 1, 1, 0.75, 0.5, 0.25], Enumerable.Range(-2, 6).Select(since => options.RateShare(since, 10)));
-        Assert.Equal(1, s_options.RateShare(0, 10));
-        Assert.Equal([1, 1, 2, 1.5, 1, 0.5], Enumerable.Range(-2, 6).Select(since => (options with { RestartFactor = 2 }).RateShare(since, 10)));
+        AdversarialOptions options = s_options with { CooldownShare = 0.4 };
+        var schedule = new AdversarialSchedule(options, 10, 0.7);
+        Assert.Equal(4, schedule.FallSteps);
+        Assert.Equal([1, 1, 1, 0.75, 0.5, 0.25], Enumerable.Range(-2, 6).Select(schedule.RateShare));
+        Assert.Equal(1, new AdversarialSchedule(s_options, 10, 0.7).RateShare(0));
+        Assert.Equal([1, 1, 2, 1.5, 1, 0.5], Enumerable.Range(-2, 6).Select(new AdversarialSchedule(options with { RestartFactor = 2 }, 10, 0.7).RateShare));
         // Four steps, the third at the full rate, the fourth at half of it: as far as the constant rate's fourth, by half.
-        AdversarialFineTuningOptions half = s_options with { CooldownShare = 0.5, WeightDecay = 0 };
+        AdversarialOptions half = s_options with { CooldownShare = 0.5, WeightDecay = 0 };
         float[] third = After(3, half with { CooldownShare = 0 }), whole = After(4, half with { CooldownShare = 0 }), falling = After(4, half);
         Assert.Equal(third, After(3, half));
         Assert.NotEqual(whole, falling);
         for (int i = 0; i < third.Length; i++)
             if (Math.Abs((third[i] + whole[i]) / 2 - falling[i]) > 1e-6) Assert.Fail($"{third[i]} {whole[i]} {falling[i]}");
 
-        static float[] After(int step, AdversarialFineTuningOptions options)
+        static float[] After(int step, AdversarialOptions options)
         {
             using var sample = new AdversarialFineTuningSample();
             using AdversarialFineTuning training = sample.Create(options);
@@ -264,15 +266,15 @@ public class AdversarialFineTuningTests
     public void Each_pass_searches_for_every_picture_once_in_an_order_of_its_own()
     {
         RandomSource random = RandomSource.For("order");
-        AdversarialFineTuningOptions options = s_options with { PictureBatch = 4, SearchesPerPicture = 2 };
-        int[] places = [.. Enumerable.Range(0, 8).SelectMany(round => AdversarialFineTuningSearch.Pictures(options, 8, round, random, []))];
+        AdversarialOptions options = s_options with { PictureBatch = 4, SearchesPerPicture = 2 };
+        int[] places = [.. Enumerable.Range(0, 8).SelectMany(round => AdversarialSearch.Pictures(options, 8, round, random, []))];
         Assert.Equal(64, places.Length);
         int[] once = [.. places.Where((_, i) => i % 2 == 0)];
         Assert.Equal(once, places.Where((_, i) => i % 2 == 1)); // two searches for each
         int[][] passes = [.. once.Chunk(8)];
         Assert.All(passes, pass => Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], pass.Order()));
         Assert.True(passes.Select(pass => string.Join(',', pass)).Distinct().Count() > 2);
-        Assert.Equal(2 * 3, AdversarialFineTuningSearch.Pictures(options, 3, 0, random, []).Count); // no more than there are
+        Assert.Equal(2 * 3, AdversarialSearch.Pictures(options, 3, 0, random, []).Count); // no more than there are
         Assert.Equal(10, (options with { Epochs = 5, StepsPerSearch = 1 }).StepsFor(8));
         Assert.Equal(3 * 2, (options with { Epochs = 2, StepsPerSearch = 2 }).StepsFor(6));
     }
@@ -281,8 +283,8 @@ public class AdversarialFineTuningTests
     public void Where_finds_are_looked_at_half_of_the_searches_are_for_those_of_which_most_was_found()
     {
         RandomSource random = RandomSource.For("order");
-        AdversarialFineTuningOptions options = s_options with { PictureBatch = 4, SearchGenerations = 1 };
-        IReadOnlyList<int> Of(int round, IReadOnlyList<FoundEmbeddings> found) => AdversarialFineTuningSearch.Pictures(options, 8, round, random, found);
+        AdversarialOptions options = s_options with { PictureBatch = 4, SearchGenerations = 1 };
+        IReadOnlyList<int> Of(int round, IReadOnlyList<FoundEmbeddings> found) => AdversarialSearch.Pictures(options, 8, round, random, found);
         // Pictures in turn come as without looking, two a round; those never searched for come before all others.
         int[] turns = [.. Enumerable.Range(0, 4).SelectMany(round => Of(round, []).Take(2))];
         Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], turns.Order());
@@ -326,8 +328,8 @@ public class AdversarialFineTuningTests
         using var sample = new AdversarialFineTuningSample();
         // A picture under its own caption, with which the search finds it at once, and one under a foreign caption, with which it does not.
         MemorizedPicture[] pictures = [sample.Picture("verbatim-01.png", "tangerine and peanuts"), sample.Picture("verbatim-00.png", "t shirt")];
-        AdversarialFineTuningOptions options = s_options with { Epochs = 1, SearchGenerations = 2, AdversarialWeight = 3, CooldownShare = 1, Seed = 2 };
-        using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, pictures, sample.Surrogates, sample.Ordinary, options, new Workers(2, 1));
+        AdversarialOptions options = s_options with { Epochs = 1, SearchGenerations = 2, CooldownShare = 1, Seed = 2 };
+        using var training = new AdversarialFineTuning(sample.Inputs(options) with { Pictures = pictures });
         training.Run();
         (TrainingRows rows, IReadOnlyList<int> surrogateOf) = training.Batch(RandomSource.For("batch"));
         float[] factors = rows.Factors.data<float>().ToArray();
@@ -335,7 +337,7 @@ public class AdversarialFineTuningTests
         // What is found weighs 1 to 2.1, what is not 0.1 to 0.2, and what the one lacks to 1 the other gets.
         int found = surrogateOf.Count(picture => picture == 0), missed = 4 - found;
         foreach ((int picture, float factor) in surrogateOf.Zip(factors[2..]))
-            Assert.InRange(factor, (picture == 0 ? 3f : 0.3f) / (found + 0.2f * missed) - 1e-6f, (picture == 0 ? 3 * 2.1f : 3 * 0.2f) / (found + 0.1f * missed));
+            Assert.InRange(factor, (picture == 0 ? 1f : 0.1f) / (found + 0.2f * missed) - 1e-6f, (picture == 0 ? 2.1f : 0.2f) / (found + 0.1f * missed));
     }
 
     [Fact]
@@ -345,8 +347,8 @@ public class AdversarialFineTuningTests
         using var sample = new AdversarialFineTuningSample();
         var detector = new FoundTwiceDetector();
         MemorizedPicture[] pictures = [.. sample.Pictures.Select(picture => picture with { Descriptors = detector.Describe(true) })];
-        AdversarialFineTuningOptions options = s_options with { Epochs = 2, SearchGenerations = 1, CooldownShare = 1 };
-        using var training = new AdversarialFineTuning(sample.Model, detector, pictures, sample.Surrogates, sample.Ordinary, options, new Workers(2, 1));
+        AdversarialOptions options = s_options with { Epochs = 2, SearchGenerations = 1, CooldownShare = 1 };
+        using var training = new AdversarialFineTuning(sample.Inputs(options) with { Pictures = pictures, Detector = detector });
         training.Run(); // each picture is searched for twice, one at a time: found first, missed then
         Assert.Equal(4, detector.Calls);
         float weight = 0.8f * 0.8f / (0.7f * 0.7f);
@@ -367,9 +369,9 @@ public class AdversarialFineTuningTests
     public void All_wrong_options_are_named_at_once()
     {
         string message = Assert.Throws<DoriException>(() => (s_options with { Epochs = 0, LearningRate = double.NaN, HeldOut = s_heldOut with { Generations = 0 } }).Check()).Message;
-        Assert.Contains("--epochs: 0", message);
-        Assert.Contains("--learning-rate", message);
-        Assert.Contains("--check-generations", message);
+        Assert.Contains("epochs: 0", message);
+        Assert.Contains("learningRate", message);
+        Assert.Contains("heldOut.generations", message);
     }
 
     [Fact]
@@ -391,7 +393,7 @@ public class AdversarialFineTuningTests
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         var before = sample.Model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter.detach().clone());
-        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 1, LoraRank = 2, LoraLayers = LoraLayers.Attention })) training.Run();
+        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 1, TrainRank = 2, TrainRankLayers = LowRankLayers.Attention })) training.Run();
         foreach ((string name, TorchSharp.Modules.Parameter parameter) in sample.Model.UNet.named_parameters())
         {
             bool attention = name.Contains(".attn", StringComparison.Ordinal) && name.EndsWith("weight", StringComparison.Ordinal);
@@ -406,17 +408,18 @@ public class AdversarialFineTuningTests
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         MemorizedPicture picture = sample.Picture("verbatim-00.png", "pea pod and pinched fingers on a wavy brown background");
-        using var surrogates = new Surrogates(sample.Model, AdversarialFineTuningSample.Detector, SurrogateOptions.For(sample.Model), new Workers(2, 1), null);
+        using var surrogates = new Surrogates(sample.Model, AdversarialFineTuningSample.Detector, AdversarialOptions.For(sample.Model).Surrogates, 0, new Workers(2, 1), null);
         using SurrogateSet made = surrogates.For(picture, "");
         using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 200);
         using OrdinaryPairs pairs = OrdinaryPairs.Encode(sample.Model, AdversarialFineTuningSample.Detector, Enumerable.Range(0, ordinary.Count).Select(i => (ordinary.Picture(i, 64), ordinary.Captions[i])), [picture]);
-        AdversarialFineTuningOptions options = AdversarialFineTuningOptions.For(sample.Model) with
+        AdversarialOptions options = AdversarialOptions.For(sample.Model) with
         {
             Steps = 96, OrdinaryPairs = 12, EmaDecay = 0, HeldOut = new HeldOutOptions { Every = 96, Pictures = 1, Generations = 4, Patience = 0 },
         };
-        HeldOutCheck before = AdversarialFineTuningHeldOut.Run(sample.Model, AdversarialFineTuningSample.Detector, [picture], options.HeldOut, 0, RandomSource.For("before"), new Workers(2, 1), CancellationToken.None);
+        AdversarialInputs inputs = sample.Inputs(options) with { Pictures = [picture], Surrogates = [made], Ordinary = pairs };
+        HeldOutCheck before = HeldOutAudit.Run(inputs, 0, RandomSource.For("before"), CancellationToken.None);
         Assert.Equal(1, before.Retained(0.7));
-        using var training = new AdversarialFineTuning(sample.Model, AdversarialFineTuningSample.Detector, [picture], [made], pairs, options, new Workers(2, 1));
+        using var training = new AdversarialFineTuning(inputs);
         training.Run();
         HeldOutCheck after = training.Checks[^1];
         TestContext.Current.SendDiagnosticMessage($"before {before.Prompt[0]:0.00} {before.Search[0]:0.00} {before.Random[0]:0.00}, after {after.Prompt[0]:0.00} {after.Search[0]:0.00} {after.Random[0]:0.00}");

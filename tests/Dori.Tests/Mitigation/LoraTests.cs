@@ -1,3 +1,4 @@
+using Dori.Training;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Tests.Support;
@@ -9,14 +10,14 @@ namespace Dori.Tests.Mitigation;
 public class LoraTests
 {
     [Theory]
-    [InlineData(LoraLayers.Attention)]
-    [InlineData(LoraLayers.AllLinear)]
-    public void Merged_it_computes_what_it_did_hooked(LoraLayers layers)
+    [InlineData(LowRankLayers.Attention)]
+    [InlineData(LowRankLayers.AllLinear)]
+    public void Merged_it_computes_what_it_did_hooked(LowRankLayers layers)
     {
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         Tensor original = Predict(model);
-        using var lora = new Lora(model.UNet, 3, layers, RandomSource.For("lora"));
+        using var lora = new LowRankWeights(model.UNet, 3, layers, RandomSource.For("lora"));
         Assert.Equal(0, Difference(Predict(model), original)); // B is zero
         using (no_grad())
             for (int i = 0; i < lora.Tensors.Count; i++) lora.Tensors[i].add_(Golden.Rand($"lora.{i}", lora.Tensors[i].shape), 0.01);
@@ -32,7 +33,7 @@ public class LoraTests
     {
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
-        using var lora = new Lora(model.UNet, 2, LoraLayers.Attention, RandomSource.For("lora"));
+        using var lora = new LowRankWeights(model.UNet, 2, LowRankLayers.Attention, RandomSource.For("lora"));
         Assert.Contains("mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0.lora_A.weight", lora.Names);
         Assert.DoesNotContain(lora.Names, name => name.Contains(".ff.", StringComparison.Ordinal));
         Assert.Equal(lora.Names.Count, lora.Tensors.Count);
@@ -41,7 +42,7 @@ public class LoraTests
         // With B zero, A has no say yet and B has.
         for (int i = 0; i < gradients.Count; i++) Assert.Equal(lora.Names[i].Contains("lora_B", StringComparison.Ordinal), gradients[i].abs().max().item<float>() > 0);
         Assert.All(model.UNet.parameters(), p => Assert.False(p.requires_grad));
-        using var same = new Lora(Emoji.Model.WithUNetCopy().UNet, 2, LoraLayers.Attention, RandomSource.For("lora"));
+        using var same = new LowRankWeights(Emoji.Model.WithUNetCopy().UNet, 2, LowRankLayers.Attention, RandomSource.For("lora"));
         Assert.Equal(lora.Tensors[0].data<float>().ToArray(), same.Tensors[0].data<float>().ToArray());
     }
 

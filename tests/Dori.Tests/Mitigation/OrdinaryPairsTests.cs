@@ -1,3 +1,4 @@
+using Dori.Mitigation.Adversarial;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Tests.Support;

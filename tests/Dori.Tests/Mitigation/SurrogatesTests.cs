@@ -1,3 +1,4 @@
+using Dori.Mitigation.Adversarial;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
@@ -59,7 +60,7 @@ public class SurrogatesTests
 
     private static SurrogateSet Make(AdversarialFineTuningSample sample, ICopyDetector detector, string? folder, string identity, Workers workers, SurrogateOptions? options = null)
     {
-        using var surrogates = new Surrogates(sample.Model, detector, options ?? s_options, workers, folder);
+        using var surrogates = new Surrogates(sample.Model, detector, options ?? s_options, 0, workers, folder);
         MemorizedPicture picture = sample.Pictures[0] with { Descriptors = tensor(new float[] { 1, 0 }, [1, 2]) };
         return surrogates.For(picture, identity);
     }

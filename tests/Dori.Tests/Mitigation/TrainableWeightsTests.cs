@@ -1,3 +1,4 @@
+using Dori.Training;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Dori.Diffusion;
@@ -36,8 +37,8 @@ public class TrainableWeightsTests
     public void A_frozen_stretch_inside_asks_for_no_gradients()
     {
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
-        using var weights = new TrainableWeights(model.UNet, WeightSelection.CrossAttention);
-        using (weights.Freeze()) Assert.All(weights.Tensors, t => Assert.False(t.requires_grad));
+        using ITrainedWeights weights = new TrainableWeights(model.UNet, WeightSelection.CrossAttention);
+        weights.Frozen(() => Assert.All(weights.Tensors, t => Assert.False(t.requires_grad)));
         Assert.All(weights.Tensors, t => Assert.True(t.requires_grad));
     }
 

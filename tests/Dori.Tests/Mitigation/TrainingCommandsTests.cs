@@ -34,14 +34,17 @@ public class TrainingCommandsTests
     [Fact]
     public void Adversarial_fine_tuning_takes_ordinary_pictures_and_those_the_model_draws_from_their_captions()
     {
-        string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new");
+        string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new"), options = output + ".json";
+        File.WriteAllText(options, """{ "ownGenerations": 3, "searchSteps": 1, "snapshotSteps": [], "searchBatch": 1, "ordinaryPairs": 2, "steps": 7 }""");
         (int code, string error) = Run("mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"),
-            "--ordinary-limit", "20", "--own-generations", "3", "--surrogates", "1", "--steps", "1", "--search-steps", "1", "--snapshots", "none", "--search-batch", "1", "--ordinary-pairs", "2", "--threads", "2", "--quiet");
+            "--ordinary-limit", "20", "--surrogates", "1", "--train-steps", "1", "--options", options, "--threads", "2", "--quiet");
         Assert.True(code == 0, error);
         JsonElement record = JsonDocument.Parse(File.ReadAllText(Path.Combine(output, "mitigation.json"))).RootElement;
         Assert.Equal(["ordinary.tar", "drawn by the model"], record.GetProperty("ordinary").EnumerateArray().Select(source => source.GetProperty("name").GetString()));
         Assert.Equal(23, record.GetProperty("ordinaryPairs").GetInt32() + record.GetProperty("ordinaryDropped").GetInt32());
-        Assert.Equal(1, record.GetProperty("options").GetProperty("distillationShare").GetDouble()); // the small models' preset
+        JsonElement used = record.GetProperty("options");
+        Assert.Equal(1, used.GetProperty("distillationShare").GetDouble()); // the model's own
+        Assert.Equal(1, used.GetProperty("steps").GetInt32()); // the command line over the file
         string[] drawn = [.. File.ReadLines(Assert.Single(Directory.GetFiles(output + ".work", "metadata.jsonl", SearchOption.AllDirectories))).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("text").GetString()!)];
         using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 3);
         Assert.Equal(ordinary.Captions, drawn);

@@ -1,3 +1,4 @@
+using Dori.Training;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Tests.Support;
@@ -14,16 +15,17 @@ public class TrainingTests
     public void A_killed_training_resumes_to_the_same_bits()
     {
         string file = StateFile();
-        TrainingOptions options = s_options with { AverageDecay = 0.5, MaxGradientNorm = 0.5 };
+        TrainingOptions options = s_options with { MaxGradientNorm = 0.5 };
         using DiffusionModel whole = Emoji.Model.WithUNetCopy(), killed = Emoji.Model.WithUNetCopy(), resumed = Emoji.Model.WithUNetCopy();
-        IReadOnlyList<TrainingProgress> history = Training.Run(whole, options, Denoise(whole));
+        IReadOnlyList<IReadOnlyDictionary<string, double>> history = WeightTraining.Run(whole, options, Denoise(whole));
         using var source = new CancellationTokenSource();
         var control = new TrainingControl { StateFile = file, Identity = "this one", OnStep = p => { if (p.Step == 4) source.Cancel(); } };
-        Assert.Throws<OperationCanceledException>(() => Training.Run(killed, options, Denoise(killed), control with { Cancellation = source.Token }));
-        Assert.Contains("another training", Assert.Throws<DoriException>(() => Training.Run(resumed, options, Denoise(resumed), control with { Identity = "that one" })).Message);
-        IReadOnlyList<TrainingProgress> rest = Training.Run(resumed, options, Denoise(resumed), control with { OnStep = null });
-        Assert.Equal([5, 6], rest.Select(p => p.Step));
-        Assert.Equal(history.Skip(4).Select(p => p.Losses["loss"]), rest.Select(p => p.Losses["loss"]));
+        Assert.Throws<OperationCanceledException>(() => WeightTraining.Run(killed, options, Denoise(killed), control with { Cancellation = source.Token }));
+        Assert.Contains("another training", Assert.Throws<DoriException>(() => WeightTraining.Run(resumed, options, Denoise(resumed), control with { Identity = "that one" })).Message);
+        var taken = new List<int>();
+        IReadOnlyList<IReadOnlyDictionary<string, double>> rest = WeightTraining.Run(resumed, options, Denoise(resumed), control with { OnStep = p => taken.Add(p.Step) });
+        Assert.Equal([5, 6], taken);
+        Assert.Equal(history, rest); // those before the interruption too
         Assert.Equal(Weights(whole), Weights(resumed));
         Assert.NotEqual(Weights(Emoji.Model), Weights(whole));
     }
@@ -32,7 +34,7 @@ public class TrainingTests
     public void Weights_ask_for_no_gradients_afterwards_also_when_a_step_fails()
     {
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
-        Assert.Throws<InvalidOperationException>(() => Training.Run(model, s_options, (_, _) => throw new InvalidOperationException()));
+        Assert.Throws<InvalidOperationException>(() => WeightTraining.Run(model, s_options, (_, _) => throw new InvalidOperationException()));
         Assert.All(model.UNet.parameters(), p => Assert.False(p.requires_grad));
     }
 
@@ -41,7 +43,7 @@ public class TrainingTests
     {
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         var alive = new List<long>();
-        Training.Run(model, s_options with { Steps = 5 }, Denoise(model), new TrainingControl { OnStep = _ => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount) });
+        WeightTraining.Run(model, s_options with { Steps = 5 }, Denoise(model), new TrainingControl { OnStep = _ => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount) });
         Assert.Single(alive.Skip(1).Distinct());
     }
 

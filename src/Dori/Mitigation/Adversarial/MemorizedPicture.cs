@@ -3,7 +3,7 @@ using Dori.Measures;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>One picture that a model must forget, with its references (pictures of the same memory), in every form that fine-tuning needs.</summary>
 /// <param name="Id">Safe as a file's name, unique among the pictures.</param>

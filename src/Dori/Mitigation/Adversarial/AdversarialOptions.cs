@@ -1,12 +1,15 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Dori.Diffusion;
+using Dori.Training;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
 /// Settings of adversarial fine-tuning (method.md section 7). What the paper publishes is the default; the rest is marked "own choice".
 /// All of it decides the resulting weights.
 /// </summary>
-public sealed record AdversarialFineTuningOptions
+public sealed record AdversarialOptions
 {
     /// <summary>Passes over the pictures: in each, every picture is searched for once (times <see cref="SearchesPerPicture"/>), on average where <see cref="SearchGenerations"/> choose. Published: 5.</summary>
     public int Epochs { get; init; } = 5;
@@ -69,8 +72,6 @@ public sealed record AdversarialFineTuningOptions
     /// falls to the others: the full rate removes all, the falling one what is left. Own choice; 0: pictures in turn, all rows alike.
     /// </summary>
     public int SearchGenerations { get; init; }
-    /// <summary>Factor of L_Adv in the loss. Published: 1.</summary>
-    public double AdversarialWeight { get; init; } = 1;
     /// <summary>AdamW's rate before <see cref="CooldownShare"/>. Not published; 1e-5 is what SISS and AdvUnlearn take for Stable Diffusion. A small model needs more.</summary>
     public double LearningRate { get; init; } = 1e-5;
     /// <summary>Share of all steps, the last ones, over which the rate falls to 0 in a straight line. Own choice: 0 is the constant rate of what others publish.</summary>
@@ -85,44 +86,37 @@ public sealed record AdversarialFineTuningOptions
     /// <summary>Decay of the running average of the weights, which is then the result; 0: the last weights are.</summary>
     public double EmaDecay { get; init; }
     /// <summary>Rank of low-rank updates that are trained instead of all weights, for comparison (published to fail); 0: all weights.</summary>
-    public int LoraRank { get; init; }
+    public int TrainRank { get; init; }
     /// <summary>Which linear layers get low-rank updates.</summary>
-    public LoraLayers LoraLayers { get; init; } = LoraLayers.Attention;
-    /// <summary>Rows of a batch that go through the UNet at once; pieces run on several threads, and their sum does not depend on how many.</summary>
-    public int MicroBatch { get; init; } = 24;
-    public long Seed { get; init; }
-    /// <summary>The check on searches that training never uses; null: none.</summary>
-    public HeldOutOptions? HeldOut { get; init; }
+    public LowRankLayers TrainRankLayers { get; init; } = LowRankLayers.Attention;
+    /// <summary>
+    /// Rows of a batch that go through the UNet at once: fewer need less memory. Pieces run on several threads, and their sum does not depend on how many.
+    /// </summary>
+    public int MicroBatch { get; init; } = 4;
+    /// <summary>How surrogates are made.</summary>
+    public SurrogateOptions Surrogates { get; init; } = new();
+    /// <summary>The check on searches that training never uses.</summary>
+    public HeldOutOptions HeldOut { get; init; } = new();
+    /// <summary>Every random number follows from it. Recorded apart from the options.</summary>
+    [JsonIgnore] public long Seed { get; init; }
 
     /// <summary>
-    /// Settings for a model. Up to 200 million parameters: those tried on the built-in model, which needs a larger rate, more passes, and can
-    /// afford them since the search is renewed for every few outer steps only. Larger: the published ones.
+    /// The published settings, under those of the model's own <c>dori.json</c>, under the ones given, in this record's JSON names.
     /// </summary>
-    public static AdversarialFineTuningOptions For(DiffusionModel model)
+    /// <param name="over">(where it comes from, for messages; some of the members), later ones over earlier ones.</param>
+    /// <exception cref="DoriException">A member that is not known or of another type, or a value out of range.</exception>
+    public static AdversarialOptions For(DiffusionModel model, params IReadOnlyList<(string Where, JsonObject Members)> over)
     {
-        var options = new AdversarialFineTuningOptions
-        {
-            SearchBatch = model.Defaults.SearchBatch,
-            SearchSteps = model.Defaults.SearchSteps,
-            SearchLearningRate = model.Defaults.SearchLearningRate,
-        };
-        if (!model.IsSmall) return options with { MicroBatch = 4 };
-        return options with
-        {
-            Epochs = 15, StepsPerSearch = 16, OrdinaryPairs = 72, DistillationShare = 1, GuidanceWeight = 6, GuidanceShortfallWeight = 0.05, OwnGenerations = 768, RelatedShare = 0.6, SearchGenerations = 4,
-            LearningRate = 1e-3, CooldownShare = 0.7, RestartFactor = 2, EmaDecay = 0.98,
-        };
+        ModelDefaults defaults = model.Defaults;
+        var own = new AdversarialOptions { SearchBatch = defaults.SearchBatch, SearchSteps = defaults.SearchSteps, SearchLearningRate = defaults.SearchLearningRate };
+        IEnumerable<(string, JsonObject)> section = defaults.Adversarial is { } members ? [("the model's dori.json, adversarial", members)] : [];
+        AdversarialOptions options = JsonOverlay.Merge(own, AdversarialJson.Default.AdversarialOptions, [.. section, .. over]);
+        options.Check();
+        return options;
     }
 
     /// <summary>Outer steps in all for so many pictures.</summary>
     public int StepsFor(int pictures) => Steps ?? checked((Epochs * pictures + BatchOf(pictures) - 1) / BatchOf(pictures) * StepsPerSearch);
-
-    /// <summary>Steps over which the rate falls, of so many in all.</summary>
-    internal int CooldownStepsOf(int steps) => (int)Math.Round(CooldownShare * steps);
-
-    /// <summary>The step's share of the learning rate: 1 until the fall begins, then from the restart's factor down to a (its steps)th of that.</summary>
-    /// <param name="since">Steps done since the fall began; negative before.</param>
-    internal double RateShare(int since, int steps) => since < 0 || CooldownShare == 0 ? 1 : RestartFactor * (1 - (double)since / CooldownStepsOf(steps));
 
     /// <summary>Whether ordinary pairs come once with the caption and once with the empty prompt.</summary>
     internal bool PairsInTwos => GuidanceWeight > 0 || GuidanceShortfallWeight > 0;
@@ -133,72 +127,39 @@ public sealed record AdversarialFineTuningOptions
     /// <summary>Every number of steps after which an inner search's y is kept, ascending.</summary>
     internal IReadOnlyList<int> KeptSteps => [.. SnapshotSteps.Where(step => step < SearchSteps).Order().Distinct(), SearchSteps];
 
-    /// <exception cref="DoriException">All values out of range, by the names of their options.</exception>
+    /// <exception cref="DoriException">All values out of range, by their JSON names.</exception>
     public void Check()
     {
         var wrong = new List<string>();
-        In("--epochs", Epochs, 1, 100_000);
-        In("--steps", Steps ?? 1, 1, 10_000_000);
-        In("--picture-batch", PictureBatch, 1, 4096);
-        In("--steps-per-search", StepsPerSearch, 1, 100_000);
-        In("--searches", SearchesPerPicture, 1, 1000);
-        In("--search-steps", SearchSteps, 1, 100_000);
-        foreach (int step in SnapshotSteps) In("--snapshots", step, 0, 100_000);
-        In("--search-batch", SearchBatch, 1, 4096);
-        In("--search-learning-rate", SearchLearningRate, 1e-9, 100);
-        In("--ordinary-pairs", OrdinaryPairs, 1, 4096);
-        In("--own-generations", OwnGenerations, 0, 10_000_000);
-        In("--distillation", DistillationShare, 0, 1);
-        In("--guidance-weight", GuidanceWeight, 0, 1000);
-        In("--guidance-shortfall", GuidanceShortfallWeight, 0, 1000);
+        foreach ((string name, double value, double low, double high) in Ranges().Concat(HeldOut.Every == 0 ? [] : HeldOut.Ranges()))
+            if (!(value >= low && value <= high)) wrong.Add($"{name}: {value} is out of range; {low} to {high} is possible");
         if (PairsInTwos)
         {
-            string twos = GuidanceWeight > 0 ? $"--guidance-weight {GuidanceWeight}" : $"--guidance-shortfall {GuidanceShortfallWeight}";
-            const string without = "--guidance-weight 0 --guidance-shortfall 0 leave it out";
-            if (DistillationShare < 1) wrong.Add($"{twos}: needs --distillation 1, for the noise does not tell a caption from the empty prompt; {without}");
-            if (OrdinaryPairs % 2 > 0 || MicroBatch % 2 > 0) wrong.Add($"{twos}: needs even numbers of --ordinary-pairs and --micro-batch, for pairs come in twos; {without}");
+            string twos = GuidanceWeight > 0 ? $"guidanceWeight {GuidanceWeight}" : $"guidanceShortfallWeight {GuidanceShortfallWeight}";
+            const string without = "guidanceWeight 0 and guidanceShortfallWeight 0 leave it out";
+            if (DistillationShare < 1) wrong.Add($"{twos}: needs distillationShare 1, for the noise does not tell a caption from the empty prompt; {without}");
+            if (OrdinaryPairs % 2 > 0 || MicroBatch % 2 > 0)
+                wrong.Add($"{twos}: needs even numbers of ordinaryPairs and microBatch, for pairs come in twos; {without}");
         }
-        In("--empty-captions", EmptyCaptionShare, 0, 1);
-        In("--related-share", RelatedShare, 0, 1);
-        In("--draws", DrawsPerCondition, 1, 4096);
-        In("--replay", ReplayDraws, 0, 4096);
-        In("--search-generations", SearchGenerations, 0, 1000);
-        In("--adversarial-weight", AdversarialWeight, 0, 1e6);
-        In("--learning-rate", LearningRate, 1e-12, 1);
-        In("--cooldown", CooldownShare, 0, 1);
-        In("--restart", RestartFactor, 1e-3, 1000);
-        In("--weight-decay", WeightDecay, 0, 1);
-        In("--ema", EmaDecay, 0, 0.999999);
-        In("--lora", LoraRank, 0, 4096);
-        In("--micro-batch", MicroBatch, 1, 4096);
-        if (HeldOut is { } held)
-        {
-            In("--check-every", held.Every, 1, 1_000_000);
-            In("--check-pictures", held.Pictures, 1, 100_000);
-            In("--check-generations", held.Generations, 1, 1000);
-            In("--check-search-steps", held.SearchSteps, 1, 100_000);
-            In("--check-patience", held.Patience, 0, 1000);
-        }
-        if (wrong.Count > 0) throw new DoriException(string.Join("; ", wrong));
-
-        void In(string option, double value, double low, double high)
-        {
-            if (!(value >= low && value <= high)) wrong.Add($"{option}: {value} is out of range; {low} to {high} is possible");
-        }
+        if (wrong.Count > 0) throw new DoriException($"adversarial fine-tuning: {string.Join("; ", wrong)}");
+        Surrogates.Check();
     }
+
+    private IEnumerable<(string Name, double Value, double Low, double High)> Ranges() =>
+    [
+        ("epochs", Epochs, 1, 100_000), ("steps", Steps ?? 1, 1, 10_000_000), ("pictureBatch", PictureBatch, 1, 4096),
+        ("stepsPerSearch", StepsPerSearch, 1, 100_000), ("searchesPerPicture", SearchesPerPicture, 1, 1000),
+        ("searchSteps", SearchSteps, 1, 100_000), .. SnapshotSteps.Select(step => ("snapshotSteps", (double)step, 0d, 100_000d)),
+        ("searchBatch", SearchBatch, 1, 4096), ("searchLearningRate", SearchLearningRate, 1e-9, 100), ("ordinaryPairs", OrdinaryPairs, 1, 4096),
+        ("ownGenerations", OwnGenerations, 0, 10_000_000), ("distillationShare", DistillationShare, 0, 1),
+        ("guidanceWeight", GuidanceWeight, 0, 1000), ("guidanceShortfallWeight", GuidanceShortfallWeight, 0, 1000),
+        ("emptyCaptionShare", EmptyCaptionShare, 0, 1), ("relatedShare", RelatedShare, 0, 1), ("drawsPerCondition", DrawsPerCondition, 1, 4096),
+        ("replayDraws", ReplayDraws, 0, 4096), ("searchGenerations", SearchGenerations, 0, 1000), ("learningRate", LearningRate, 1e-12, 1),
+        ("cooldownShare", CooldownShare, 0, 1), ("restartFactor", RestartFactor, 1e-3, 1000), ("weightDecay", WeightDecay, 0, 1),
+        ("emaDecay", EmaDecay, 0, 0.999999), ("trainRank", TrainRank, 0, 4096), ("microBatch", MicroBatch, 1, 4096),
+    ];
 }
 
-/// <summary>A small audit during training, with starts and seeds that training never uses. Costs time, draws nothing that training draws.</summary>
-public sealed record HeldOutOptions
-{
-    /// <summary>Outer steps from one check to the next.</summary>
-    public int Every { get; init; } = 128;
-    /// <summary>The first so many pictures.</summary>
-    public int Pictures { get; init; } = 4;
-    /// <summary>Pictures generated from each prompt and each search.</summary>
-    public int Generations { get; init; } = 4;
-    /// <summary>Steps of each search: as many as the audit will take.</summary>
-    public int SearchSteps { get; init; } = 50;
-    /// <summary>Checks in a row that must find nothing for training to stop early; 0: it never does.</summary>
-    public int Patience { get; init; } = 2;
-}
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(AdversarialOptions))]
+internal sealed partial class AdversarialJson : JsonSerializerContext;

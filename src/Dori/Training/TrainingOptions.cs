@@ -1,4 +1,6 @@
-namespace Dori.Mitigation;
+using Dori.Diffusion;
+
+namespace Dori.Training;
 
 /// <summary>How weights are trained, whatever the loss.</summary>
 public sealed record TrainingOptions
@@ -10,8 +12,11 @@ public sealed record TrainingOptions
     public double WeightDecay { get; init; } = 0.01;
     /// <inheritdoc cref="AdamWOptions.MaxGradientNorm"/>
     public double? MaxGradientNorm { get; init; }
-    /// <summary>The weights at the end are a moving average of this decay over the steps; null: the last step's.</summary>
-    public double? AverageDecay { get; init; }
+
+    /// <summary>With what a model says otherwise.</summary>
+    /// <param name="pictures">How many are to be forgotten.</param>
+    internal TrainingOptions For(TrainingDefaults own, int pictures) =>
+        this with { LearningRate = own.LearningRate ?? LearningRate, Steps = own.StepsPerPicture * pictures ?? Steps };
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
     public void Check()
@@ -20,20 +25,19 @@ public sealed record TrainingOptions
         if (!(LearningRate is > 0 and <= 1)) throw new DoriException($"--learning-rate: {LearningRate} is out of range; above 0 and at most 1 is possible");
         if (!(WeightDecay is >= 0 and < 1)) throw new DoriException($"weight decay: {WeightDecay} is out of range; 0 to below 1 is possible");
         if (MaxGradientNorm is not (null or > 0)) throw new DoriException($"largest gradient norm: {MaxGradientNorm} is out of range; it must be above 0");
-        if (AverageDecay is not (null or (> 0 and < 1))) throw new DoriException($"moving average: a decay of {AverageDecay} is out of range; it must lie between 0 and 1");
     }
 }
 
 /// <summary>How far a training is.</summary>
 /// <param name="Step">Steps done, from 1.</param>
-/// <param name="Losses">Of this step, by name, and the gradient's norm before clipping as <c>gradientNorm</c>.</param>
+/// <param name="Losses">Of this step, by name.</param>
 public sealed record TrainingProgress(int Step, int Steps, IReadOnlyDictionary<string, double> Losses);
 
 /// <summary>What a caller may see and decide of a training on its way.</summary>
 public sealed record TrainingControl
 {
     public Action<TrainingProgress>? OnStep { get; init; }
-    /// <summary>Looked at before every step. The state is written before the exception goes on.</summary>
+    /// <summary>Looked at before every step and during long ones. The state is written before the exception goes on.</summary>
     public CancellationToken Cancellation { get; init; }
     /// <summary>Where to keep the state of an unfinished training (safetensors); a training goes on from a state that stands there. Null: nowhere.</summary>
     public string? StateFile { get; init; }

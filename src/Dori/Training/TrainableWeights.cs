@@ -4,7 +4,7 @@ using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Training;
 
 /// <summary>Which weights of a UNet are trained, by their checkpoint names.</summary>
 public enum WeightSelection
@@ -23,13 +23,14 @@ public enum WeightSelection
 /// The weights of a UNet that a method trains. They ask for gradients from here until disposal, which restores what they asked for before;
 /// their values stay as training left them. The network serves one thread at a time meanwhile.
 /// </summary>
-public sealed class TrainableWeights : IDisposable
+public sealed class TrainableWeights : ITrainedWeights
 {
     private readonly (Parameter Weight, bool Before)[] _weights;
 
     public TrainableWeights(UNet2DConditionModel unet, WeightSelection selection)
     {
-        (string Name, Parameter Weight)[] selected = [.. unet.named_parameters().Where(p => Selects(selection, p.name)).Select(p => (p.name, p.parameter))];
+        (string Name, Parameter Weight)[] selected =
+            [.. unet.named_parameters().Where(p => Selects(selection, p.name)).Select(p => (p.name, p.parameter))];
         if (selected.Length == 0) throw new DoriException($"this UNet has no weights of the selection {selection}");
         Names = [.. selected.Select(p => p.Name)];
         _weights = [.. selected.Select(p => (p.Weight, p.Weight.requires_grad))];
@@ -46,7 +47,8 @@ public sealed class TrainableWeights : IDisposable
     {
         WeightSelection.All => true,
         WeightSelection.CrossAttention => name.Contains(".attn2.", StringComparison.Ordinal),
-        WeightSelection.CrossAttentionKeysValues => name.Contains(".attn2.to_k.", StringComparison.Ordinal) || name.Contains(".attn2.to_v.", StringComparison.Ordinal),
+        WeightSelection.CrossAttentionKeysValues =>
+            name.Contains(".attn2.to_k.", StringComparison.Ordinal) || name.Contains(".attn2.to_v.", StringComparison.Ordinal),
         WeightSelection.AllButCrossAttention => !name.Contains(".attn2.", StringComparison.Ordinal),
         _ => throw new ArgumentOutOfRangeException(nameof(selection), selection, "no such selection"),
     };
@@ -62,25 +64,15 @@ public sealed class TrainableWeights : IDisposable
         return [.. gradients.Select(gradient => gradient.to(float32).MoveToOuterDisposeScope())];
     }
 
-    /// <summary>
-    /// No gradients for the weights until the returned object is disposed: a search for an embedding on the way then costs no more than on a frozen model.
-    /// </summary>
-    public IDisposable Freeze()
+    public void RequireGradients(bool required)
     {
-        foreach ((Parameter weight, bool _) in _weights) weight.requires_grad = false;
-        return new Thaw(this);
+        foreach ((Parameter weight, bool _) in _weights) weight.requires_grad = required;
     }
+
+    public void Merge() { }
 
     public void Dispose()
     {
         foreach ((Parameter weight, bool before) in _weights) weight.requires_grad = before;
-    }
-
-    private sealed class Thaw(TrainableWeights weights) : IDisposable
-    {
-        public void Dispose()
-        {
-            foreach ((Parameter weight, bool _) in weights._weights) weight.requires_grad = true;
-        }
     }
 }

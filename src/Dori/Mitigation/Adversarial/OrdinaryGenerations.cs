@@ -5,7 +5,7 @@ using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>Ordinary pairs that a model draws itself from captions, for who has no ordinary pictures: it is then held to what it did, not to what it was taught.</summary>
 public static class OrdinaryGenerations

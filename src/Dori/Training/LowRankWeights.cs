@@ -5,10 +5,10 @@ using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
-namespace Dori.Mitigation;
+namespace Dori.Training;
 
 /// <summary>Which linear layers of a UNet get low-rank updates.</summary>
-public enum LoraLayers
+public enum LowRankLayers
 {
     /// <summary>All projections of all attentions: <c>attn1</c> and <c>attn2</c>, <c>to_q</c>, <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>.</summary>
     Attention,
@@ -21,7 +21,7 @@ public enum LoraLayers
 /// shape (out, rank) zero, so that the network starts as it was. The updates act through <see cref="LayerHooks"/> until disposal or <see cref="Merge"/>.
 /// They only read, so several threads may use the network at once.
 /// </summary>
-public sealed class Lora : IDisposable
+public sealed class LowRankWeights : ITrainedWeights
 {
     private readonly List<(Linear Layer, Tensor A, Tensor B)> _updates = [];
     private readonly List<string> _names = [];
@@ -29,7 +29,7 @@ public sealed class Lora : IDisposable
 
     /// <param name="rank">At least 1.</param>
     /// <param name="random">A is drawn from it, one stream a layer.</param>
-    public Lora(UNet2DConditionModel unet, int rank, LoraLayers layers, RandomSource random)
+    public LowRankWeights(UNet2DConditionModel unet, int rank, LowRankLayers layers, RandomSource random)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         foreach ((string name, Linear layer) in LayerHooks.LinearLayers(unet).Where(l => Selects(layers, l.Name)))
@@ -51,7 +51,7 @@ public sealed class Lora : IDisposable
     /// <summary>In the order of <see cref="Names"/>, float32.</summary>
     public IReadOnlyList<Tensor> Tensors => [.. _updates.SelectMany(update => new[] { update.A, update.B })];
 
-    internal void RequireGradients(bool required)
+    public void RequireGradients(bool required)
     {
         foreach (Tensor tensor in Tensors) tensor.requires_grad = required;
     }
@@ -69,7 +69,7 @@ public sealed class Lora : IDisposable
         }
     }
 
-    private static bool Selects(LoraLayers layers, string name) => layers == LoraLayers.AllLinear
+    private static bool Selects(LowRankLayers layers, string name) => layers == LowRankLayers.AllLinear
         || name.Contains(".attn1.", StringComparison.Ordinal) || name.Contains(".attn2.", StringComparison.Ordinal);
 
     private static Tensor Updated(Tensor x, Func<Tensor, Tensor> forward, Tensor a, Tensor b)

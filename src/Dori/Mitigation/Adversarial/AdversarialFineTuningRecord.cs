@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>What was done to a model, beside it as <c>mitigation.json</c>. Holds no times: the same training writes the same bytes.</summary>
 public sealed record AdversarialFineTuningRecord
@@ -19,8 +19,7 @@ public sealed record AdversarialFineTuningRecord
     public required RecordedSource CopyDetector { get; init; }
     /// <summary>float32's last bits depend on it.</summary>
     public required int ThreadsEach { get; init; }
-    public required AdversarialFineTuningOptions Options { get; init; }
-    public required SurrogateOptions SurrogateOptions { get; init; }
+    public required AdversarialOptions Options { get; init; }
     public required IReadOnlyList<RecordedSurrogates> Surrogates { get; init; }
     /// <summary>Outer steps: done, and planned.</summary>
     public int Steps { get; init; }

@@ -3,14 +3,14 @@ using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
 /// Who says what is to be predicted, beside the noise: for ordinary pairs the original model, for a picture's surrogates the original model as Wanda
 /// pruned it for that picture's caption, asked by that caption. Their predictions are what the noise is on average for pictures that they draw themselves;
 /// trained on the noise of a few surrogates over and over, a model learns those by heart, and the rest of what it draws suffers.
 /// </summary>
-internal sealed class AdversarialFineTuningTeachers : IDisposable
+internal sealed class AdversarialTeachers : IDisposable
 {
     private readonly DiffusionModel _original, _pruned;
     private readonly IReadOnlyList<MemorizedPicture> _pictures;
@@ -19,7 +19,7 @@ internal sealed class AdversarialFineTuningTeachers : IDisposable
     /// <param name="model">As it is before training; copied.</param>
     /// <param name="pictures">Not owned.</param>
     /// <param name="surrogates">Of each picture, for what Wanda marked; not owned.</param>
-    public AdversarialFineTuningTeachers(DiffusionModel model, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<SurrogateSet> surrogates)
+    public AdversarialTeachers(DiffusionModel model, IReadOnlyList<MemorizedPicture> pictures, IReadOnlyList<SurrogateSet> surrogates)
     {
         (_pictures, _surrogates) = (pictures, surrogates);
         _original = model.WithUNetCopy();
@@ -35,16 +35,19 @@ internal sealed class AdversarialFineTuningTeachers : IDisposable
     /// <param name="surrogateOf">The picture of each of the last rows, those of surrogates.</param>
     /// <param name="share">The teacher's: 0 to 1.</param>
     /// <param name="piece">Ordinary rows that go through the teacher at once.</param>
-    public TrainingRows Teach(TrainingRows rows, IReadOnlyList<int> surrogateOf, double share, int piece, Workers workers, CancellationToken cancellation = default)
+    public TrainingRows Teach(TrainingRows rows, IReadOnlyList<int> surrogateOf, double share, int piece, Workers workers,
+        CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         int ordinary = rows.Count - surrogateOf.Count, pieces = (ordinary + piece - 1) / piece;
         var predictions = new List<Tensor>();
         // The last piece is that of the surrogates' rows, all of them: they share a network whose mask changes.
-        workers.Run(pieces + 1, i => NoGrad(() => i == pieces ? Surrogates() : rows.Predict(_original, i * piece, Math.Min(piece, ordinary - i * piece))), predictions.Add, cancellation);
+        workers.Run(pieces + 1, i => NoGrad(() => i == pieces ? Surrogates() : rows.Predict(_original, i * piece, Math.Min(piece, ordinary - i * piece))),
+            predictions.Add, cancellation);
         Tensor taught = cat([.. predictions], 0);
         foreach (Tensor prediction in predictions) prediction.Dispose();
-        return rows with { Targets = _original.Schedule.Target(rows.Latents, rows.Noise, rows.Timesteps).Times(1 - share).Plus(taught, share).MoveToOuterDisposeScope() };
+        Tensor noise = _original.Schedule.Target(rows.Latents, rows.Noise, rows.Timesteps);
+        return rows with { Targets = noise.Times(1 - share).Plus(taught, share).MoveToOuterDisposeScope() };
 
         Tensor Surrogates()
         {

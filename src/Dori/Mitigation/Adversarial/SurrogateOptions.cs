@@ -1,6 +1,4 @@
-using Dori.Diffusion;
-
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>How surrogates are made. All of it decides their bytes.</summary>
 public sealed record SurrogateOptions
@@ -15,19 +13,14 @@ public sealed record SurrogateOptions
     public int Attempts { get; init; } = 24;
     /// <summary>Latents sampled at a time; part of what decides the bytes.</summary>
     public int Batch { get; init; } = 4;
-    public long Seed { get; init; }
-
-    /// <summary>A network as small as the built-in model's needs 5 % where Stable Diffusion needs 1 %.</summary>
-    public static SurrogateOptions For(DiffusionModel model) =>
-        model.IsSmall ? new SurrogateOptions { Sparsities = [0.05, 0.1, 0.2] } : new SurrogateOptions();
 
     /// <exception cref="DoriException">A value out of range.</exception>
     public void Check()
     {
-        if (Count is < 1 or > 1000) throw new DoriException($"--surrogates: {Count} is out of range; 1 to 1000 is possible");
-        if (!(LargestSimilarity is > -1 and <= 1)) throw new DoriException($"--surrogate-similarity: {LargestSimilarity} is out of range; above -1 to 1 is possible");
+        if (Count is < 1 or > 1000) throw new DoriException($"surrogates.count: {Count} is out of range; 1 to 1000 is possible");
+        if (!(LargestSimilarity is > -1 and <= 1)) throw new DoriException($"surrogates.largestSimilarity: {LargestSimilarity} is out of range; above -1 to 1 is possible");
         if (Sparsities.Count == 0 || Sparsities.Any(s => !(s is > 0 and <= 1)) || !Sparsities.Zip(Sparsities.Skip(1)).All(pair => pair.First < pair.Second))
-            throw new DoriException("--sparsity: shares above 0 to 1 in ascending order are wanted, such as 0.01,0.05,0.1");
+            throw new DoriException("surrogates.sparsities: shares above 0 to 1 in ascending order are wanted, such as 0.01,0.05,0.1");
         if (Attempts < Count || Batch is < 1 or > 1000) throw new DoriException($"surrogates: {Attempts} attempts for {Count} surrogates, {Batch} at a time; at least as many attempts as surrogates, and 1 to 1000 at a time, are possible");
     }
 }

@@ -2,7 +2,7 @@ using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Training;
 
 /// <summary>Arithmetic on gradients of many weights at once: one tensor a weight, always in the same order.</summary>
 public static class TrainingGradients

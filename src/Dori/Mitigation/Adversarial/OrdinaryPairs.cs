@@ -3,7 +3,7 @@ using Dori.Measures;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>Ordinary pictures with captions, as latents: what holds a model where it was while something is taken out of it.</summary>
 public sealed class OrdinaryPairs : IDisposable

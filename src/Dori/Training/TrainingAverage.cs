@@ -2,7 +2,7 @@ using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Training;
 
 /// <summary>Exponential moving average of weights: average = decay average + (1 - decay) weight after every step, in float32. It starts at the weights.</summary>
 public sealed class TrainingAverage : IDisposable
@@ -35,6 +35,14 @@ public sealed class TrainingAverage : IDisposable
         for (int i = 0; i < _average.Length; i++) _weights[i].copy_(_average[i]);
     }
 
+    /// <summary>The average in the weights' place until the result is disposed; then the weights are back, bit for bit.</summary>
+    public IDisposable InPlace()
+    {
+        Tensor[] kept = [.. _weights.Select(weight => weight.detach().clone().DetachFromDisposeScope())];
+        CopyToWeights();
+        return new Kept(_weights, kept);
+    }
+
     /// <summary>The average by name: to be written, not kept.</summary>
     public IReadOnlyList<(string Name, Tensor Tensor)> State() => [.. _names.Select((name, i) => ($"average.{name}", _average[i]))];
 
@@ -53,5 +61,18 @@ public sealed class TrainingAverage : IDisposable
     public void Dispose()
     {
         foreach (Tensor tensor in _average) tensor.Dispose();
+    }
+
+    private sealed class Kept(IReadOnlyList<Tensor> weights, Tensor[] kept) : IDisposable
+    {
+        public void Dispose()
+        {
+            using var noGrad = no_grad();
+            for (int i = 0; i < kept.Length; i++)
+            {
+                weights[i].copy_(kept[i]);
+                kept[i].Dispose();
+            }
+        }
     }
 }

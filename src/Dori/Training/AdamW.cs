@@ -2,7 +2,7 @@ using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Training;
 
 /// <summary>Settings of <see cref="AdamW"/>; the defaults are PyTorch's.</summary>
 public sealed record AdamWOptions

@@ -3,7 +3,7 @@ using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
 /// One batch of the outer step, ordinary pairs and adversarial ones alike: the loss is the sum of factor times |target - prediction|^2, the square

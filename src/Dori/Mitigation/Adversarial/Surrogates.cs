@@ -6,7 +6,7 @@ using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Mitigation;
+namespace Dori.Mitigation.Adversarial;
 
 /// <summary>Pictures of the same meaning as one to forget.</summary>
 /// <param name="Latents">z0: (K, 4, h, w), scaled, K at least 1</param>
@@ -23,11 +23,12 @@ public sealed record SurrogateSet(Tensor Latents, IReadOnlyList<float> Similarit
 /// too similar to the picture. Made once, before training, and kept in a folder. The model is pruned for the while and left as it was.
 /// </summary>
 /// <param name="folder">Where they are kept: <c>ID.safetensors</c>, and <c>ID-k.png</c> for people; null: nowhere.</param>
-public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, SurrogateOptions options, Workers workers, string? folder) : IDisposable
+public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, SurrogateOptions options, long seed, Workers workers,
+    string? folder) : IDisposable
 {
     private const string Identity = "identity";
-    private readonly RandomSource _random = RandomSource.For("surrogates", options.Seed.ToString());
-    private readonly WandaOptions _wanda = new() { Seed = options.Seed, Generation = GenerationOptions.For(model) };
+    private readonly RandomSource _random = RandomSource.For("surrogates", seed.ToString());
+    private readonly WandaOptions _wanda = new() { Seed = seed, Generation = GenerationOptions.For(model) };
     private WandaNorms? _empty;
     private Conditioning? _yNull;
     private Tensor? _wandaNoise;
@@ -40,7 +41,7 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
         options.Check();
         // 2: with the mask; what an earlier version wrote has none, and is made anew.
         identity = string.Create(CultureInfo.InvariantCulture,
-            $"2 {identity} {options.Count} {options.LargestSimilarity} {string.Join(',', options.Sparsities)} {options.Attempts} {options.Batch} {options.Seed}");
+            $"2 {identity} {options.Count} {options.LargestSimilarity} {string.Join(',', options.Sparsities)} {options.Attempts} {options.Batch} {seed}");
         string? file = folder is null ? null : Path.Combine(folder, picture.Id + ".safetensors");
         if (file is not null && Read(file, identity) is { } kept) return kept;
         set_num_threads(workers.ThreadsEach); // the same bits whatever the number of workers
