@@ -72,7 +72,9 @@ public sealed class ModelDiffTests : IDisposable
         DiffusersFolder changed = Saved((_, weight) => weight);
         string scheduler = Path.Combine(changed.Path, "scheduler", "scheduler_config.json"), extra = Path.Combine(changed.Path, "tokenizer", "extra.txt");
         File.WriteAllText(scheduler, File.ReadAllText(scheduler).Replace("0.012", "0.013", StringComparison.Ordinal));
-        File.WriteAllText(Path.Combine(changed.Path, "dori.json"), """{ "guidance": 4.0, "sampler": "ddim", "samplerSteps": 25, "searchSteps": 50, "searchBatch": 8 }""");
+        string defaults = Path.Combine(changed.Path, "dori.json");
+        File.WriteAllText(defaults, File.ReadAllText(defaults).Replace("\"guidance\": 3.0", "\"guidance\": 4.0", StringComparison.Ordinal)
+            .Replace("\"searchLearningRate\": 0.1,", "", StringComparison.Ordinal).Replace("\"wandaSparsity\": 0.05,", "", StringComparison.Ordinal));
         File.WriteAllText(extra, "x");
         ModelDifference d = ModelDiff.Between(DiffusersFolder.Open(Golden.EmojiModel), DiffusersFolder.Open(changed.Path));
         Assert.False(d.Same);
