@@ -24,15 +24,17 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         DiffusersFolder folder = DiffusersFolder.Open(modelPath);
         _ = PruningRecord.Read(folder.Path); // the report will show it: damage is to be said before the work, not after it
         PictureSet set = pictures();
-        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        IReadOnlyList<string> pictureNotes = PictureLosses.Of(set);
         if (set.Missing.Count > 0)
             shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture ({string.Join("; ", set.Missing.Take(3).Select(m => $"{m.Index} \"{m.Caption}\""))}{(set.Missing.Count > 3 ? "; ..." : "")}); {set.Items.Count(i => i.Role != "control")} remain. All are named in manifest.json");
         using TorchScriptCopyDetector detector = LoadDetector(modelPath);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
+        string[] notes = [.. model.Notes, .. set.Warnings, .. pictureNotes, .. CaptionLosses.Of(set, model.Tokenizer)];
+        shell.Warn(notes);
         AuditOptions options = adjust(settings.Options(model.Defaults, detector.Preset.Threshold));
         Workers workers = Workers(model, settings);
 
-        Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, workers.ThreadsEach);
+        Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, workers.ThreadsEach) with { Notes = notes };
         RunFolder run = RunFolder.Create(runPath, manifest);
         IReadOnlyList<AuditUnit> plan = AuditPlan.Of(set, options);
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(plan, shard.Index, shard.Count);

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using Dori.Audit;
 using Dori.Checkpoints;
+using Dori.Models;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;
@@ -42,7 +43,8 @@ internal class MitigateSettings : CommonSettings
         DiffusersFolder.CheckTarget(Output);
         DiffusersFolder folder = DiffusersFolder.Open(Model);
         PictureSet set = List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images);
-        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer, folder.TextEncoder.MaxPositionEmbeddings);
+        shell.Warn([.. folder.Notes, .. set.Warnings, .. PictureLosses.Of(set), .. CaptionLosses.Of(set, tokenizer)]);
         if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
         return (folder, set);
     }

@@ -26,6 +26,10 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
         QualityOptions chosen = options(model.Defaults);
         chosen.Check();
         QualityPlan plan = QualityPlan.Of(ordinary, request.Removed, chosen);
+        int[] used = [.. plan.Ordinary.Union(plan.Related)];
+        string[] notes = [.. model.Notes, .. ordinary.Warnings, .. ordinary.Losses(used),
+            .. CaptionLosses.Of(used.Select(ordinary.Named), model.Tokenizer)];
+        shell.Warn(notes);
         Workers workers = AuditJob.Workers(model, settings);
         var manifest = new QualityManifest
         {
@@ -41,7 +45,7 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
             ThreadsPerChunk = workers.ThreadsEach,
         };
         QualityFolder run = QualityFolder.Create(runPath, manifest);
-        var runner = new QualityRunner(model, detector, network, clip, ordinary, plan, chosen);
+        var runner = new QualityRunner(model, detector, network, clip, ordinary, plan, chosen) { Notes = notes };
         TimeSpan begun = shell.Elapsed();
         int before = Enumerable.Range(0, plan.Chunks.Count).Count(run.Has), said = 0;
         if (!settings.Quiet && before < plan.Chunks.Count)

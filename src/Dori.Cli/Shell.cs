@@ -22,6 +22,12 @@ internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter 
     public string CommandLine { get; } = commandLine;
     public TimeSpan Elapsed() => _clock.Elapsed;
 
+    /// <summary>One line each on standard error, whatever <c>--quiet</c> says.</summary>
+    public void Warn(IEnumerable<string> sentences)
+    {
+        foreach (string sentence in sentences) Error.WriteLine($"dori: warning: {sentence}");
+    }
+
     /// <summary>The built-in model: beside the program, or in a checkout that the program runs in.</summary>
     public static string BuiltInModel
     {

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Text.Json;
+using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Pictures;
 using Spectre.Console;
@@ -44,6 +45,7 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
         set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(settings.Model, settings.Device, settings.Dtype);
+        shell.Warn([.. model.Notes, .. CaptionLosses.Of([("the prompt", settings.Prompt)], model.Tokenizer)]);
         var options = new GenerationOptions
         {
             Guidance = settings.Guidance ?? model.Defaults.Guidance,

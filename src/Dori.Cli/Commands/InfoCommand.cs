@@ -20,7 +20,8 @@ internal sealed class InfoSettings : CommonSettings
 internal sealed record ComponentInfo(string Name, string Kind, long Parameters, int Tensors, IReadOnlyDictionary<string, int> Dtypes, long Bytes, IReadOnlyList<string> Files);
 
 internal sealed record ModelInfo(string Schema, string Path, string Sha256, IReadOnlyList<ComponentInfo> Components, string Scheduler, string Prediction,
-    int PictureSize, int Tokens, int EmbeddingWidth, ModelDefaults Defaults, bool Sound);
+    int PictureSize, int Tokens, int EmbeddingWidth, ModelDefaults Defaults, bool Sound, IReadOnlyList<string> Notes,
+        IReadOnlyList<string> PassedOver);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, NewLine = "\n")]
 [JsonSerializable(typeof(ModelInfo))]
@@ -37,8 +38,9 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
                  { ("text_encoder", "CLIPTextModel", folder.OpenTextEncoder), ("vae", "AutoencoderKL", folder.OpenVae), ("unet", "UNet2DConditionModel", folder.OpenUNet) })
             using (WeightSet weights = open()) components.Add(Component(name, kind, weights));
         using DiffusionModel model = DiffusionModel.Load(folder);
-        var info = new ModelInfo("dori.info/1", Path.GetFullPath(settings.Model), folder.Sha256(), components, model.Scheduler.ClassName, model.Scheduler.PredictionType,
-            model.PictureSize, model.Tokenizer.MaxLength, model.UNet.Config.CrossAttentionDim, model.Defaults, Sound: true);
+        var info = new ModelInfo("dori.info/1", Path.GetFullPath(settings.Model), folder.Sha256(), components,
+            model.Scheduler.StandsInFor ?? model.Scheduler.ClassName, model.Scheduler.PredictionType, model.PictureSize,
+            model.Tokenizer.MaxLength, model.UNet.Config.CrossAttentionDim, model.Defaults, Sound: true, model.Notes, model.Details);
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(info, InfoJson.Default.ModelInfo));
         else if (!settings.Quiet) Print(info);
         return DoriApp.Done;
@@ -73,6 +75,9 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
         shell.Console.WriteLine($"Scheduler: {info.Scheduler}, predicts {info.Prediction}. Pictures: {info.PictureSize} x {info.PictureSize}. Text: {info.Tokens} tokens, {info.EmbeddingWidth} wide.");
         shell.Console.WriteLine($"Defaults: guidance {info.Defaults.Guidance}, sampler {info.Defaults.Sampler ?? "the checkpoint's"}, {info.Defaults.SamplerSteps} steps; search {info.Defaults.SearchSteps} steps of {info.Defaults.SearchBatch} at {info.Defaults.SearchLearningRate}.");
         shell.Console.WriteLine($"SHA-256: {info.Sha256}");
-        shell.Console.WriteLine("Sound: every config, key, shape and weight is as it should be.");
+        foreach (string detail in info.PassedOver) shell.Console.WriteLine($"Also: {detail}");
+        foreach (string note in info.Notes) shell.Console.WriteLine($"Note: {note}");
+        shell.Console.WriteLine(info.Notes.Count == 0 ? "Sound: every config, key, shape and weight is as it should be."
+            : "Sound, but for the notes: every key, shape and weight is as it should be.");
     }
 }

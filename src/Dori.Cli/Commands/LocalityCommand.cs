@@ -55,11 +55,13 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         Check(settings);
         DiffusersFolder folder = DiffusersFolder.Open(settings.Model);
         PictureSet set = PictureSet.Load(settings.Images);
-        foreach (string warning in set.Warnings) shell.Error.WriteLine($"dori: warning: {warning}");
+        IReadOnlyList<string> pictureNotes = PictureLosses.Of(set);
         LocalityPlan plan = Plan(settings, set);
         var job = new AuditJob(shell, settings);
         using TorchScriptCopyDetector detector = job.LoadDetector(settings.Model);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
+        string[] notes = [.. model.Notes, .. set.Warnings, .. pictureNotes, .. CaptionLosses.Of(set, model.Tokenizer)];
+        shell.Warn(notes);
         // The audit's own units: searches from random starts, with a look at what the start itself generates.
         AuditOptions options = settings.Options(model.Defaults, detector.Preset.Threshold) with { Starts = [AuditStart.Random], CurveSteps = [0], CurveGenerations = 1, Generations = settings.Generations ?? 4 };
         options.Check();
@@ -72,7 +74,8 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         };
         weights.Check();
 
-        RunFolder run = RunFolder.Create(Path.Combine(settings.Run, "searches"), job.MakeManifest(folder, set, settings.Images, detector, options, workers.ThreadsEach));
+        RunFolder run = RunFolder.Create(Path.Combine(settings.Run, "searches"),
+            job.MakeManifest(folder, set, settings.Images, detector, options, workers.ThreadsEach) with { Notes = notes });
         AuditUnit[] units = [.. plan.Units(options.Seed)], open = [.. units.Where(unit => !run.Has(unit.Id))];
         if (open.Length > 0)
         {

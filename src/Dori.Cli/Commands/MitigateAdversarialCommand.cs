@@ -26,6 +26,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         (DiffusersFolder folder, PictureSet all) = settings.Open(shell, verb);
         PictureSet set = settings.ToForget(all);
         using OrdinaryPictures? given = settings.Ordinary is { } path ? OrdinaryPictures.Load(path, settings.OrdinaryLimit) : null;
+        shell.Warn(given?.Warnings ?? []);
         IReadOnlyList<string> captions = given?.Captions ?? CaptionsToDraw(settings, all);
         string work = settings.Work ?? Path.TrimEndingDirectorySeparator(settings.Output) + ".work";
 

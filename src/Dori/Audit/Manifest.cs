@@ -13,6 +13,11 @@ public sealed record Manifest
     public required ManifestDetector CopyDetector { get; init; }
     public required AuditOptions Options { get; init; }
     public required ManifestMachine Machine { get; init; }
+    /// <summary>
+    /// What was read otherwise than model, pictures or captions say it, or was lost on the way in: one sentence each, shown in the
+    /// report.
+    /// </summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>What differs between two manifests of which one's units cannot stand among the other's; null where nothing does.</summary>
     public string? Conflict(Manifest other)

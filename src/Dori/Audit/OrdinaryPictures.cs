@@ -20,12 +20,17 @@ public sealed class OrdinaryPictures : IDisposable
     public int Count => Captions.Count;
     /// <summary>Of picture 0, 1, ...: none is empty.</summary>
     public IReadOnlyList<string> Captions { get; }
+    /// <summary>What was left out, one sentence each.</summary>
+    public IReadOnlyList<string> Warnings => _source.Warnings;
     /// <summary>Of the whole set, not only its first pictures; lower-case hexadecimal.</summary>
     public string Sha256 => _sha256.Value;
 
     /// <param name="path">
-    /// A webdataset, <c>.tar</c>: pictures (.png, .jpg, .jpeg, .webp) each with a caption of the same name (.txt), other files being passed over; or an
-    /// imagefolder as <see cref="PictureSet.Load"/> reads it, whose pictures must not be of a memorized kind.
+    /// A webdataset, <c>.tar</c>: pictures (.png, .jpg, .jpeg, .webp) each with a caption of the same name (.txt, else caption, prompt or
+    /// text of a .json), other files being passed over; or an imagefolder as <see cref="PictureSet.Load"/> reads it, whose pictures must
+    /// not
+    /// be of a memorized kind.
+    /// Pictures without a caption are left out and counted.
     /// </param>
     /// <param name="limit">The first so many pictures; null for all.</param>
     /// <exception cref="DoriException">Nothing there, cut off, a picture without a caption, and whatever else cannot be trusted, by name.</exception>
@@ -58,12 +63,21 @@ public sealed class OrdinaryPictures : IDisposable
         return Pictures.Picture.CenterCrop(Pictures.Picture.ResizeSmallEdge(Picture(index), side), side, side).MoveToOuterDisposeScope();
     }
 
+    /// <summary>A caption and what to call it.</summary>
+    public (string Name, string Caption) Named(int index) => (_source.NameOf(index), Captions[index]);
+
+    /// <summary>Reads pictures once, before the work that needs them: what their files say that is not in the pixels.</summary>
+    /// <exception cref="DoriException">Pictures that cannot be used: all of them, by name.</exception>
+    public IReadOnlyList<string> Losses(IReadOnlyList<int> indices) =>
+        PictureLosses.Of(indices, index => (_source.NameOf(index), Bytes(index)), _source.NameOf);
+
     public void Dispose() => _source.Dispose();
 }
 
 /// <summary>Where ordinary pictures come from: an archive or a folder.</summary>
 internal interface IOrdinarySource : IDisposable
 {
+    IReadOnlyList<string> Warnings { get; }
     IReadOnlyList<string> Captions { get; }
     byte[] Read(int index);
     /// <summary>What an error calls a picture.</summary>
@@ -79,15 +93,28 @@ internal sealed class OrdinaryFolder : IOrdinarySource
 
     public OrdinaryFolder(string folder)
     {
+        var silent = new List<string>();
         _set = PictureSet.Load(folder);
         foreach (PictureItem item in _set.Items)
         {
             if (item.Kind.Length > 0) throw new DoriException($"{folder}: {item.Files[0]} is of kind {item.Kind}, a memorized picture; ordinary pictures are those that a model should go on drawing: leave it out of the set");
-            if (item.Caption.Length == 0) throw new DoriException($"{folder}: {item.Files[0]} has no caption; ordinary pictures need one each");
-            _pairs.AddRange(item.Paths.Select(path => (path, item.Caption)));
+            if (item.Caption.Length == 0) silent.AddRange(item.Files);
+            else _pairs.AddRange(item.Paths.Select(path => (path, item.Caption)));
         }
+        if (_pairs.Count == 0) throw new DoriException($"{folder}: none of its pictures has a caption; ordinary pictures need one each");
         Captions = [.. _pairs.Select(pair => pair.Caption)];
+        // The set's own warning of empty captions speaks of a search.
+        Warnings = [.. _set.Warnings.Where(warning => !warning.Contains("have no caption", StringComparison.Ordinal)),
+            .. WithoutCaption(silent)];
     }
+
+    internal static IEnumerable<string> WithoutCaption(IReadOnlyCollection<string> names)
+    {
+        if (names.Count > 0)
+            yield return $"{names.Count} ordinary pictures without a caption are left out: {Checkpoints.ModelNotes.First(names)}.";
+    }
+
+    public IReadOnlyList<string> Warnings { get; }
 
     public IReadOnlyList<string> Captions { get; }
 

@@ -16,14 +16,21 @@ internal sealed class OrdinaryTar : IOrdinarySource
     private const int Block = 512;
     private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private sealed record Place(string Name, long Offset, int Length);
-
     private readonly string _path;
     private readonly SafeFileHandle _file;
-    private readonly Place[] _pictures;
+    private readonly OrdinaryTarMembers.Picture[] _pictures;
 
-    private OrdinaryTar(string path, SafeFileHandle file, Place[] pictures, IReadOnlyList<string> captions) =>
-        (_path, _file, _pictures, Captions) = (path, file, pictures, captions);
+    private OrdinaryTar(string path, SafeFileHandle file, OrdinaryTarMembers members)
+    {
+        (_path, _file) = (path, file);
+        (string Caption, OrdinaryTarMembers.Picture Picture)[] pairs = [.. members.Captioned()];
+        if (pairs.Length == 0) throw members.NoPairs();
+        _pictures = [.. pairs.Select(pair => pair.Picture)];
+        Captions = [.. pairs.Select(pair => pair.Caption)];
+        Warnings = [.. OrdinaryFolder.WithoutCaption(members.Silent())];
+    }
+
+    public IReadOnlyList<string> Warnings { get; }
 
     public IReadOnlyList<string> Captions { get; }
 
@@ -34,20 +41,16 @@ internal sealed class OrdinaryTar : IOrdinarySource
         {
             file = File.OpenHandle(path);
             CheckEnds(path, file);
-            var pictures = new List<(string Key, Place Place)>();
-            var captions = new Dictionary<string, string>(StringComparer.Ordinal);
+            var members = new OrdinaryTarMembers(path);
             var keys = new HashSet<string>(StringComparer.Ordinal);
             using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read))
             using (var reader = new TarReader(stream))
                 while (reader.GetNextEntry() is { } entry)
                 {
                     CheckHeader(path, file, entry);
-                    Take(path, entry, RandomAccess.GetLength(file), pictures, captions, keys);
+                    Take(path, entry, RandomAccess.GetLength(file), members, keys);
                 }
-            if (pictures.Count == 0) throw new DoriException($"{path}: the archive holds no pictures (.png, .jpg, .jpeg, .webp)");
-            string[] ordered = [.. pictures.Select(p => captions.TryGetValue(p.Key, out string? caption) ? caption
-                : throw new DoriException($"{path}: {Shown(p.Place.Name)} has no caption: {Shown(p.Key)}.txt is missing"))];
-            return new OrdinaryTar(path, file, [.. pictures.Select(p => p.Place)], ordered);
+            return new OrdinaryTar(path, file, members);
         }
         catch (Exception e)
         {
@@ -72,6 +75,7 @@ internal sealed class OrdinaryTar : IOrdinarySource
         Span<byte> block = stackalloc byte[Block];
         if (length >= 2 && RandomAccess.Read(file, block[..2], 0) == 2 && block[0] == 0x1f && block[1] == 0x8b)
             throw new DoriException($"{path}: a compressed archive; unpack it with gunzip, since pictures are read from any place of it");
+        GitLfs.RefusePointer(path, block[..Math.Max(0, RandomAccess.Read(file, block, 0))]);
         if (length < 2 * Block) throw new DoriException($"{path}: not a tar archive");
         if (length % Block != 0 || RandomAccess.Read(file, block, length - Block) != Block || block.ContainsAnyExcept((byte)0))
             throw new DoriException($"{path}: the archive is cut off (it does not end with zeros), or not a tar archive; fetch it again");
@@ -93,7 +97,7 @@ internal sealed class OrdinaryTar : IOrdinarySource
         throw new DoriException($"{path}: not a tar archive, or damaged: the header of {Shown(entry.Name)} has another checksum than it says; fetch it again");
     }
 
-    private static void Take(string path, TarEntry entry, long fileLength, List<(string, Place)> pictures, Dictionary<string, string> captions, HashSet<string> keys)
+    private static void Take(string path, TarEntry entry, long fileLength, OrdinaryTarMembers members, HashSet<string> keys)
     {
         if (entry.EntryType is TarEntryType.Directory or TarEntryType.GlobalExtendedAttributes) return;
         string name = entry.Name.StartsWith("./", StringComparison.Ordinal) ? entry.Name[2..] : entry.Name;
@@ -107,27 +111,26 @@ internal sealed class OrdinaryTar : IOrdinarySource
         (string key, string extension) = (name[..dot], name[dot..].ToLowerInvariant());
         if (extension == ".txt")
         {
-            if (!captions.TryAdd(key, Caption(path, name, entry))) throw new DoriException($"{path}: {Shown(name)} is there twice");
+            if (!members.AddText(key, Caption(path, name, entry))) throw new DoriException($"{path}: {Shown(name)} is there twice");
         }
         else if (PictureSet.Extensions.Contains(extension))
         {
             if (!keys.Add(key)) throw new DoriException($"{path}: {Shown(key)} has two pictures");
-            if (pictures.Count == MostPairs) throw new DoriException($"{path}: holds more than {MostPairs} pictures; split it");
+            if (members.Pictures.Count == MostPairs) throw new DoriException($"{path}: holds more than {MostPairs} pictures; split it");
             if (entry.Length is < 1 or > LargestPicture) throw new DoriException($"{path}: {Shown(name)} has {entry.Length} bytes; 1 to {LargestPicture} is possible");
             if (entry.DataOffset < 0 || entry.DataOffset > fileLength - entry.Length) throw new DoriException($"{path}: the archive is cut off in {Shown(name)}; fetch it again");
-            pictures.Add((key, new Place(name, entry.DataOffset, (int)entry.Length)));
+            members.Pictures.Add(new OrdinaryTarMembers.Picture(key, name, entry.DataOffset, (int)entry.Length));
         }
+        else if (extension == ".json" && entry.Length is > 0 and <= LongestCaption) members.AddJson(key, Bytes(entry));
+        else members.AddOther(name);
     }
 
     private static string Caption(string path, string name, TarEntry entry)
     {
         if (entry.Length > LongestCaption) throw new DoriException($"{path}: {Shown(name)} is {entry.Length} bytes long; a caption has at most {LongestCaption}");
-        var bytes = new byte[entry.Length];
-        entry.DataStream?.ReadExactly(bytes);
         try
         {
-            string caption = s_strict.GetString(bytes).Trim();
-            return caption.Length > 0 ? caption : throw new DoriException($"{path}: {Shown(name)} is empty; ordinary pictures need a caption each");
+            return s_strict.GetString(Bytes(entry)).Trim();
         }
         catch (DecoderFallbackException e)
         {
@@ -135,9 +138,16 @@ internal sealed class OrdinaryTar : IOrdinarySource
         }
     }
 
+    private static byte[] Bytes(TarEntry entry)
+    {
+        var bytes = new byte[entry.Length];
+        entry.DataStream?.ReadExactly(bytes);
+        return bytes;
+    }
+
     public byte[] Read(int index)
     {
-        Place place = _pictures[index];
+        OrdinaryTarMembers.Picture place = _pictures[index];
         var bytes = new byte[place.Length];
         for (int at = 0; at < bytes.Length;)
         {

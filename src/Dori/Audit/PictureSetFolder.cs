@@ -5,6 +5,10 @@ internal static class ImageFolder
 {
     private sealed record Entry(MetadataTable.Row Row, string File, string Caption, string Kind, string Role);
 
+    private static readonly string[] Names = ["metadata.csv", "metadata.jsonl"];
+    /// <summary>What captions are called, the name that is meant first.</summary>
+    private static readonly string[] CaptionColumns = ["text", "caption", "prompt"];
+
     public static PictureSet Read(string folder)
     {
         if (!Directory.Exists(folder)) throw new DoriException($"{folder}: no such folder of pictures");
@@ -12,20 +16,23 @@ internal static class ImageFolder
         bool hasCsv = File.Exists(csv), hasJsonLines = File.Exists(jsonLines);
         if (hasCsv && hasJsonLines) throw new DoriException($"{folder}: holds both metadata.csv and metadata.jsonl; keep the one that is meant");
         if (!hasCsv && !hasJsonLines)
-            throw new DoriException($"{folder}: holds no metadata.csv (or metadata.jsonl); wanted is one line a picture: file_name,text and, where wanted, item,kind,role, e.g. cat.png,\"a cat, asleep\",cat,verbatim,audit");
+            throw new DoriException($"{folder}: holds no metadata.csv (or metadata.jsonl){WhatElse(folder)}; wanted is one line a "
+                + "picture: file_name,text and, where wanted, item,kind,role, e.g. cat.png,\"a cat, asleep\",cat,verbatim,audit");
         string metadata = hasCsv ? csv : jsonLines;
         List<MetadataTable.Row> rows = hasCsv
-            ? MetadataTable.ReadCsv(csv, ',', "file_name", "text")
+            ? MetadataTable.ReadCsv(csv, ',', "file_name")
             : MetadataTable.ReadJsonLines(jsonLines, "file_name");
         if (rows.Count == 0) throw new DoriException($"{metadata}: lists no pictures");
-        if (rows.All(row => row["text"] is null)) throw new DoriException($"{metadata}: no row has a \"text\": the captions' field must be named so");
+        string caption = CaptionColumns.FirstOrDefault(column => rows.Any(row => row[column] is not null))
+            ?? throw new DoriException($"{metadata}: no row has a \"text\" (nor caption or prompt): the captions' field must be named so; "
+                + $"its columns are {string.Join(", ", rows[0].Fields.Keys.Select(column => $"\"{column}\""))}");
 
         var groups = new Dictionary<string, List<Entry>>();
         var order = new List<string>();
         var seen = new Dictionary<string, int>();
         foreach (MetadataTable.Row row in rows)
         {
-            Entry entry = Check(folder, metadata, row);
+            Entry entry = Check(folder, metadata, row, caption);
             if (!seen.TryAdd(entry.File, row.Number)) throw new DoriException($"{metadata}: row {row.Number}: {entry.File} is listed in row {seen[entry.File]} already");
             // A file's own item must not meet a named one: no named item begins with a zero character.
             string item = string.IsNullOrWhiteSpace(row["item"]) ? "\0" + entry.File : row["item"]!.Trim();
@@ -55,10 +62,27 @@ internal static class ImageFolder
             });
         }
         PictureSet.RefuseAuditedControls(items);
-        return new PictureSet(items, [.. PictureSet.WarningsOf(items), .. Unlisted(folder, seen.Keys)], []);
+        IEnumerable<string> named = caption == CaptionColumns[0] ? []
+            : [$"{Path.GetFileName(metadata)} has no column \"text\"; its \"{caption}\" was taken for the captions."];
+        return new PictureSet(items, [.. named, .. PictureSet.WarningsOf(items), .. Unlisted(folder, seen.Keys)], []);
     }
 
-    private static Entry Check(string folder, string metadata, MetadataTable.Row row)
+    /// <summary>What a folder of pictures holds in place of the metadata, for the message.</summary>
+    private static string WhatElse(string folder)
+    {
+        const int most = 10_000;
+        var options = new EnumerationOptions { IgnoreInaccessible = true };
+        foreach (string sub in new[] { "train", "data" })
+            if (Names.Any(name => File.Exists(Path.Combine(folder, sub, name))))
+                return $"; its folder {sub}/ does: give {Path.Combine(folder, sub)}";
+        string[] files = [.. Directory.EnumerateFiles(folder, "*", options).Take(most)];
+        int texts = files.Count(file => Path.GetExtension(file) is ".txt" or ".caption");
+        string? archive = files.Order(StringComparer.Ordinal).FirstOrDefault(file => Path.GetExtension(file) == ".tar");
+        return archive is not null ? $"; it holds archives: give one of them, such as {archive}, where one is taken"
+            : texts > 0 ? $"; its {texts} caption files (.txt, .caption) are not read: put their texts into metadata.csv" : "";
+    }
+
+    private static Entry Check(string folder, string metadata, MetadataTable.Row row, string caption)
     {
         string place = $"{metadata}: row {row.Number}";
         string file = (row["file_name"] ?? "").Trim();
@@ -72,7 +96,7 @@ internal static class ImageFolder
         if (role.Length == 0) role = "audit";
         if (!PictureSet.Kinds.Contains(kind)) throw new DoriException($"{place}: unknown kind \"{kind}\"; known: verbatim, template, or empty");
         if (!PictureSet.Roles.Contains(role)) throw new DoriException($"{place}: unknown role \"{role}\"; known: audit (also where empty), control");
-        return new Entry(row, file, (row["text"] ?? "").Trim(), kind, role);
+        return new Entry(row, file, (row[caption] ?? "").Trim(), kind, role);
     }
 
     private static IEnumerable<string> Unlisted(string folder, IReadOnlyCollection<string> listed)

@@ -26,9 +26,9 @@ internal sealed class MetadataTable
         using CsvReader reader = CsvReader.FromText(File.ReadAllText(path, s_strict), options);
         var rows = new List<Row>();
         if (!Read(reader, path, 1)) return rows;
-        string[] header = Fields(reader);
+        string[] header = [.. Fields(reader).Select(column => column.Trim())];
         foreach (string column in required)
-            if (!header.Contains(column)) throw new DoriException($"{path}: has no column \"{column}\"; its columns are {string.Join(", ", header)}");
+            if (!header.Contains(column)) throw new DoriException($"{path}: has no column \"{column}\"; {Columns(header, delimiter)}");
         if (header.GroupBy(column => column).FirstOrDefault(group => group.Key.Length > 0 && group.Count() > 1) is { } twice)
             throw new DoriException($"{path}: has the column \"{twice.Key}\" twice");
         for (int number = 2; Read(reader, path, number); number++)
@@ -40,6 +40,14 @@ internal sealed class MetadataTable
         }
         return rows;
     });
+
+    private static string Columns(string[] header, char delimiter)
+    {
+        char other = delimiter == ',' ? ';' : ',';
+        string tail = header is [var only] && only.Contains(other, StringComparison.Ordinal)
+            ? $", whose fields are separated by '{other}' where '{delimiter}' is wanted" : "";
+        return $"its columns are {string.Join(", ", header.Select(column => $"\"{column}\""))}{tail}";
+    }
 
     /// <param name="path">UTF-8, one JSON object a line.</param>
     /// <param name="required">Fields that must be in every line.</param>
@@ -77,6 +85,7 @@ internal sealed class MetadataTable
     {
         try
         {
+            RefusePointer(path);
             return read();
         }
         catch (DecoderFallbackException e)
@@ -87,6 +96,13 @@ internal sealed class MetadataTable
         {
             throw new DoriException($"{path}: cannot be read: {e.Message}", e);
         }
+    }
+
+    private static void RefusePointer(string path)
+    {
+        Span<byte> start = stackalloc byte[GitLfs.Length];
+        using FileStream stream = File.OpenRead(path);
+        GitLfs.RefusePointer(path, start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
     }
 
     private static bool Read(CsvReader reader, string path, int number)

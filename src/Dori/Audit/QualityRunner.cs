@@ -10,6 +10,9 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
 {
     private const int RealBatch = 50;
 
+    /// <summary>What was read otherwise than it is written, or was lost on the way in: the summary's last warnings.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>Draws the chunks that the folder lacks, several at a time.</summary>
     /// <param name="workers">Each draws a chunk at a time.</param>
     /// <param name="report">Called from the workers with the chunks done so far and of all.</param>
@@ -110,7 +113,7 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
             CopyDetector = detector.Preset.Name,
             Options = options,
             Sets = sets,
-            Warnings = [.. Warnings(sets)],
+            Warnings = [.. Warnings(sets), .. Notes],
         };
         folder.WriteSummary(summary);
         return (summary, samples);

@@ -180,6 +180,7 @@ public static class Verdicts
             warnings.Add($"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of the {cases.Count(c => !c.IsControl)} that have one.");
         if (!options.Starts.Any(s => !IsPrompt(s)))
             warnings.Add("No search was run: a model that is silent by prompt may still hold the picture.");
+        warnings.AddRange(manifest.Notes);
         return warnings;
     }
 }

@@ -6,14 +6,32 @@ public static partial class ConfigFiles
 
     /// <summary><c>text_encoder/config.json</c>; absent keys mean transformers' defaults, keys that the encoder has no use for are passed over (transformers writes dozens).</summary>
     /// <exception cref="DoriException">Not readable, another model type, or a value that the encoder here does not have.</exception>
-    public static ClipTextConfig ReadClipText(string path) => ConfigJson.Read(path, json =>
+    public static ClipTextConfig ReadClipText(string path) => ReadClipText(path, new ModelNotes());
+
+    /// <inheritdoc cref="ReadClipText(string)"/>
+    internal static ClipTextConfig ReadClipText(string path, ModelNotes notes) => ConfigJson.Read(path, json =>
     {
         json.Text("model_type", null, "clip_text_model");
-        return ClipText(json, json.Int("projection_dim", 512, 1, MostChannels));
-    });
+        json.Only("use_attention_mask", "false", "null"); // StableDiffusionPipeline would hide the padding from the encoder
+        ClipTextConfig config = ClipText(json, json.Int("projection_dim", 512, 1, MostChannels));
+        json.Ignore(ClipTextSilent);
+        json.PassOverUnknown();
+        return config;
+    }, notes);
+
+    /// <summary>What transformers writes of every model, and of CLIP's training: without a say in what the encoder gives.</summary>
+    private static readonly string[] ClipTextSilent =
+    [
+        "architectures", "attention_dropout", "bos_token_id", "dropout", "dtype", "initializer_factor", "initializer_range", "pad_token_id",
+        "torch_dtype", "transformers_version", "logit_scale_init_value", "is_encoder_decoder", "is_decoder", "id2label", "label2id",
+        "return_dict", "use_cache", "use_bfloat16", "tie_word_embeddings", "chunk_size_feed_forward", "output_scores", "torchscript",
+        "max_length", "min_length", "num_beams", "num_beam_groups", "num_return_sequences", "diversity_penalty", "do_sample",
+        "early_stopping", "encoder_no_repeat_ngram_size", "length_penalty", "no_repeat_ngram_size", "repetition_penalty", "temperature",
+        "top_k", "top_p", "typical_p", "pruned_heads", "gradient_checkpointing",
+    ];
 
     /// <summary><c>config.json</c> of a whole CLIP model, as in <c>openai/clip-vit-large-patch14</c>. Both halves project to the outer <c>projection_dim</c>.</summary>
-    /// <inheritdoc cref="ReadClipText"/>
+    /// <inheritdoc cref="ReadClipText(string)"/>
     public static (ClipTextConfig Text, ClipVisionConfig Vision) ReadClip(string path) => ConfigJson.Read(path, json =>
     {
         json.Text("model_type", null, "clip");

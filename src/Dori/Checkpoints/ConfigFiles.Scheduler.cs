@@ -4,51 +4,142 @@ public static partial class ConfigFiles
 {
     private const string Ddim = "DDIMScheduler", Pndm = "PNDMScheduler", Euler = "EulerDiscreteScheduler", Dpm = "DPMSolverMultistepScheduler";
 
-    /// <summary>Scheduler classes that have a sampler here.</summary>
-    internal static IReadOnlyList<string> SchedulerClasses { get; } = [Ddim, Pndm, Euler, Dpm];
+    /// <summary>
+    /// Classes whose noise schedule is one of those here and whose sampler is not: what stands in for each. Only the schedule says what
+    /// the model is. Classes with a schedule of another kind (flow matching, EDM) are none of them.
+    /// </summary>
+    private static readonly Dictionary<string, string> StandIns = new(StringComparer.Ordinal)
+    {
+        ["DDPMScheduler"] = Ddim,
+        ["DDPMParallelScheduler"] = Ddim,
+        ["DDIMParallelScheduler"] = Ddim,
+        ["LCMScheduler"] = Ddim,
+        ["TCDScheduler"] = Ddim,
+        ["EulerAncestralDiscreteScheduler"] = Euler,
+        ["HeunDiscreteScheduler"] = Euler,
+        ["KDPM2DiscreteScheduler"] = Euler,
+        ["KDPM2AncestralDiscreteScheduler"] = Euler,
+        ["LMSDiscreteScheduler"] = Euler,
+        ["DEISMultistepScheduler"] = Dpm,
+        ["DPMSolverSDEScheduler"] = Dpm,
+        ["DPMSolverSinglestepScheduler"] = Dpm,
+        ["SASolverScheduler"] = Dpm,
+        ["UniPCMultistepScheduler"] = Dpm,
+    };
+
+    /// <summary>Scheduler classes whose noise schedule is understood: those that have a sampler here first.</summary>
+    internal static IReadOnlyList<string> SchedulerClasses { get; } = [Ddim, Pndm, Euler, Dpm, .. StandIns.Keys];
 
     /// <summary>
-    /// <c>scheduler/scheduler_config.json</c>; absent keys mean the defaults of the class in diffusers. Published files carry keys of classes
-    /// that they once named (DDIM with <c>skip_prk_steps</c>): a key of another class has no effect and is passed over.
+    /// <c>scheduler/scheduler_config.json</c> as StableDiffusionPipeline takes it: absent keys mean the defaults of the class in
+    /// diffusers, and what the pipeline mends in old files is mended. Published files carry keys of classes that they once named (DDIM with
+    /// <c>skip_prk_steps</c>): a key of another class has no effect and is passed over.
     /// </summary>
-    /// <exception cref="DoriException">Not readable, another class, or a key or value that changes the noise or the sampling in a way that is not supported.</exception>
+    /// <exception cref="DoriException">
+    /// Not readable, another class, or a key or value that changes the noise or the sampling in a way that is not supported.
+    /// </exception>
     public static SchedulerConfig ReadScheduler(string path) => ConfigJson.Read(path, Scheduler);
+
+    /// <inheritdoc cref="ReadScheduler(string)"/>
+    internal static SchedulerConfig ReadScheduler(string path, ModelNotes notes) => ConfigJson.Read(path, Scheduler, notes);
+
+    /// <summary>Whether the file says what the network predicts, or leaves it to the default.</summary>
+    internal static bool SaysPrediction(string path) => ConfigJson.Read(path, json => json.IsSet("prediction_type"));
 
     private static SchedulerConfig Scheduler(ConfigJson json)
     {
-        string name = json.Text("_class_name", null, SchedulerClasses);
-        RefuseOtherSampling(json, name);
+        string named = json.Text("_class_name", null, SchedulerClasses);
+        bool zeroSnr = json.Bool("rescale_betas_zero_snr", false), karras = json.Bool("use_karras_sigmas", false);
+        string name = StandIns.TryGetValue(named, out string? standIn) ? zeroSnr ? Ddim : karras ? Dpm : standIn : named;
+        bool stands = standIn is not null;
+        if (stands) TakeScheduleAlone(json, named, name);
+        else RefuseOtherSampling(json, name);
         double start = json.Number("beta_start", 0.0001, 1e-8, 0.999), end = json.Number("beta_end", 0.02, 1e-8, 0.999);
         if (end < start) throw json.Refused("beta_end", "a number that is not below beta_start");
         int timesteps = json.Int("num_train_timesteps", 1000, 2, 100_000);
         var config = new SchedulerConfig
         {
             ClassName = name,
+            StandsInFor = stands ? named : null,
             NumTrainTimesteps = timesteps,
             BetaStart = start,
             BetaEnd = end,
             BetaSchedule = json.Text("beta_schedule", "linear", "scaled_linear", "linear"),
             PredictionType = json.Text("prediction_type", "epsilon", "epsilon", "v_prediction"),
             SetAlphaToOne = json.Bool("set_alpha_to_one", name == Ddim),
-            StepsOffset = json.Int("steps_offset", 0, 0, timesteps - 1),
+            StepsOffset = StepsOffset(json),
             TimestepSpacing = json.Text("timestep_spacing", name is Euler or Dpm ? "linspace" : "leading", "leading", "trailing", "linspace"),
-            RescaleBetasZeroSnr = json.Bool("rescale_betas_zero_snr", false),
-            UseKarrasSigmas = json.Bool("use_karras_sigmas", false),
+            RescaleBetasZeroSnr = zeroSnr,
+            UseKarrasSigmas = karras && name == Dpm,
         };
-        if (config.RescaleBetasZeroSnr && name != Ddim) throw json.Refused("rescale_betas_zero_snr", $"false, for {name}");
-        if (config.UseKarrasSigmas && name != Dpm) throw json.Refused("use_karras_sigmas", $"false, for {name}");
+        if (zeroSnr && name != Ddim) throw json.Refused("rescale_betas_zero_snr", $"false, for {name}");
+        if (karras && !stands && name != Dpm) throw json.Refused("use_karras_sigmas", $"false, for {name}");
+        MendClipping(json, named);
+        json.Only("predict_epsilon", "true", "null"); // before there was prediction_type
+        json.Ignore("tensor_format"); // numpy or PyTorch, in the first versions
         json.RefuseUnknown();
         return config;
     }
 
+    /// <summary>pipeline_stable_diffusion.py, deprecation "steps_offset!=1": the first files left it out, and were made for 1.</summary>
+    private static int StepsOffset(ConfigJson json)
+    {
+        json.Ignore("steps_offset");
+        if (json.Shown("steps_offset") != "1")
+            json.Notes.Say($"{json.Place}: steps_offset ({json.Shown("steps_offset")}) is taken as 1, as StableDiffusionPipeline does.");
+        return 1;
+    }
+
+    /// <summary>
+    /// pipeline_stable_diffusion.py, deprecation "clip_sample not set": latents are not clipped, whatever the class's default.
+    /// </summary>
+    private static void MendClipping(ConfigJson json, string named)
+    {
+        bool clipsByDefault = named is Ddim or "DDIMParallelScheduler" or "DDPMScheduler" or "DDPMParallelScheduler";
+        if (!json.Bool("clip_sample", clipsByDefault)) return;
+        string written = json.Has("clip_sample") ? "true" : "absent, which means true";
+        json.Notes.Say($"{json.Place}: clip_sample ({written}) is taken as false, as StableDiffusionPipeline does.");
+    }
+
+    /// <summary>Takes what the noise schedule is made of and passes over what only the class's own sampler would ask for.</summary>
+    private static void TakeScheduleAlone(ConfigJson json, string named, string standIn)
+    {
+        // These classes do not agree on the defaults, and a wrong schedule would go unseen.
+        foreach (string key in new[] { "beta_start", "beta_end", "beta_schedule" })
+            if (!json.IsSet(key)) throw json.Refused(key, $"a value that is written out, for {named}");
+        json.Only("trained_betas", "null");
+        json.Only("use_flow_sigmas", "false", "null");
+        json.PassOver($"settings of {named}'s own sampler", SamplingKeys);
+        json.Ignore(SilentKeys);
+        string sampler = standIn == Ddim ? "ddim" : standIn == Euler ? "euler" : "dpm-solver++";
+        json.Notes.Say(
+            $"{json.Place}: {named} has no sampler here; its noise schedule is taken and {sampler} stands in for it. --sampler chooses "
+                + "another.");
+    }
+
+    private static readonly string[] SamplingKeys =
+    [
+        "algorithm_type", "corrector_order", "disable_corrector", "dynamic_thresholding_ratio", "euler_at_final", "final_sigmas_type",
+        "interpolation_type", "lambda_min_clipped", "lower_order_final", "noise_sampler_seed", "original_inference_steps", "predict_x0",
+        "predictor_order", "sigma_max", "sigma_min", "skip_prk_steps", "solver_order", "solver_p", "solver_type", "tau_func",
+        "thresholding", "timestep_scaling", "timestep_type", "use_beta_sigmas", "use_dynamic_shifting", "use_exponential_sigmas",
+            "use_lu_lambdas",
+        "variance_type",
+    ];
+
+    /// <summary>Say nothing: of clipping and thresholding, and of flow sigmas, where there are none.</summary>
+    private static readonly string[] SilentKeys = ["clip_sample_range", "sample_max_value", "flow_shift", "time_shift_type"];
+
+    private static readonly string[] OtherSampling =
+        ["thresholding", "use_beta_sigmas", "use_dynamic_shifting", "use_exponential_sigmas", "use_flow_sigmas", "use_lu_lambdas"];
+
     private static void RefuseOtherSampling(ConfigJson json, string name)
     {
         json.Only("trained_betas", "null");
-        foreach (string key in new[] { "clip_sample", "thresholding", "use_beta_sigmas", "use_dynamic_shifting", "use_exponential_sigmas", "use_flow_sigmas", "use_lu_lambdas" })
-            json.Only(key, "false", "null");
-        // The class's own default is true, and would clip latents to [-1, 1].
-        if (name == Ddim && !json.IsSet("clip_sample")) throw json.Refused("clip_sample", $"false (absent means true for {Ddim})");
-        if (name == Pndm && !json.Bool("skip_prk_steps", false)) throw json.Refused("skip_prk_steps", $"true (absent means false for {Pndm})");
+        foreach (string key in OtherSampling) json.Only(key, "false", "null");
+        if (name == Pndm && !json.Bool("skip_prk_steps", false))
+            json.Notes.Say($"{json.Place}: skip_prk_steps ({json.Shown("skip_prk_steps")}) asks for PNDM's Runge-Kutta start, which is "
+                + "not here; pndm without it, as Stable Diffusion runs it, stands in. --sampler chooses another.");
         if (name == Euler)
         {
             json.Only("interpolation_type", "\"linear\"");
@@ -70,9 +161,7 @@ public static partial class ConfigFiles
             json.Only("sigma_min", "null");
             json.Only("sigma_max", "null");
         }
-        json.Ignore("skip_prk_steps", "interpolation_type", "timestep_type", "algorithm_type", "solver_order", "solver_type", "lower_order_final",
-            "lambda_min_clipped", "variance_type", "euler_at_final", "final_sigmas_type", "sigma_min", "sigma_max");
-        json.Ignore("clip_sample_range", "dynamic_thresholding_ratio", "sample_max_value"); // say nothing without clipping and thresholding
-        json.Ignore("flow_shift", "time_shift_type"); // say nothing without flow sigmas
+        json.Ignore(SamplingKeys); // what is left of them belongs to other classes
+        json.Ignore(SilentKeys);
     }
 }

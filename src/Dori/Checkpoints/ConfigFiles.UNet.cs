@@ -6,6 +6,9 @@ public static partial class ConfigFiles
     /// <exception cref="DoriException">Not readable, another class, or a key or value that the UNet here does not have.</exception>
     public static UNetConfig ReadUNet(string path) => ConfigJson.Read(path, UNet);
 
+    /// <inheritdoc cref="ReadUNet(string)"/>
+    internal static UNetConfig ReadUNet(string path, ModelNotes notes) => ConfigJson.Read(path, UNet, notes);
+
     private static UNetConfig UNet(ConfigJson json)
     {
         json.Text("_class_name", null, "UNet2DConditionModel");
@@ -20,10 +23,10 @@ public static partial class ConfigFiles
             ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"], levels, "CrossAttnUpBlock2D", "UpBlock2D");
         int groups = json.Int("norm_num_groups", 32, 1, MostChannels);
         // A number of heads under a misnomer: the published configs say "attention_head_dim" and diffusers takes it for the number of heads.
-        IReadOnlyList<int> headsAsPublished = json.IntOrInts("attention_head_dim", 8, levels, 1, MostChannels);
         string headsKey = json.IsSet("num_attention_heads") ? "num_attention_heads" : "attention_head_dim";
-        IReadOnlyList<int> heads = headsKey == "attention_head_dim" ? headsAsPublished : json.IntOrInts(headsKey, 8, levels, 1, MostChannels);
-        int sampleSize = json.Int("sample_size", null, 1, 1024);
+        IReadOnlyList<int> heads = json.IntOrInts(headsKey, 8, levels, 1, MostChannels);
+        json.Ignore("attention_head_dim", "num_attention_heads");
+        int sampleSize = SampleSize(json);
         double freqShift = json.Number("freq_shift", 0, 0, 1);
 
         for (int i = 0; i < levels; i++)
@@ -43,8 +46,8 @@ public static partial class ConfigFiles
             BlockOutChannels = channels,
             DownBlockTypes = down,
             UpBlockTypes = up,
-            LayersPerBlock = json.Int("layers_per_block", 2, 1, MostLayers),
-            CrossAttentionDim = json.Int("cross_attention_dim", 1280, 1, MostChannels),
+            LayersPerBlock = json.IntOrEqualInts("layers_per_block", 2, 1, MostLayers),
+            CrossAttentionDim = json.IntOrEqualInts("cross_attention_dim", 1280, 1, MostChannels),
             NumAttentionHeads = heads,
             UseLinearProjection = json.Bool("use_linear_projection", false),
             NormNumGroups = groups,
@@ -55,6 +58,29 @@ public static partial class ConfigFiles
         };
         json.RefuseUnknown();
         return config;
+    }
+
+    /// <summary>
+    /// The latent's side. Before 0.9 diffusers wrote the training picture's latent here whatever the model's was, and
+    /// StableDiffusionPipeline (pipeline_stable_diffusion.py, <c>is_unet_sample_size_less_64</c>) takes 64 where such a config says less.
+    /// </summary>
+    private static int SampleSize(ConfigJson json)
+    {
+        const int usual = 64;
+        int size = json.IntOrEqualInts("sample_size", null, 1, 1024);
+        if (size >= usual || !json.IsSet("_diffusers_version")) return size;
+        string version = json.TextOrNull("_diffusers_version") ?? "";
+        string[] parts = version.Split('.');
+        if (parts.Length < 2 || !int.TryParse(parts[0], out int major) || !int.TryParse(parts[1], out int minor))
+        {
+            json.Notes.Say($"{json.Place}: sample_size = {size} is taken as it stands, since _diffusers_version "
+                + $"({json.Shown("_diffusers_version")}) does not say whether it was written before 0.9, where {usual} would be meant.");
+            return size;
+        }
+        if (major > 0 || minor >= 9) return size;
+        json.Notes.Say($"{json.Place}: sample_size = {size}, written by diffusers {json.Shown("_diffusers_version")}, is taken as "
+            + $"{usual}, as StableDiffusionPipeline does for versions below 0.9.0.");
+        return usual;
     }
 
     /// <summary>Keys by which diffusers makes other networks of this class (SDXL, class-conditional, upscalers): one value each is supported.</summary>
@@ -72,12 +98,14 @@ public static partial class ConfigFiles
         json.OnlyEach("transformer_layers_per_block", "1");
         foreach (string key in new[] { "downsample_padding", "mid_block_scale_factor", "resnet_out_scale_factor" }) json.Only(key, "1");
         foreach (string key in new[] { "conv_in_kernel", "conv_out_kernel" }) json.Only(key, "3");
-        json.Only("dropout", "0");
-        json.Only("act_fn", "\"silu\"");
+        if (json.Number("dropout", 0, 0, 1) > 0) json.PassOver("it is of training, and no model is run with it", "dropout");
+        json.Only("act_fn", "\"silu\"", "\"swish\"");
         json.Only("attention_type", "\"default\"");
         json.Only("mid_block_type", "\"UNetMidBlock2DCrossAttn\"");
         json.Only("resnet_time_scale_shift", "\"default\"");
         json.Only("time_embedding_type", "\"positional\"");
         json.Ignore("addition_embed_type_num_heads"); // says nothing without addition_embed_type
+        json.PassOver("the bookkeeping of a moving average, which says nothing of the network",
+            "decay", "inv_gamma", "min_decay", "optimization_step", "power", "update_after_step", "use_ema_warmup");
     }
 }

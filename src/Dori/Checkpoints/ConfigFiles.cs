@@ -13,10 +13,13 @@ public static partial class ConfigFiles
     /// <exception cref="DoriException">Not readable, another class, or a key or value that the VAE here does not have.</exception>
     public static VaeConfig ReadVae(string path) => ConfigJson.Read(path, Vae);
 
+    /// <inheritdoc cref="ReadVae(string)"/>
+    internal static VaeConfig ReadVae(string path, ModelNotes notes) => ConfigJson.Read(path, Vae, notes);
+
     private static VaeConfig Vae(ConfigJson json)
     {
         json.Text("_class_name", null, "AutoencoderKL");
-        json.Only("act_fn", "\"silu\"");
+        json.Only("act_fn", "\"silu\"", "\"swish\"");
         json.Only("shift_factor", "null", "0");
         json.Only("latents_mean", "null");
         json.Only("latents_std", "null");
@@ -26,6 +29,9 @@ public static partial class ConfigFiles
         json.Texts("down_block_types", ["DownEncoderBlock2D"], channels.Count, "DownEncoderBlock2D");
         json.Texts("up_block_types", ["UpDecoderBlock2D"], channels.Count, "UpDecoderBlock2D");
         int groups = json.Int("norm_num_groups", 32, 1, MostChannels);
+        if (!json.Has("scaling_factor") && !channels.SequenceEqual([128, 256, 512, 512]))
+            json.Notes.Say($"{json.Place}: scaling_factor is absent; 0.18215 is taken, diffusers' default, which is Stable Diffusion's "
+                + "VAE's.");
         if (channels.Any(count => count % groups != 0)) throw json.Refused("norm_num_groups", $"a divisor of every block_out_channels ({string.Join(", ", channels)})");
 
         var config = new VaeConfig
@@ -34,7 +40,7 @@ public static partial class ConfigFiles
             OutChannels = json.Int("out_channels", 3, 1, MostChannels),
             LatentChannels = json.Int("latent_channels", 4, 1, MostChannels),
             BlockOutChannels = channels,
-            LayersPerBlock = json.Int("layers_per_block", 1, 1, MostLayers),
+            LayersPerBlock = json.IntOrEqualInts("layers_per_block", 1, 1, MostLayers),
             NormNumGroups = groups,
             SampleSize = json.Int("sample_size", 32, 1, 16384),
             ScalingFactor = json.Number("scaling_factor", 0.18215, 1e-6, 1e6),

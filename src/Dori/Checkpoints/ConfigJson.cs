@@ -14,25 +14,29 @@ internal sealed class ConfigJson
     private readonly JsonElement _object;
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
 
-    private ConfigJson(string file, string prefix, JsonElement element)
+    private ConfigJson(string file, string prefix, JsonElement element, ModelNotes notes)
     {
-        (File, Prefix, _object) = (file, prefix, element);
+        (File, Prefix, _object, Notes) = (file, prefix, element, notes);
         if (element.ValueKind != JsonValueKind.Object) throw new DoriException($"{file}: {(prefix.Length == 0 ? "the file" : prefix.TrimEnd('.'))} is not a JSON object");
     }
 
     public string File { get; }
     /// <summary><c>text_config.</c> within that object, else empty.</summary>
     private string Prefix { get; }
+    /// <summary>Where to say what is read otherwise than it is written.</summary>
+    public ModelNotes Notes { get; }
+    /// <summary>The file in a note: <c>unet/config.json</c>.</summary>
+    public string Place => $"{Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(File)))}/{Path.GetFileName(File)}";
 
     /// <exception cref="DoriException">No such file, larger than 4 MB, no JSON object, duplicate keys, deeper than 32, or what <paramref name="parse"/> refuses.</exception>
-    public static T Read<T>(string path, Func<ConfigJson, T> parse)
+    public static T Read<T>(string path, Func<ConfigJson, T> parse, ModelNotes? notes = null)
     {
         try
         {
             string text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(Bytes(path));
             using JsonDocument document = JsonDocument.Parse(WithQuotedInfinities(text.TrimStart('\uFEFF')),
                 new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false });
-            return parse(new ConfigJson(path, "", document.RootElement));
+            return parse(new ConfigJson(path, "", document.RootElement, notes ?? new ModelNotes()));
         }
         // A string with half a surrogate pair is only found where it is read, and is an InvalidOperationException there.
         catch (Exception e) when (e is JsonException or DecoderFallbackException or InvalidOperationException)
@@ -49,6 +53,7 @@ internal sealed class ConfigJson
             if (stream.Length > LargestFile) throw new DoriException($"{path}: {stream.Length} bytes are too many for a config file (at most {LargestFile})");
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
+            GitLfs.RefusePointer(path, bytes);
             return bytes;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
@@ -87,7 +92,7 @@ internal sealed class ConfigJson
     /// <summary>True where the key is there and not null.</summary>
     public bool IsSet(string key) => Find(key) is { ValueKind: not JsonValueKind.Null };
 
-    public ConfigJson Object(string key) => new(File, $"{Prefix}{key}.", Find(key) ?? throw Missing(key, "an object"));
+    public ConfigJson Object(string key) => new(File, $"{Prefix}{key}.", Find(key) ?? throw Missing(key, "an object"), Notes);
 
     /// <summary>A whole number in [<paramref name="least"/>, <paramref name="most"/>].</summary>
     public int Int(string key, int? otherwise, int least, int most)
@@ -116,11 +121,12 @@ internal sealed class ConfigJson
             : throw Refused(key, string.Create(CultureInfo.InvariantCulture, $"a list of {count} numbers from {least} to {most}"));
     }
 
+    /// <summary>True or false; null is false, as it is in Python.</summary>
     public bool Bool(string key, bool otherwise) => Find(key) switch
     {
         null => otherwise,
         { ValueKind: JsonValueKind.True } => true,
-        { ValueKind: JsonValueKind.False } => false,
+        { ValueKind: JsonValueKind.False or JsonValueKind.Null } => false,
         _ => throw Refused(key, "true, false"),
     };
 
@@ -150,6 +156,23 @@ internal sealed class ConfigJson
             ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
             : throw Refused(key, $"a whole number from {least} to {most}, or a list of {count} of them");
     }
+
+    /// <summary>A whole number, or a list that says the same one for every block (or side).</summary>
+    public int IntOrEqualInts(string key, int? otherwise, int least, int most)
+    {
+        if (Find(key) is not { } value || !IsList(value, 100)) return Int(key, otherwise, least, most);
+        JsonElement first = value[0];
+        return IsInt(first, least, most) && value.EnumerateArray().All(item => IsInt(item, least, most)
+            && item.GetInt32() == first.GetInt32())
+            ? first.GetInt32()
+            : throw Refused(key, $"a whole number from {least} to {most}, or a list of the same one");
+    }
+
+    /// <summary>A text of any content; null where the key is absent or holds something else.</summary>
+    public string? TextOrNull(string key) => Find(key) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+
+    /// <summary>The value as it stands in the file, for a sentence; <c>absent</c> where it does not.</summary>
+    public string Shown(string key) => _object.TryGetProperty(key, out JsonElement value) ? Short(value.GetRawText()) : "absent";
 
     /// <summary>A list of <paramref name="count"/> strings, each one of <paramref name="supported"/>.</summary>
     public IReadOnlyList<string> Texts(string key, IReadOnlyList<string> otherwise, int count, params IReadOnlyList<string> supported)
@@ -192,23 +215,51 @@ internal sealed class ConfigJson
         foreach (string key in keys) _known.Add(key);
     }
 
-    /// <summary>Refuses every key that nobody asked for and that is neither null, false, a list of null nor metadata (<c>_...</c>): it may change the model.</summary>
-    public void RefuseUnknown()
+    /// <summary>Keys that change nothing here, said in <c>info</c> where one of them is there and set.</summary>
+    /// <param name="why">Ends the sentence that begins with their names: "say nothing, for ...".</param>
+    public void PassOver(string why, params ReadOnlySpan<string> keys)
     {
-        foreach (JsonProperty property in _object.EnumerateObject())
-        {
-            if (property.Value.ValueKind is JsonValueKind.Null or JsonValueKind.False) continue;
-            if (property.Value.ValueKind == JsonValueKind.Array && property.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Null)) continue;
-            if (property.Name.StartsWith('_') || _known.Contains(property.Name)) continue;
-            throw new DoriException($"{File}: unknown key {Prefix}{Short(property.Name)} = {Short(property.Value.GetRawText())}; a key that is not understood may change the model, only null and false are passed over");
-        }
+        Ignore(keys);
+        var there = new List<string>();
+        foreach (string key in keys)
+            if (_object.TryGetProperty(key, out JsonElement value) && !SaysNothing(value)) there.Add(key);
+        if (there.Count > 0) Notes.Detail($"{Place}: {ModelNotes.First(there, 12)} passed over: {why}.");
     }
 
-    public DoriException Refused(string key, string supported)
+    /// <summary>
+    /// Keys that nobody asked for, metadata (<c>_...</c>) aside, are passed over by name where they are null, false or a list of null;
+    /// any other may change the model and is refused.
+    /// </summary>
+    public void RefuseUnknown()
     {
-        string value = _object.TryGetProperty(key, out JsonElement element) ? Short(element.GetRawText()) : "absent";
-        return new DoriException($"{File}: {Prefix}{key} = {value} is not supported; supported: {supported}");
+        var silent = new List<string>();
+        foreach (JsonProperty property in Unknown())
+        {
+            if (SaysNothing(property.Value))
+            {
+                silent.Add(property.Name);
+                continue;
+            }
+            throw new DoriException($"{File}: unknown key {Prefix}{Short(property.Name)} = {Short(property.Value.GetRawText())}; a key that is not understood may change the model, only null and false are passed over");
+        }
+        if (silent.Count > 0) Notes.Detail($"{Place}: {ModelNotes.First(silent)} passed over: not known here, and null or false.");
     }
+
+    /// <summary>Names every key that nobody asked for and that is set, where none of them can change what is computed.</summary>
+    public void PassOverUnknown()
+    {
+        string[] names = [.. Unknown().Where(property => !SaysNothing(property.Value)).Select(property => property.Name)];
+        if (names.Length > 0) Notes.Detail($"{Place}: {ModelNotes.First(names)} passed over: not known here.");
+    }
+
+    private IEnumerable<JsonProperty> Unknown() =>
+        _object.EnumerateObject().Where(property => !property.Name.StartsWith('_') && !_known.Contains(property.Name));
+
+    private static bool SaysNothing(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False
+        || value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Null);
+
+    public DoriException Refused(string key, string supported) =>
+        new($"{File}: {Prefix}{key} = {Shown(key)} is not supported; supported: {supported}");
 
     private DoriException Missing(string key, string supported) => new($"{File}: {Prefix}{key} is missing; supported: {supported}");
 

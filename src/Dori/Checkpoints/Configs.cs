@@ -82,6 +82,10 @@ public sealed record SchedulerConfig
 {
     /// <summary>DDIMScheduler, PNDMScheduler, EulerDiscreteScheduler or DPMSolverMultistepScheduler.</summary>
     public required string ClassName { get; init; }
+    /// <summary>
+    /// The class that the file names, where that one has no sampler here and <see cref="ClassName"/> stands in for it; else null.
+    /// </summary>
+    public string? StandsInFor { get; init; }
     public required int NumTrainTimesteps { get; init; }
     public required double BetaStart { get; init; }
     public required double BetaEnd { get; init; }

@@ -20,22 +20,43 @@ public sealed partial class DiffusersFolder
     /// <summary>Path of the tokenizer's folder.</summary>
     public string Tokenizer => PathOf("tokenizer");
 
+    /// <summary>
+    /// What was read otherwise than it is written, or cannot be known from the files: for every run and report. One sentence each.
+    /// </summary>
+    public IReadOnlyList<string> Notes => Collected.Said;
+
+    /// <summary>What was passed over without loss: for <c>info</c>. One sentence each.</summary>
+    public IReadOnlyList<string> Details => Collected.Details;
+
+    internal ModelNotes Collected { get; private init; } = new();
+
     /// <exception cref="DoriException">No diffusers folder, a component of another class, or whatever <see cref="ConfigFiles"/> refuses.</exception>
     public static DiffusersFolder Open(string folder)
     {
         string index = System.IO.Path.Combine(folder, "model_index.json");
-        if (!File.Exists(index)) throw NoIndex(folder);
-        string schedulerClass = ReadIndex(index);
+        if (!File.Exists(index)) throw NoModel.At(folder);
+        var notes = new ModelNotes();
+        string schedulerClass = ReadIndex(index, notes);
+        string scheduler = System.IO.Path.Combine(folder, "scheduler", "scheduler_config.json");
         var opened = new DiffusersFolder(folder)
         {
-            UNet = ConfigFiles.ReadUNet(System.IO.Path.Combine(folder, "unet", "config.json")),
-            Vae = ConfigFiles.ReadVae(System.IO.Path.Combine(folder, "vae", "config.json")),
-            TextEncoder = ConfigFiles.ReadClipText(System.IO.Path.Combine(folder, "text_encoder", "config.json")),
-            Scheduler = ConfigFiles.ReadScheduler(System.IO.Path.Combine(folder, "scheduler", "scheduler_config.json")),
+            UNet = ConfigFiles.ReadUNet(System.IO.Path.Combine(folder, "unet", "config.json"), notes),
+            Vae = ConfigFiles.ReadVae(System.IO.Path.Combine(folder, "vae", "config.json"), notes),
+            TextEncoder = ConfigFiles.ReadClipText(System.IO.Path.Combine(folder, "text_encoder", "config.json"), notes),
+            Scheduler = ConfigFiles.ReadScheduler(scheduler, notes),
+            Collected = notes,
         };
-        if (opened.Scheduler.ClassName != schedulerClass)
-            throw new DoriException($"{folder}: model_index.json names the scheduler {schedulerClass}, scheduler/scheduler_config.json {opened.Scheduler.ClassName}; make both name the same");
-        if (!Directory.Exists(opened.Tokenizer)) throw new DoriException($"{opened.Tokenizer}: no such folder; the tokenizer's vocab.json and merges.txt belong there");
+        if (opened.UNet is { CrossAttentionDim: 1024, SampleSize: >= 96 } && !ConfigFiles.SaysPrediction(scheduler))
+            notes.Say("scheduler/scheduler_config.json: prediction_type is absent and taken as epsilon, the default; "
+                + "Stable Diffusion 2 at this size predicts the velocity (v_prediction).");
+        string named = opened.Scheduler.StandsInFor ?? opened.Scheduler.ClassName;
+        if (named != schedulerClass)
+            throw new DoriException(
+                $"{folder}: model_index.json names the scheduler {schedulerClass}, scheduler/scheduler_config.json {named}; make both "
+                    + "name the same");
+        if (!Directory.Exists(opened.Tokenizer))
+            throw new DoriException($"{opened.Tokenizer}: no such folder; the tokenizer's vocab.json and merges.txt, or tokenizer.json, "
+                + "belong there");
         return opened;
     }
 
@@ -45,7 +66,7 @@ public sealed partial class DiffusersFolder
 
     /// <summary>Checks <c>model_index.json</c>.</summary>
     /// <returns>The scheduler's class.</returns>
-    internal static string ReadIndex(string path) => ConfigJson.Read(path, json =>
+    internal static string ReadIndex(string path, ModelNotes? notes = null) => ConfigJson.Read(path, json =>
     {
         json.Text("_class_name", null, "StableDiffusionPipeline");
         json.Component("unet", "diffusers", "UNet2DConditionModel");
@@ -53,41 +74,11 @@ public sealed partial class DiffusersFolder
         json.Component("text_encoder", "transformers", "CLIPTextModel");
         json.Component("tokenizer", "transformers", "CLIPTokenizer", "CLIPTokenizerFast");
         string scheduler = json.Component("scheduler", "diffusers", ConfigFiles.SchedulerClasses);
-        // Parts that look at a finished picture, or take a picture for a prompt: none has a say in what the model holds.
-        json.Ignore("safety_checker", "feature_extractor", "image_encoder", "requires_safety_checker");
+        json.PassOver("they look at a finished picture, or take a picture for a prompt, and have no say in what the model holds",
+            "safety_checker", "feature_extractor", "image_encoder", "requires_safety_checker");
         json.RefuseUnknown();
         return scheduler;
-    });
-
-    private static DoriException NoIndex(string folder)
-    {
-        const string what = "a model is a diffusers folder: model_index.json beside unet/, vae/, text_encoder/, tokenizer/ and scheduler/";
-        if (File.Exists(folder)) return new DoriException($"{folder}: a file; {what}{HowToConvert(folder)}");
-        if (!Directory.Exists(folder)) return new DoriException($"{folder}: no such folder; {what}");
-        string? single = SingleFile(folder);
-        return new DoriException($"{folder}: no model_index.json; {what}{(single is null ? "" : HowToConvert(single))}");
-    }
-
-    private static string? SingleFile(string folder)
-    {
-        try
-        {
-            string[] files = [.. Directory.EnumerateFiles(folder).Where(IsSingleFile).Take(1000).Order(StringComparer.Ordinal)];
-            return files.FirstOrDefault();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    private static bool IsSingleFile(string path) => System.IO.Path.GetExtension(path) is ".ckpt" or ".safetensors";
-
-    private static string HowToConvert(string file)
-    {
-        if (!IsSingleFile(file)) return "";
-        return $". {System.IO.Path.GetFileName(file)} is converted in Python by diffusers.StableDiffusionPipeline.from_single_file(\"{System.IO.Path.GetFileName(file)}\").save_pretrained(\"FOLDER\")";
-    }
+    }, notes);
 
     private string PathOf(string name) => System.IO.Path.Combine(Path, name);
 }

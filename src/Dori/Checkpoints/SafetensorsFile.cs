@@ -57,12 +57,20 @@ public sealed class SafetensorsFile : IDisposable
         Span<byte> prefix = stackalloc byte[8];
         ReadExactly(path, handle, prefix, 0);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > LongestHeader) RefusePointer(path, handle, fileLength);
         if (length > LongestHeader) throw Unsound(path, $"says its header is {length} bytes long, {LongestHeader} at most are allowed");
         if ((long)length > fileLength - 8) throw Unsound(path, $"says its header is {length} bytes long, the whole file has {fileLength}");
         byte[] header = new byte[(int)length];
         ReadExactly(path, handle, header, 8);
         dataLength = fileLength - 8 - header.Length;
         return header;
+    }
+
+    private static void RefusePointer(string path, SafeFileHandle handle, long fileLength)
+    {
+        Span<byte> start = stackalloc byte[(int)Math.Min(GitLfs.Length, fileLength)];
+        ReadExactly(path, handle, start, 0);
+        GitLfs.RefusePointer(path, start);
     }
 
     /// <summary>Straight from the file into a new tensor's memory.</summary>

@@ -119,6 +119,7 @@ public sealed class WeightSet : IDisposable
         {
             if (new FileInfo(path).Length > LongestIndex) throw new DoriException($"{path} is more than {LongestIndex} bytes long");
             byte[] bytes = File.ReadAllBytes(path);
+            GitLfs.RefusePointer(path, bytes);
             if (!Utf8.IsValid(bytes)) throw new DoriException($"{path} is not UTF-8");
             using JsonDocument json = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
             if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("weight_map", out JsonElement map)

@@ -13,14 +13,23 @@ namespace Dori.Diffusion;
 public sealed class DiffusionModel : IDisposable
 {
     private DiffusionModel(ClipTokenizer tokenizer, ClipTextModel textEncoder, AutoencoderKL vae, UNet2DConditionModel unet,
-        SchedulerConfig scheduler, ModelDefaults defaults, Device device, ScalarType dtype)
+        SchedulerConfig scheduler, ModelDefaults defaults, Device device, ScalarType dtype, ModelNotes notes)
     {
+        _notes = notes;
         (Tokenizer, TextEncoder, Vae, UNet, Scheduler, Defaults, Device, Dtype) = (tokenizer, textEncoder, vae, unet, scheduler, defaults, device, dtype);
         Schedule = new NoiseSchedule(scheduler);
     }
 
     /// <summary>Whether tokenizer, text encoder and VAE are another model's.</summary>
     private bool _borrowed;
+    private readonly ModelNotes _notes;
+
+    /// <summary>
+    /// What was read otherwise than the files say it, or cannot be known from them: for every run and report. One sentence each.
+    /// </summary>
+    public IReadOnlyList<string> Notes => _notes.Said;
+    /// <summary>What was passed over without loss, or honoured though it is rare: for <c>info</c>. One sentence each.</summary>
+    public IReadOnlyList<string> Details => _notes.Details;
 
     public ClipTokenizer Tokenizer { get; }
     public ClipTextModel TextEncoder { get; }
@@ -63,19 +72,22 @@ public sealed class DiffusionModel : IDisposable
             throw new DoriException($"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives {folder.TextEncoder.HiddenSize}");
         if (folder.UNet.InChannels != folder.Vae.LatentChannels || folder.UNet.OutChannels != folder.Vae.LatentChannels)
             throw new DoriException($"{folder.Path}: unet has {folder.UNet.InChannels} input and {folder.UNet.OutChannels} output channels, vae {folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
-        ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer);
+        ModelNotes notes = folder.Collected.Copy();
+        ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer, folder.TextEncoder.MaxPositionEmbeddings);
+        CheckAddedTokens(folder, tokenizer, notes);
         if (tokenizer.VocabularySize > folder.TextEncoder.VocabSize || tokenizer.MaxLength > folder.TextEncoder.MaxPositionEmbeddings)
             throw new DoriException($"{folder.Path}: tokenizer has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, text_encoder takes {folder.TextEncoder.VocabSize} and {folder.TextEncoder.MaxPositionEmbeddings}");
         using (WeightSet weights = folder.OpenTextEncoder(), vaeWeights = folder.OpenVae(), unetWeights = folder.OpenUNet())
         {
             PlausibleSize.Check(folder, weights, vaeWeights, unetWeights);
             var text = new ClipTextModel(folder.TextEncoder);
-            ModuleLoader.Load(text, weights, "text_encoder", CheckpointKeys.TextEncoder, CheckpointKeys.TextEncoderIgnorable);
+            ModuleLoader.Load(text, weights, "text_encoder", CheckpointKeys.TextEncoder,
+                LeftoverWeights.PassOver(weights, "text_encoder", notes));
             var vae = new AutoencoderKL(folder.Vae);
-            ModuleLoader.Load(vae, vaeWeights, "vae", CheckpointKeys.Vae);
+            ModuleLoader.Load(vae, vaeWeights, "vae", CheckpointKeys.Vae, LeftoverWeights.PassOver(vaeWeights, "vae", notes));
             var unet = new UNet2DConditionModel(folder.UNet);
             if (dtype != ScalarType.Float32) unet.to(dtype);
-            ModuleLoader.Load(unet, unetWeights, "unet");
+            ModuleLoader.Load(unet, unetWeights, "unet", ignorable: LeftoverWeights.PassOver(unetWeights, "unet", notes));
             if (device.type != DeviceType.CPU)
             {
                 text.to(device);
@@ -87,8 +99,31 @@ public sealed class DiffusionModel : IDisposable
                 part.eval();
                 foreach (TorchSharp.Modules.Parameter parameter in part.parameters()) parameter.DetachFromDisposeScope(); // the model outlives the caller's scope
             }
-            return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, ModelDefaults.Read(folder.Path), device, dtype);
+            return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, ReadDefaults(folder), device, dtype, notes);
         }
+    }
+
+    /// <summary>A sampler that stands in for the file's is named, so that runs and reports name it.</summary>
+    private static ModelDefaults ReadDefaults(DiffusersFolder folder)
+    {
+        var defaults = ModelDefaults.Read(folder.Path);
+        return folder.Scheduler.StandsInFor is null || defaults.Sampler is not null ? defaults
+            : defaults with { Sampler = Sampler.NameOf(folder.Scheduler) };
+    }
+
+    /// <summary>
+    /// Words of textual inversion: each needs its row in the text encoder, or it would stand for nothing that was trained.
+    /// </summary>
+    private static void CheckAddedTokens(DiffusersFolder folder, ClipTokenizer tokenizer, ModelNotes notes)
+    {
+        if (tokenizer.AddedTokens.Count == 0) return;
+        int rows = folder.TextEncoder.VocabSize;
+        string[] words = [.. tokenizer.AddedTokens.Select(token => $"\"{token.Text}\"")];
+        string[] rowless = [.. tokenizer.AddedTokens.Where(token => token.Id >= rows).Select(token => $"\"{token.Text}\" ({token.Id})")];
+        if (rowless.Length > 0)
+            throw new DoriException($"{folder.Tokenizer}: adds {ModelNotes.First(rowless)} to the vocabulary, and the text encoder has "
+                + $"{rows} rows and none for them; take the text encoder that was saved with them, or take the added tokens out");
+        notes.Detail($"tokenizer: adds {ModelNotes.First(words)} to the vocabulary; captions that hold such a word are read with it.");
     }
 
     /// <summary>y of prompts, all in one call of the text encoder.</summary>
@@ -154,7 +189,7 @@ public sealed class DiffusionModel : IDisposable
             parameter.DetachFromDisposeScope();
         }
         unet.eval();
-        return new DiffusionModel(Tokenizer, TextEncoder, Vae, unet, Scheduler, Defaults, Device, Dtype) { _borrowed = true };
+        return new DiffusionModel(Tokenizer, TextEncoder, Vae, unet, Scheduler, Defaults, Device, Dtype, _notes) { _borrowed = true };
     }
 
     public void Dispose()

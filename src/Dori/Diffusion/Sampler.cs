@@ -19,6 +19,10 @@ public static class Sampler
         ("dpm-solver++-karras", "DPMSolverMultistepScheduler", "linspace", true),
     ];
 
+    /// <summary>The name of a config's own sampler.</summary>
+    internal static string NameOf(SchedulerConfig config) =>
+        Known.First(known => known.ClassName == config.ClassName && known.Karras == config.UseKarrasSigmas).Name;
+
     /// <summary>The names that <see cref="WithSampler"/> knows.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Known.Select(known => known.Name)];
 

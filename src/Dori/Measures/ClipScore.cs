@@ -42,6 +42,7 @@ public sealed class ClipScore : IDisposable
         string parent = Path.GetDirectoryName(full) ?? full;
         string[] places = [full, Path.Combine(full, "tokenizer"), Path.Combine(parent, "tokenizer")];
         string tokenizerFolder = places.FirstOrDefault(place => File.Exists(Path.Combine(place, "vocab.json")))
+            ?? places.FirstOrDefault(place => File.Exists(Path.Combine(place, "tokenizer.json")))
             ?? throw new DoriException($"{folder}: this CLIP has no tokenizer; put its vocab.json and merges.txt beside config.json");
         ClipTokenizer tokenizer = ClipTokenizer.Load(tokenizerFolder);
         string preprocessor = Path.Combine(full, Preprocessor);

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Dori.Native;
 using Dori.Pictures;
 using TorchSharp;
@@ -38,19 +37,10 @@ public sealed class FeatureNetwork : IDisposable
         string beside = Path.ChangeExtension(file, ".json");
         if (!File.Exists(beside)) throw new DoriException($"{file}: how are pictures brought to this network? Say it in {Path.GetFileName(beside)} beside it: name, size, resize, mean, std, dimension");
         FeatureNetworkPreset preset = FeatureNetworkPreset.Read(beside);
-        byte[] bytes;
-        jit.ScriptModule<Tensor, Tensor> module;
-        try
-        {
-            bytes = File.ReadAllBytes(file);
-            module = jit.load<Tensor, Tensor>(bytes, device ?? CPU); // the very bytes that the hash is of
-        }
-        catch (Exception e) when (e is ExternalException or InvalidOperationException or IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{file}: not a TorchScript file that can be loaded: {e.Message}", e);
-        }
-        module.eval();
-        var network = new FeatureNetwork(preset.Name, Convert.ToHexStringLower(SHA256.HashData(bytes)), preset.Dimension, pictures => Call(module, preset, device ?? CPU, pictures), module);
+        const string wanted = "a feature network is TorchScript, as torch.jit.save writes it";
+        (jit.ScriptModule<Tensor, Tensor> module, string sha256) = TorchScriptFile.Load(file, wanted, device ?? CPU);
+        var network = new FeatureNetwork(preset.Name, sha256, preset.Dimension,
+            pictures => Call(module, preset, device ?? CPU, pictures), module);
         try
         {
             using Tensor grey = full([1, 3, 64, 64], TensorMath.Kept(0.5), float32);

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Dori.Native;
 using Dori.Pictures;
 using TorchSharp;
@@ -14,6 +13,8 @@ namespace Dori.Measures;
 public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
 {
     private const string PresetFile = "preset.json", ModelFolder = "copy_detector";
+    private const string Wanted =
+        "a copy detector is TorchScript: of SSCD's files take sscd_disc_mixup.torchscript.pt (with --preset nemo)";
     private const float Slack = 1e-3f; // rounding of half precision
     private readonly jit.ScriptModule<Tensor, Tensor> _module;
     private readonly Device _device;
@@ -44,28 +45,8 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
     {
         (string file, CopyDetectorPreset preset) = Directory.Exists(path) ? InFolder(path, presetName) : NamedFile(path, presetName);
         device ??= CPU;
-
-        byte[] bytes;
-        try
-        {
-            bytes = File.ReadAllBytes(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{file}: the copy detector cannot be read: {e.Message}", e);
-        }
-
-        jit.ScriptModule<Tensor, Tensor> module;
-        try
-        {
-            module = jit.load<Tensor, Tensor>(bytes, device); // the very bytes that the hash is of
-        }
-        catch (Exception e) when (e is ExternalException or InvalidOperationException)
-        {
-            throw new DoriException($"{file}: not a TorchScript file that can be loaded: {e.Message}", e);
-        }
-        module.eval();
-        var detector = new TorchScriptCopyDetector(preset, Convert.ToHexStringLower(SHA256.HashData(bytes)), module, device);
+        (jit.ScriptModule<Tensor, Tensor> module, string sha256) = TorchScriptFile.Load(file, Wanted, device);
+        var detector = new TorchScriptCopyDetector(preset, sha256, module, device);
         try
         {
             using Tensor grey = full([1, 3, 64, 64], TensorMath.Kept(0.5));

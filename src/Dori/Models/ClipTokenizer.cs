@@ -16,19 +16,26 @@ public sealed class ClipTokenizer
     private readonly Dictionary<string, int> vocabulary;
     /// <summary>Symbol pair -> (rank, the symbol it becomes); lower ranks merge first.</summary>
     private readonly Dictionary<(int Left, int Right), (int Rank, int Merged)> merges;
-    private readonly (string Text, int Id, bool Normalized)[] special;
+    /// <summary>Tokens that stand for themselves where a text holds them, the longest first.</summary>
+    private readonly (string Text, int Id, bool Normalized, bool Whole)[] special;
     private readonly int unknown;
 
     /// <param name="vocabulary">Token -> id, from 0.</param>
     /// <param name="merges">Pairs of symbols, first merge first.</param>
     /// <param name="tokens">Start, end, padding and unknown token.</param>
     /// <param name="maxLength">Length of a padded sequence, start and end included; at least 2.</param>
-    /// <exception cref="DoriException">A merge or a special token is not in the vocabulary.</exception>
+    /// <param name="added">Tokens beside the vocabulary, such as words of textual inversion; null for none.</param>
+    /// <exception cref="DoriException">
+    /// A merge or a special token is not in the vocabulary, or an added token's id is another's.
+    /// </exception>
     public ClipTokenizer(
-        IReadOnlyDictionary<string, int> vocabulary, IEnumerable<(string Left, string Right)> merges, ClipSpecialTokens tokens, int maxLength)
+        IReadOnlyDictionary<string, int> vocabulary, IEnumerable<(string Left, string Right)> merges, ClipSpecialTokens tokens,
+        int maxLength, IReadOnlyList<ClipAddedToken>? added = null)
     {
         if (maxLength < 2) throw new DoriException($"tokenizer: model_max_length is {maxLength}; it must hold at least the start and the end token");
         this.vocabulary = new Dictionary<string, int>(vocabulary, StringComparer.Ordinal);
+        AddedTokens = [.. (added ?? []).Where(token => !vocabulary.ContainsKey(token.Text))];
+        AddToVocabulary();
         MaxLength = maxLength;
         StartId = Id(tokens.Start.Text, "bos_token");
         EndId = Id(tokens.End.Text, "eos_token");
@@ -36,10 +43,15 @@ public sealed class ClipTokenizer
         unknown = Id(tokens.Unknown.Text, "unk_token");
 
         // The last declaration of a text wins, as where transformers adds them in this order.
-        var declared = new Dictionary<string, (string, int, bool)>(StringComparer.Ordinal);
+        var declared = new Dictionary<string, (string Text, int Id, bool Normalized, bool Whole)>(StringComparer.Ordinal);
+        foreach (ClipAddedToken token in added ?? [])
+        {
+            string sought = token.Normalized ? Normalize(token.Text) : token.Text;
+            declared[token.Text] = (sought, this.vocabulary[token.Text], token.Normalized, token.SingleWord);
+        }
         foreach (ClipSpecialToken token in new[] { tokens.Start, tokens.End, tokens.Unknown, tokens.Pad })
-            declared[token.Text] = (token.Text, this.vocabulary[token.Text], token.Normalized);
-        special = [.. declared.Values.OrderByDescending(token => token.Item1.Length)];
+            declared[token.Text] = (token.Text, this.vocabulary[token.Text], token.Normalized, false);
+        special = [.. declared.Values.OrderByDescending(token => token.Text.Length)];
 
         this.merges = [];
         foreach ((string left, string right) in merges)
@@ -62,16 +74,32 @@ public sealed class ClipTokenizer
     /// <summary>One more than the largest id: what the text encoder's embedding must hold at least.</summary>
     public int VocabularySize => vocabulary.Values.Max() + 1;
 
-    /// <summary>Reads <c>vocab.json</c>, <c>merges.txt</c>, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> (the last two where they are).</summary>
+    /// <summary>Tokens that the files add to the vocabulary, in the order of their ids.</summary>
+    public IReadOnlyList<ClipAddedToken> AddedTokens { get; }
+
+    /// <summary>
+    /// Reads <c>vocab.json</c> and <c>merges.txt</c>, or <c>tokenizer.json</c> where these are missing, and, where they are,
+    /// <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and <c>added_tokens.json</c>.
+    /// </summary>
     /// <param name="folder">The checkpoint's <c>tokenizer</c> folder.</param>
+    /// <param name="unsaidLength"><see cref="MaxLength"/> where the files do not say it.</param>
     /// <exception cref="DoriException">A file is missing, malformed, or speaks of a token that the vocabulary lacks.</exception>
-    public static ClipTokenizer Load(string folder) => ClipTokenizerFiles.Load(folder);
+    public static ClipTokenizer Load(string folder, int unsaidLength = 77) => ClipTokenizerFiles.Load(folder, unsaidLength);
+
+    /// <summary>What a model does not see of a text.</summary>
+    /// <returns>Tokens that <see cref="Encode"/> cuts off, and symbols that the vocabulary lacks.</returns>
+    public (int Cut, int Unknown) Losses(string text)
+    {
+        var ids = new List<int>();
+        int lacking = EncodeText(text, ids, int.MaxValue);
+        return (Math.Max(0, ids.Count - (MaxLength - 2)), lacking);
+    }
 
     /// <summary>Start token, the text's tokens, end token; cut to <see cref="MaxLength"/> with the end token kept.</summary>
     public int[] Encode(string text)
     {
         var ids = new List<int> { StartId };
-        EncodeText(text, ids);
+        EncodeText(text, ids, MaxLength);
         if (ids.Count > MaxLength - 1) ids.RemoveRange(MaxLength - 1, ids.Count - MaxLength + 1);
         ids.Add(EndId);
         return [.. ids];
@@ -91,18 +119,22 @@ public sealed class ClipTokenizer
     /// the ones that are looked for after normalisation. With SD 2's padding token <c>!</c> that makes every exclamation mark a padding token,
     /// as it is in transformers.
     /// </summary>
-    private void EncodeText(string text, List<int> ids)
+    /// <param name="enough">Ids at which to stop.</param>
+    /// <returns>Symbols that the vocabulary lacks.</returns>
+    private int EncodeText(string text, List<int> ids, int enough)
     {
+        int lacking = 0;
         foreach ((string piece, int rawId) in SplitSpecial(text, normalized: false))
         {
             if (rawId >= 0) { ids.Add(rawId); continue; }
             foreach ((string part, int id) in SplitSpecial(Normalize(piece), normalized: true))
             {
-                if (ids.Count >= MaxLength) return; // the rest would be cut off
+                if (ids.Count >= enough) return lacking; // the rest would be cut off
                 if (id >= 0) ids.Add(id);
-                else EncodeWords(part, ids);
+                else lacking += EncodeWords(part, ids, enough);
             }
         }
+        return lacking;
     }
 
     private IEnumerable<(string Piece, int Id)> SplitSpecial(string text, bool normalized)
@@ -110,9 +142,10 @@ public sealed class ClipTokenizer
         int start = 0;
         for (int i = 0; i < text.Length; i++)
         {
-            foreach ((string token, int id, bool afterNormalisation) in special)
+            foreach ((string token, int id, bool afterNormalisation, bool whole) in special)
             {
                 if (afterNormalisation != normalized || string.CompareOrdinal(text, i, token, 0, token.Length) != 0) continue;
+                if (whole && (IsWord(text, i - 1) || IsWord(text, i + token.Length))) continue;
                 if (i > start) yield return (text[start..i], -1);
                 yield return (token, id);
                 start = i + token.Length;
@@ -122,6 +155,10 @@ public sealed class ClipTokenizer
         }
         if (start < text.Length) yield return (text[start..], -1);
     }
+
+    /// <summary>Whether a word goes on there, for tokens that count as whole words only.</summary>
+    private static bool IsWord(string text, int index) => index >= 0 && index < text.Length
+        && (char.IsLetterOrDigit(text[index]) || text[index] == '_');
 
     /// <summary>Form C, then lower case character by character (no context: a final sigma stays a sigma).</summary>
     private static string Normalize(string text)
@@ -141,10 +178,10 @@ public sealed class ClipTokenizer
     /// Words by CLIP's pattern <c>'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+</c>. By hand, because .NET's expressions see
     /// surrogates where this pattern sees the letters and digits beyond U+FFFF.
     /// </summary>
-    private void EncodeWords(string text, List<int> ids)
+    private int EncodeWords(string text, List<int> ids, int enough)
     {
-        int i = 0;
-        while (i < text.Length && ids.Count < MaxLength)
+        int i = 0, lacking = 0;
+        while (i < text.Length && ids.Count < enough)
         {
             (WordClass first, int length) = Classify(text, i);
             if (first == WordClass.Space) { i += length; continue; }
@@ -163,9 +200,10 @@ public sealed class ClipTokenizer
                     end += nextLength;
                 }
             }
-            EncodeWord(text.AsSpan(i, end - i), ids);
+            lacking += EncodeWord(text.AsSpan(i, end - i), ids);
             i = end;
         }
+        return lacking;
     }
 
     private enum WordClass { Space, Letter, Digit, Other }
@@ -191,16 +229,18 @@ public sealed class ClipTokenizer
     };
 
     /// <summary>Merges the pair of the lowest rank, the leftmost first, until none is left: a queue, so that a long word costs n log n.</summary>
-    private void EncodeWord(ReadOnlySpan<char> word, List<int> ids)
+    private int EncodeWord(ReadOnlySpan<char> word, List<int> ids)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(word.Length)];
         int count = Encoding.UTF8.GetBytes(word, bytes);
 
+        int lacking = 0;
         int[] symbols = new int[count], next = new int[count], previous = new int[count];
         for (int i = 0; i < count; i++)
         {
             string symbol = ByteSymbols[bytes[i]];
-            symbols[i] = vocabulary.GetValueOrDefault(i == count - 1 ? symbol + WordEnd : symbol, unknown);
+            if (!vocabulary.TryGetValue(i == count - 1 ? symbol + WordEnd : symbol, out symbols[i]))
+                (symbols[i], lacking) = (unknown, lacking + 1);
             (previous[i], next[i]) = (i - 1, i + 1 < count ? i + 1 : -1);
         }
 
@@ -224,6 +264,7 @@ public sealed class ClipTokenizer
             Offer(at);
         }
         for (int i = count == 0 ? -1 : 0; i >= 0; i = next[i]) ids.Add(symbols[i]);
+        return lacking;
     }
 
     /// <summary>A printable character for each byte: itself where it is one, else the next after U+0100 (GPT-2's table).</summary>
@@ -236,6 +277,18 @@ public sealed class ClipTokenizer
         return symbols;
     }
 
+    private void AddToVocabulary()
+    {
+        Dictionary<int, string> owner = vocabulary.GroupBy(pair => pair.Value).ToDictionary(group => group.Key, group => group.First().Key);
+        foreach (ClipAddedToken token in AddedTokens)
+        {
+            if (!owner.TryAdd(token.Id, token.Text))
+                throw new DoriException($"tokenizer: the added token \"{token.Text}\" has the id {token.Id}, which is "
+                    + $"\"{owner[token.Id]}\"'s; the files do not belong together");
+            vocabulary.Add(token.Text, token.Id);
+        }
+    }
+
     private int Id(string token, string what) => vocabulary.TryGetValue(token, out int id)
         ? id
         : throw new DoriException($"tokenizer: {what} names the token \"{token}\", which vocab.json lacks; the files do not belong together");
@@ -245,6 +298,13 @@ public sealed class ClipTokenizer
 /// <param name="Text">As in the vocabulary.</param>
 /// <param name="Normalized">Looked for after lower-casing, so that its upper-case spelling is the same token.</param>
 public readonly record struct ClipSpecialToken(string Text, bool Normalized);
+
+/// <summary>A token that a tokenizer's files add to its vocabulary.</summary>
+/// <param name="Text">As the files spell it.</param>
+/// <param name="Id">The text encoder's row.</param>
+/// <param name="Normalized">Looked for after lower-casing, so that its upper-case spelling is the same token.</param>
+/// <param name="SingleWord">Only where no letter or digit stands beside it.</param>
+public readonly record struct ClipAddedToken(string Text, int Id, bool Normalized, bool SingleWord);
 
 /// <summary>The special tokens of a tokenizer; the defaults are those of SD 1.x.</summary>
 public sealed record ClipSpecialTokens

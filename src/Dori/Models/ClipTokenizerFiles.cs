@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Dori.Models;
@@ -5,38 +6,55 @@ namespace Dori.Models;
 /// <summary>The tokenizer's files as transformers writes them.</summary>
 internal static class ClipTokenizerFiles
 {
-    private const int DefaultMaxLength = 77;
     /// <summary>CLIP's own files have about one megabyte; a file beyond this is something else.</summary>
     private const long LongestFile = 64 << 20;
     private const int LongestSequence = 1 << 16;
 
-    public static ClipTokenizer Load(string folder)
+    public static ClipTokenizer Load(string folder, int unsaidLength)
     {
-        Dictionary<string, int> vocabulary = ReadVocabulary(Path.Combine(folder, "vocab.json"));
-        List<(string, string)> merges = ReadMerges(Path.Combine(folder, "merges.txt"));
+        string vocabularyPath = Path.Combine(folder, "vocab.json"), mergesPath = Path.Combine(folder, "merges.txt");
+        string wholePath = Path.Combine(folder, "tokenizer.json");
+        bool apart = File.Exists(vocabularyPath) || File.Exists(mergesPath) || !File.Exists(wholePath);
+        using JsonDocument? whole = File.Exists(wholePath) ? ReadObject(wholePath) : null;
+        (Dictionary<string, int> vocabulary, List<(string, string)> merges) = apart
+            ? (ReadVocabulary(vocabularyPath), ReadMerges(mergesPath))
+            : ClipTokenizerJson.Model(whole!.RootElement, wholePath);
 
         var tokens = new ClipSpecialTokens();
-        int maxLength = DefaultMaxLength;
+        int maxLength = unsaidLength;
         string configPath = Path.Combine(folder, "tokenizer_config.json"), mapPath = Path.Combine(folder, "special_tokens_map.json");
-        if (File.Exists(configPath))
+        using JsonDocument? config = File.Exists(configPath) ? ReadObject(configPath) : null;
+        using JsonDocument? map = File.Exists(mapPath) ? ReadObject(mapPath) : null;
+        if (config is not null)
         {
-            using JsonDocument config = ReadObject(configPath);
             tokens = ReadSpecial(config.RootElement, tokens, configPath);
-            maxLength = ReadMaxLength(config.RootElement, configPath);
+            maxLength = ReadMaxLength(config.RootElement, configPath, unsaidLength);
         }
-        if (File.Exists(mapPath))
+        if (map is not null) tokens = ReadSpecial(map.RootElement, tokens, mapPath);
+
+        var added = new ClipAddedTokens(vocabulary);
+        string addedPath = Path.Combine(folder, "added_tokens.json");
+        if (whole is not null) added.ReadList(whole.RootElement, wholePath);
+        if (File.Exists(addedPath))
         {
-            using JsonDocument map = ReadObject(mapPath);
-            tokens = ReadSpecial(map.RootElement, tokens, mapPath);
+            using JsonDocument file = ReadObject(addedPath);
+            added.ReadMap(file.RootElement, addedPath);
         }
-        return new ClipTokenizer(vocabulary, merges, tokens, maxLength);
+        if (config is not null) added.ReadDecoder(config.RootElement, configPath);
+        if (map is not null) added.ReadAdditional(map.RootElement, mapPath);
+        return new ClipTokenizer(vocabulary, merges, tokens, maxLength, added.InOrder);
     }
 
     private static Dictionary<string, int> ReadVocabulary(string path)
     {
         using JsonDocument json = ReadObject(path);
+        return Vocabulary(json.RootElement, path);
+    }
+
+    internal static Dictionary<string, int> Vocabulary(JsonElement json, string path)
+    {
         var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (JsonProperty entry in json.RootElement.EnumerateObject())
+        foreach (JsonProperty entry in json.EnumerateObject())
         {
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id < 0)
                 throw new DoriException($"{path}: the token \"{entry.Name}\" has the id {entry.Value.GetRawText()}; an id is a whole number from 0");
@@ -86,12 +104,12 @@ internal static class ClipTokenizerFiles
         throw new DoriException($"{path}: {name} is neither a token nor an object with \"content\"");
     }
 
-    private static int ReadMaxLength(JsonElement json, string path)
+    private static int ReadMaxLength(JsonElement json, string path, int unsaidLength)
     {
-        if (!json.TryGetProperty("model_max_length", out JsonElement value) || value.ValueKind == JsonValueKind.Null) return DefaultMaxLength;
+        if (!json.TryGetProperty("model_max_length", out JsonElement value) || value.ValueKind == JsonValueKind.Null) return unsaidLength;
         if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out double length) || length < 2 || length != Math.Floor(length))
             throw new DoriException($"{path}: model_max_length is {value.GetRawText()}; it must be a whole number from 2");
-        if (length > 1e9) return DefaultMaxLength; // transformers writes 1e30 where nothing was said
+        if (length > 1e9) return unsaidLength; // transformers writes 1e30 where nothing was said
         if (length > LongestSequence) throw new DoriException($"{path}: model_max_length is {value.GetRawText()}; the most is {LongestSequence}");
         return (int)length;
     }
@@ -117,9 +135,12 @@ internal static class ClipTokenizerFiles
         try
         {
             var file = new FileInfo(path);
-            if (!file.Exists) throw new DoriException($"{path}: no such file; a tokenizer folder holds vocab.json and merges.txt");
+            if (!file.Exists) throw new DoriException($"{path}: no such file; a tokenizer folder holds vocab.json and merges.txt, or "
+                + "tokenizer.json");
             if (file.Length > LongestFile) throw new DoriException($"{path}: {file.Length >> 20} MiB is too much for a tokenizer's file");
-            return File.ReadAllText(path);
+            byte[] bytes = File.ReadAllBytes(path);
+            GitLfs.RefusePointer(path, bytes);
+            return Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF');
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

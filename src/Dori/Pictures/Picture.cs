@@ -31,8 +31,13 @@ public static partial class Picture
     /// <param name="file">PNG, JPEG or WebP.</param>
     /// <param name="path">What an error calls it.</param>
     /// <inheritdoc cref="Load"/>
-    public static Tensor Decode(byte[] file, string path)
+    public static Tensor Decode(byte[] file, string path) => Decode(file, path, out _);
+
+    /// <inheritdoc cref="Decode(byte[], string)"/>
+    /// <param name="traits">How the file differs from what was read of it.</param>
+    internal static Tensor Decode(byte[] file, string path, out PictureTraits traits)
     {
+        GitLfs.RefusePointer(path, file);
         using SKData data = SKData.CreateCopy(file);
         using SKCodec codec = SKCodec.Create(data)
             ?? throw new DoriException($"{path}: not a picture that can be read; PNG, JPEG or WebP is wanted");
@@ -47,9 +52,10 @@ public static partial class Picture
         var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
         var pixels = new byte[info.BytesSize64];
         SKCodecResult result = codec.GetPixels(info, pixels);
-        if (result != SKCodecResult.Success)
+        if (result != SKCodecResult.Success || !PictureFile.IsWhole(file, codec.EncodedFormat))
             throw new DoriException($"{path}: the picture is damaged or cut off ({result}); fetch it again");
-        bool opaque = codec.Info.AlphaType == SKAlphaType.Opaque;
+        bool opaque = codec.Info.AlphaType == SKAlphaType.Opaque || IsOpaque(pixels);
+        traits = PictureFile.Traits(file, codec) | (opaque ? PictureTraits.None : PictureTraits.Transparent);
         return ToTensor(pixels, width, height, opaque, codec.EncodedOrigin);
     }
 
@@ -69,7 +75,14 @@ public static partial class Picture
     public static byte[] EncodeJpeg(Tensor picture, int quality = 90) =>
         Encode(picture, pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample444, SKJpegEncoderAlphaOption.Ignore)));
 
-    private static byte[] Read(string path)
+    private static bool IsOpaque(ReadOnlySpan<byte> rgba)
+    {
+        for (int i = 3; i < rgba.Length; i += 4)
+            if (rgba[i] != 255) return false;
+        return true;
+    }
+
+    internal static byte[] Read(string path)
     {
         try
         {

@@ -78,7 +78,14 @@ public sealed class OrdinaryPicturesTests : IDisposable
         Assert.Contains("memorized", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder)).Message, StringComparison.Ordinal);
         File.WriteAllBytes(Path.Combine(_folder, "b.png"), Png("b"));
         File.WriteAllText(csv, "file_name,text\na.png,a cat\nb.png,\n");
-        Assert.Contains("b.png has no caption", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder)).Message, StringComparison.Ordinal);
+        using (OrdinaryPictures pairs = OrdinaryPictures.Load(_folder))
+        {
+            Assert.Equal(["a cat"], pairs.Captions);
+            Assert.Contains("1 ordinary pictures without a caption are left out: b.png.", pairs.Warnings);
+        }
+        File.WriteAllText(csv, "file_name,text\na.png,\n");
+        Assert.Contains("none of its pictures has a caption", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder)).Message,
+            StringComparison.Ordinal);
         Assert.Contains("no such file", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder + ".tar")).Message, StringComparison.Ordinal);
     }
 
@@ -120,6 +127,26 @@ public sealed class OrdinaryPicturesTests : IDisposable
         Write(("a.png", "no picture"u8.ToArray()), ("a.txt", "t"u8.ToArray()));
         using OrdinaryPictures pairs = OrdinaryPictures.Load(Archive);
         Assert.Contains("a.png: not a picture", Assert.Throws<DoriException>(() => pairs.Picture(0)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Captions_in_json_count_and_pictures_without_any_are_left_out_by_name()
+    {
+        byte[] png = Png("a");
+        Write(("0.png", png), ("0.json", """{"prompt": "a square"}"""u8.ToArray()), ("1.png", png), ("1.json", "[1"u8.ToArray()),
+            ("2.png", png), ("2.txt", " "u8.ToArray()),
+            ("3.json", """{"caption": "of the json"}"""u8.ToArray()), ("3.png", png), ("3.txt", "of the text"u8.ToArray()));
+        using OrdinaryPictures pairs = OrdinaryPictures.Load(Archive);
+        Assert.Equal(["a square", "of the text"], pairs.Captions);
+        Assert.Equal("2 ordinary pictures without a caption are left out: 1.png, 2.png.", Assert.Single(pairs.Warnings));
+        Assert.Equal(png, pairs.Bytes(1));
+    }
+
+    [Fact]
+    public void An_archive_of_other_names_is_told_by_its_members()
+    {
+        Write(("s0.input.png", Png("a")), ("s0.outputs.txt", "a cat"u8.ToArray()));
+        Assert.Contains("it holds s0.input.png, s0.outputs.txt", Refusal(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -75,7 +75,7 @@ public sealed class PictureSetTests : IDisposable
         Assert.Equal(csv, PictureSet.Load(_folder).Sha256);
         File.Copy(Path.Combine(_folder, "a.png"), Path.Combine(_folder, "b.png"), overwrite: true);
         string good = File.ReadAllText(Path.Combine(_folder, "metadata.jsonl"));
-        File.WriteAllText(Path.Combine(_folder, "metadata.jsonl"), good.Replace("text", "caption", StringComparison.Ordinal));
+        File.WriteAllText(Path.Combine(_folder, "metadata.jsonl"), good.Replace("text", "words", StringComparison.Ordinal));
         Assert.Contains("\"text\"", Assert.Throws<DoriException>(() => PictureSet.Load(_folder)).Message, StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(_folder, "metadata.jsonl"), good);
         PictureSet changed = PictureSet.Load(_folder);
@@ -99,7 +99,7 @@ public sealed class PictureSetTests : IDisposable
         Assert.Contains("no such folder", Assert.Throws<DoriException>(() => PictureSet.Load(_folder + "-missing")).Message, StringComparison.Ordinal);
         Assert.Contains("lists no pictures", Refusal("file_name,text\n"), StringComparison.Ordinal);
         Assert.Contains("lists no pictures", Refusal(""), StringComparison.Ordinal);
-        Assert.Contains("no column \"text\"", Refusal("file_name,caption\na.png,t\n"), StringComparison.Ordinal);
+        Assert.Contains("no column \"file_name\"", Refusal("image,caption\na.png,t\n"), StringComparison.Ordinal);
         Assert.Contains("row 3: there is no picture c.png", Refusal("file_name,text\na.png,t\nc.png,t\n"), StringComparison.Ordinal);
         Assert.Contains("row 3: a.png is listed in row 2", Refusal("file_name,text\na.png,t\na.png,t\n"), StringComparison.Ordinal);
         Assert.Contains("row 2: unknown kind \"exact\"", Refusal("file_name,text,kind\na.png,t,exact\n"), StringComparison.Ordinal);

@@ -118,7 +118,7 @@ public class ConfigFilesTests
     public void SchedulerDefaultsAreTheClasses(string name, string spacing, bool setAlphaToOne)
     {
         SchedulerConfig config = Read($$"""{ "_class_name": "{{name}}", "clip_sample": false, "skip_prk_steps": true }""", ConfigFiles.ReadScheduler);
-        Assert.Equal((spacing, setAlphaToOne, 0), (config.TimestepSpacing, config.SetAlphaToOne, config.StepsOffset));
+        Assert.Equal((spacing, setAlphaToOne, 1), (config.TimestepSpacing, config.SetAlphaToOne, config.StepsOffset));
         Assert.Equal((1000, 0.0001, 0.02, "linear", "epsilon"), (config.NumTrainTimesteps, config.BetaStart, config.BetaEnd, config.BetaSchedule, config.PredictionType));
     }
 

@@ -47,7 +47,7 @@ public sealed class DiffusersFolderTests : IDisposable
     [InlineData("vae", "[\"diffusers\", \"AutoencoderTiny\"]")]
     [InlineData("text_encoder", "[\"transformers\", \"T5EncoderModel\"]")]
     [InlineData("tokenizer", "\"CLIPTokenizer\"")]
-    [InlineData("scheduler", "[\"diffusers\", \"LMSDiscreteScheduler\"]")]
+    [InlineData("scheduler", "[\"diffusers\", \"FlowMatchEulerDiscreteScheduler\"]")]
     [InlineData("controlnet", "[\"diffusers\", \"ControlNetModel\"]")]
     public void OtherComponentsAreRefused(string key, string value)
     {
