@@ -39,9 +39,10 @@ public sealed record ModelDefaults
         ModelDefaults read;
         try
         {
-            read = JsonSerializer.Deserialize(File.ReadAllText(path), ModelDefaultsJson.Default.ModelDefaults) ?? new ModelDefaults();
+            if (JsonNode.Parse(File.ReadAllText(path)) is not JsonObject members) throw new DoriException($"{path}: a JSON object is wanted");
+            read = JsonOverlay.Merge(new ModelDefaults(), ModelDefaultsJson.Default.ModelDefaults, [(path, members)]);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or ArgumentException)
         {
             throw new DoriException($"{path}: {e.Message}", e);
         }

@@ -75,6 +75,9 @@ public sealed class PruningTests : IDisposable
     {
         Assert.Equal(0.05, Emoji.Model.Defaults.WandaSparsity);
         Assert.Equal(0.01, new ModelDefaults().WandaSparsity);
+        File.WriteAllText(Path.Combine(_folder, "dori.json"), """{ "guidance": 4 }""");
+        ModelDefaults partly = ModelDefaults.Read(_folder); // what it leaves out is as published
+        Assert.Equal((4.0, 50, 0.01, (double?)null), (partly.Guidance, partly.SamplerSteps, partly.WandaSparsity, partly.Esd.LearningRate));
         File.WriteAllText(Path.Combine(_folder, "dori.json"), """{ "wandaSparsity": 0 }""");
         Assert.Contains("wandaSparsity", Assert.Throws<DoriException>(() => ModelDefaults.Read(_folder)).Message, StringComparison.Ordinal);
     }

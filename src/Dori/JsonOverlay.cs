@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 
-namespace Dori.Mitigation;
+namespace Dori;
 
 /// <summary>Options as JSON: some members of a record over those that it has, from a file, a model's folder or a command line.</summary>
 internal static class JsonOverlay
@@ -34,11 +34,13 @@ internal static class JsonOverlay
         try
         {
             var strict = new JsonDocumentOptions { AllowDuplicateProperties = false };
-            if (JsonNode.Parse(File.ReadAllText(file), documentOptions: strict) is not JsonObject read) throw new DoriException($"{file}: a JSON object is wanted");
+            if (JsonNode.Parse(File.ReadAllText(file),
+                documentOptions: strict) is not JsonObject read) throw new DoriException($"{file}: a JSON object is wanted");
             if (!read.ContainsKey("schema")) return read;
             string? recorded = (string?)read["method"];
             return recorded == method && read["options"] is JsonObject options ? options
-                : throw new DoriException($"{file}: the record of a mitigation by {recorded}; one by {method} is wanted, or its options alone");
+                : throw new DoriException($"{file}: the record of a mitigation by {recorded}; one by {method} is wanted, or its "
+                    + $"options alone");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
@@ -51,8 +53,10 @@ internal static class JsonOverlay
         foreach ((string name, JsonNode? value) in members)
         {
             if (!whole.TryGetPropertyValue(name, out JsonNode? had))
-                throw new DoriException($"{where}: \"{path}{name}\" is not known; possible are {string.Join(", ", whole.Select(member => path + member.Key))}");
+                throw new DoriException($"{where}: \"{path}{name}\" is not known; possible are "
+                    + $"{string.Join(", ", whole.Select(member => path + member.Key))}");
             if (had is JsonObject part && value is JsonObject some) Put(part, some, where, $"{path}{name}.");
+            else if (had is JsonObject) throw new DoriException($"{where}: \"{path}{name}\" must be an object");
             else whole[name] = value?.DeepClone();
         }
     }
