@@ -83,7 +83,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     private static string Processor()
     {
         const string file = "/proc/cpuinfo";
-        string? line = File.Exists(file) ? File.ReadLines(file).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
+        string? line = File.Exists(file) ? InputFile.ReadLines(file, InputKind.System).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
         return $"{line?.Split(':', 2)[1].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString()}, {Environment.ProcessorCount} cores";
     }
 
@@ -98,8 +98,8 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
 
     private static void Print(Shell shell, RunFolder run, Summary summary)
     {
-        IAnsiConsole console = shell.Console;
-        var table = new Table().Border(TableBorder.Simple).AddColumns("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
+        PrintableConsole console = shell.Console;
+        var table = new PlainTable("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in summary.Groups)
             table.AddRow(g.Group, g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
                 string.Create(CultureInfo.InvariantCulture, $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),

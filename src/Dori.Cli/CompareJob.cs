@@ -51,17 +51,17 @@ internal sealed class CompareJob(Shell shell, CommonSettings settings, string fo
         if (!File.Exists(file)) return null;
         using var scope = torch.NewDisposeScope();
         torch.Tensor picture = Picture.Load(file);
-        return picture.shape[1] <= side ? File.ReadAllBytes(file) : Picture.EncodeJpeg(Picture.ResizeSmallEdge(picture, side));
+        return picture.shape[1] <= side ? InputFile.ReadBytes(file, InputKind.Picture) : Picture.EncodeJpeg(Picture.ResizeSmallEdge(picture, side));
     }
 
     private void Print(Comparison comparison)
     {
         string N(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
-        var table = new Table().Border(TableBorder.Simple).AddColumns("pictures", "start", "model", "copies", "rate, 95 %", "best similarity", "p");
+        var table = new PlainTable("pictures", "start", "model", "copies", "rate, 95 %", "best similarity", "p");
         foreach ((string group, string start) in comparison.Models[0].Rows.Select(row => (row.Group, row.Start)))
             foreach (ComparedModel model in comparison.Models)
                 if (model.Rows.FirstOrDefault(row => row.Group == group && row.Start == start) is { } row)
-                    table.AddRow(group, start, Markup.Escape(model.Name), $"{row.MemorizationRate.Count} of {row.Images}", $"{N(row.MemorizationRate.Value)} ({N(row.MemorizationRate.Low)} to {N(row.MemorizationRate.High)})",
+                    table.AddRow(group, start, model.Name, $"{row.MemorizationRate.Count} of {row.Images}", $"{N(row.MemorizationRate.Value)} ({N(row.MemorizationRate.Low)} to {N(row.MemorizationRate.High)})",
                         $"{N(row.Similarity.Median)} ± {N(row.Similarity.Mad)}", comparison.Tests.FirstOrDefault(t => t.Model == model.Name && t.Group == group && t.Start == start) is { } test ? test.PValue.ToString("0.000", CultureInfo.InvariantCulture) : "");
         shell.Console.Write(table);
         foreach (string warning in comparison.Warnings) shell.Console.WriteLine($"Note: {warning}");

@@ -68,7 +68,7 @@ internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
     public static long AvailableMemory()
     {
         const string file = "/proc/meminfo";
-        string? line = File.Exists(file) ? File.ReadLines(file).FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal)) : null;
+        string? line = File.Exists(file) ? InputFile.ReadLines(file, InputKind.System).FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal)) : null;
         return line is null ? long.MaxValue : 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 

@@ -4,10 +4,10 @@ using Spectre.Console.Cli;
 
 namespace Dori.Cli;
 
-/// <summary>Arguments in, exit code out: 0 done, 1 gate, 2 wrong input, 130 interrupted.</summary>
+/// <summary>Arguments in, exit code out: 0 done, 1 gate, 2 wrong input, 70 an error of the program, 130 interrupted.</summary>
 internal static class DoriApp
 {
-    public const int Done = 0, Gate = 1, WrongInput = 2, Interrupted = 130;
+    public const int Done = 0, Gate = 1, WrongInput = 2, Failure = 70, Interrupted = 130;
 
     /// <param name="console">Where people look: progress and tables go here, on standard error's side where output is piped.</param>
     /// <param name="output">Where programs look: results alone.</param>
@@ -46,27 +46,17 @@ internal static class DoriApp
         {
             return app.Run(args, interruption.Token);
         }
-        catch (DoriException e)
+        catch (Exception e)
         {
-            error.WriteLine($"dori: {e.Message}");
-            return WrongInput;
-        }
-        catch (CommandAppException e)
-        {
-            error.WriteLine($"dori: {new DoriException(e.Message).Message} (dori {(args.Length > 0 && !args[0].StartsWith('-') ? args[0] + " " : "")}--help says what is possible)");
-            return WrongInput;
-        }
-        catch (OperationCanceledException)
-        {
-            error.WriteLine("dori: interrupted; what is finished stands on disk, and the same command goes on from there");
-            return Interrupted;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            error.WriteLine($"dori: {new DoriException(e.Message).Message}");
-            return WrongInput;
+            return Failures.Say(e, shell, message => CommandLineErrors.Explain(message, args, s_verbs));
         }
     }
+
+    private static readonly Dictionary<string, IReadOnlyList<string>> s_verbs = new()
+    {
+        [""] = ["demo", "info", "generate", "audit", "calibrate", "locality", "report", "mitigate", "evaluate", "compare", "diff"],
+        ["mitigate"] = ["wanda", "nemo", "esd", "concept-ablation", "siss", "adversarial"],
+    };
 
     private static void Mitigations(IConfigurator<CommandSettings> mitigate)
     {

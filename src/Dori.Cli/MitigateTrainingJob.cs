@@ -115,7 +115,7 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
     /// <summary>The original's card, its header first: licenses stand there.</summary>
     private string Card(DiffusersFolder folder, PictureSet set)
     {
-        string path = Path.Combine(folder.Path, "README.md"), original = File.Exists(path) ? File.ReadAllText(path).ReplaceLineEndings("\n") : "", header = "";
+        string path = Path.Combine(folder.Path, "README.md"), original = File.Exists(path) ? InputFile.ReadText(path, InputKind.Card).ReplaceLineEndings("\n") : "", header = "";
         int end = original.StartsWith("---\n", StringComparison.Ordinal) ? original.IndexOf("\n---\n", 3, StringComparison.Ordinal) : -1;
         if (end >= 0) (header, original) = (original[..(end + 5)] + "\n", original[(end + 5)..]);
         return $"{header}# {new DirectoryInfo(folder.Path).Name}, after {title}\n\n"

@@ -32,7 +32,7 @@ internal static class RunReport
         return summary;
     }
 
-    private static byte[]? ReadOrNull(string path) => File.Exists(path) ? File.ReadAllBytes(path) : null;
+    private static byte[]? ReadOrNull(string path) => File.Exists(path) ? InputFile.ReadBytes(path, InputKind.Picture) : null;
 
     internal static List<(string, string)> Facts(Manifest m)
     {

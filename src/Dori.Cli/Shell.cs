@@ -13,11 +13,11 @@ internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter 
     public static string Version { get; } =
         (Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0").Split('+')[0];
 
-    public IAnsiConsole Console { get; } = console;
-    /// <summary>Results for programs.</summary>
+    public PrintableConsole Console { get; } = new(console);
+    /// <summary>Results for programs: JSON, which escapes what is not ASCII.</summary>
     public TextWriter Output { get; } = output;
     /// <summary>Warnings, and progress where nobody looks at a terminal.</summary>
-    public TextWriter Error { get; } = error;
+    public TextWriter Error { get; } = new PrintableWriter(error);
     public CancellationToken Interrupted { get; } = interrupted;
     public string CommandLine { get; } = commandLine;
     public TimeSpan Elapsed() => _clock.Elapsed;

@@ -19,7 +19,9 @@ public static class AtomicFile
         string temporary = Path.Combine(Path.GetDirectoryName(full)!, $".{Guid.NewGuid():N}.tmp");
         try
         {
+#pragma warning disable RS0030 // to write
             using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+#pragma warning restore RS0030
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);
@@ -37,12 +39,27 @@ public static class AtomicFile
     /// <summary>Text as it is written, UTF-8 without a byte order mark, lines ended by \n. The folder is made where it is missing.</summary>
     public static void WriteText(string path, Action<TextWriter> write)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        MakeFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         Write(path, stream =>
         {
             using var writer = new StreamWriter(stream, leaveOpen: true) { NewLine = "\n" };
             write(writer);
         });
+    }
+
+    /// <summary>Makes a folder to write into, where it is missing.</summary>
+    /// <exception cref="DoriException">Nothing can be made there.</exception>
+    public static void MakeFolder(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            string why = e is DirectoryNotFoundException or FileNotFoundException ? "" : File.Exists(path) ? " (a file is in its place)" : $" ({e.Message})";
+            throw new DoriException($"'{path}': no folder can be made there{why}; choose another with -o", e);
+        }
     }
 
     /// <summary>UTF-8 without a byte order mark.</summary>

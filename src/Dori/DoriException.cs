@@ -6,7 +6,7 @@ namespace Dori;
 /// </summary>
 public sealed class DoriException : Exception
 {
-    /// <param name="message">One line. Line breaks and control characters from hostile input are replaced by spaces.</param>
+    /// <param name="message">One line; <see cref="Printable.Line"/> makes it one where a stranger's text is in it.</param>
     public DoriException(string message) : base(OneLine(message)) { }
 
     public DoriException(string message, Exception inner) : base(OneLine(message), inner) { }
@@ -14,10 +14,6 @@ public sealed class DoriException : Exception
     private static string OneLine(string message)
     {
         const int longest = 2000; // names from a hostile file can be megabytes long
-        string cut = message.Length <= longest ? message : message[..longest] + " ...";
-        return string.Create(cut.Length, cut, static (span, text) =>
-        {
-            for (int i = 0; i < span.Length; i++) span[i] = char.IsControl(text[i]) || char.IsSurrogate(text[i]) ? ' ' : text[i];
-        });
+        return Printable.Line(message.Length <= longest ? message : message[..longest] + " ...");
     }
 }

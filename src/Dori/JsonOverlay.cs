@@ -31,21 +31,11 @@ internal static class JsonOverlay
     /// <param name="method">A record of another method's run is refused.</param>
     public static JsonObject Read(string file, string method)
     {
-        try
-        {
-            var strict = new JsonDocumentOptions { AllowDuplicateProperties = false };
-            if (JsonNode.Parse(File.ReadAllText(file),
-                documentOptions: strict) is not JsonObject read) throw new DoriException($"{file}: a JSON object is wanted");
-            if (!read.ContainsKey("schema")) return read;
-            string? recorded = (string?)read["method"];
-            return recorded == method && read["options"] is JsonObject options ? options
-                : throw new DoriException($"{file}: the record of a mitigation by {recorded}; one by {method} is wanted, or its "
-                    + $"options alone");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
-        {
-            throw new DoriException($"{file}: cannot be read: {e.Message}", e);
-        }
+        JsonObject read = InputFile.ReadJsonObject(file, InputKind.Record);
+        if (!read.ContainsKey("schema")) return read;
+        string recorded = read["method"] is JsonValue value && value.TryGetValue(out string? name) ? name : "another method";
+        return recorded == method && read["options"] is JsonObject options ? options
+            : throw new DoriException($"{file}: the record of a mitigation by {recorded}; one by {method} is wanted, or its options alone");
     }
 
     private static void Put(JsonObject whole, JsonObject members, string where, string path)

@@ -77,7 +77,7 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
 
     private void Print(Calibration calibration, Summary summary)
     {
-        var table = new Table().Border(TableBorder.Simple).AddColumns("start", "steps", "controls above the threshold", "rate, 95 %", "best similarity");
+        var table = new PlainTable("start", "steps", "controls above the threshold", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in calibration.Curve)
             table.AddRow(g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
                 string.Create(CultureInfo.InvariantCulture, $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),

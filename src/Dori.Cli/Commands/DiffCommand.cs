@@ -39,7 +39,7 @@ internal sealed class DiffCommand(Shell shell) : Command<DiffSettings>
             shell.Console.WriteLine("The two models are the same: every weight, config and other file.");
             return;
         }
-        var components = new Table().Border(TableBorder.Simple).AddColumns("part", "changed tensors", "changed weights", "largest change", "RMS change", "|b - a| / |a|");
+        var components = new PlainTable("part", "changed tensors", "changed weights", "largest change", "RMS change", "|b - a| / |a|");
         foreach (ComponentDifference c in difference.Components)
             components.AddRow(c.Name, $"{c.ChangedTensors} of {c.Tensors}", $"{c.Changed:N0} of {c.Weights:N0}", Number(c.MaxAbsolute), Number(c.Rms), Number(c.Relative));
         shell.Console.Write(components);

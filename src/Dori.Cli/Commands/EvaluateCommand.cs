@@ -102,7 +102,7 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
 
     private void Print(QualitySummary summary, string run)
     {
-        var table = new Table().Border(TableBorder.Simple).AddColumns("captions", "pictures", "Frechet, 95 %", "real pictures'", "kernel x 1000, 95 %", "CLIP score, 95 %", "real pictures'", "similarity among a caption's, 95 %");
+        var table = new PlainTable("captions", "pictures", "Frechet, 95 %", "real pictures'", "kernel x 1000, 95 %", "CLIP score, 95 %", "real pictures'", "similarity among a caption's, 95 %");
         foreach (QualitySet set in summary.Sets)
             table.AddRow(set.Name, $"{set.Figures.Captions}", Show(set.Figures.FrechetDistance), set.FrechetFloor is { } floor ? Number(floor) : "-", Show(set.Figures.KernelDistance, 1000), Show(set.Figures.ClipScore),
                 Number(set.Figures.RealClipScore), set.Figures.Diversity is { } diversity ? Show(diversity) : "-");

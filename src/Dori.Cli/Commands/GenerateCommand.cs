@@ -55,7 +55,7 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
         };
         Conditioning y = model.Embed(settings.Prompt), yNull = model.Embed("");
         RandomSource random = RandomSource.For("generate", settings.Seed.ToString());
-        Directory.CreateDirectory(settings.Output);
+        AtomicFile.MakeFolder(settings.Output);
         var files = new List<string>();
         for (int k = 0; k < settings.Count; k++)
         {

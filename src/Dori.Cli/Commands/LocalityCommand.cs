@@ -132,8 +132,8 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
             : string.Create(CultureInfo.InvariantCulture, $"{string.Join(" and ", weights.Methods)}, {weights.Triggers} triggers a picture; Wanda marks {weights.Sparsity * 100:0.##} % of each output row");
         LocalityReport.Write(Path.Combine(settings.Run, "report.html"), outcome, new ReportContext
         {
-            OriginalPicture = file => originals.TryGetValue(file, out string? path) && File.Exists(path) ? File.ReadAllBytes(path) : null,
-            GeneratedPicture = file => Path.Combine(run.Path, file) is var path && File.Exists(path) ? File.ReadAllBytes(path) : null,
+            OriginalPicture = file => originals.TryGetValue(file, out string? path) && File.Exists(path) ? InputFile.ReadBytes(path, InputKind.Picture) : null,
+            GeneratedPicture = file => Path.Combine(run.Path, file) is var path && File.Exists(path) ? InputFile.ReadBytes(path, InputKind.Picture) : null,
             Command = manifest.Command,
             Version = manifest.Version,
             Facts = [.. RunReport.Facts(manifest), ("Weights", third)],

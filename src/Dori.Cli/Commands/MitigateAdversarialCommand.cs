@@ -35,7 +35,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         Workers workers = AuditJob.Workers(model, settings);
         set_num_threads(workers.ThreadsEach);
         AdversarialOptions options = settings.Options(model);
-        Directory.CreateDirectory(work);
+        AtomicFile.MakeFolder(work);
         string modelSha = folder.Sha256();
         using OrdinaryPictures? drawn = options.OwnGenerations == 0 ? null : Draw(settings, model, captions, options.OwnGenerations, modelSha, workers, work);
         OrdinaryPictures[] pictures = [.. new[] { given, drawn }.OfType<OrdinaryPictures>()];
@@ -81,7 +81,7 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
     private static string[] CaptionsToDraw(MitigateAdversarialSettings settings, PictureSet set)
     {
         string[] captions = settings.OrdinaryCaptions is { } file
-            ? (File.Exists(file) ? [.. File.ReadLines(file).Select(line => line.Trim()).Where(line => line.Length > 0).Distinct()] : throw new DoriException($"{file}: no such file of captions"))
+            ? (File.Exists(file) ? [.. InputFile.ReadLines(file, InputKind.Metadata).Select(line => line.Trim()).Where(line => line.Length > 0).Distinct()] : throw new DoriException($"{file}: no such file of captions"))
             : [.. set.Items.Where(item => item.Role == "control" && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
         return captions.Length >= FewestCaptions ? captions
             : throw new DoriException($"mitigate adversarial: {captions.Length} captions of ordinary pictures ({settings.OrdinaryCaptions ?? $"the controls of {settings.Images}"}); give --ordinary PATH (a .tar or imagefolder of ordinary pictures with captions; the built-in model's: models/emoji/ordinary.tar), or --ordinary-captions FILE with {FewestCaptions} or more, from which the model draws them itself");
@@ -170,6 +170,6 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
             Whether it worked is for an audit with fresh searches and controls to say, and what it cost for an evaluation of quality: neither stands here.
 
             """);
-        return File.Exists(original) ? card + "\n---\n\nThe original's card:\n\n" + File.ReadAllText(original) : card;
+        return File.Exists(original) ? card + "\n---\n\nThe original's card:\n\n" + InputFile.ReadText(original, InputKind.Card) : card;
     }
 }

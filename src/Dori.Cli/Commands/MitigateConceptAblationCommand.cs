@@ -111,7 +111,7 @@ internal sealed class MitigateConceptAblationCommand(Shell shell) : Command<Miti
         if (!File.Exists(file)) throw new DoriException($"{file}: no such file of paraphrases");
         var read = new Dictionary<string, List<string>>();
         int number = 0;
-        foreach (string line in File.ReadLines(file))
+        foreach (string line in InputFile.ReadLines(file, InputKind.Metadata))
         {
             number++;
             if (string.IsNullOrWhiteSpace(line)) continue;

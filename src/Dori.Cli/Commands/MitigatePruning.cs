@@ -62,8 +62,8 @@ internal static class PruningJob
 
     private static void Print(Shell shell, MitigateSettings settings, PruningRecord record)
     {
-        var table = new Table().Border(TableBorder.Simple).AddColumns("layer", "weights", "set to 0");
-        foreach (LayerMarks layer in record.Layers) table.AddRow(Markup.Escape(layer.Layer), $"{(long)layer.Rows * layer.Columns}", $"{layer.Marked}");
+        var table = new PlainTable("layer", "weights", "set to 0");
+        foreach (LayerMarks layer in record.Layers) table.AddRow(layer.Layer, $"{(long)layer.Rows * layer.Columns}", $"{layer.Marked}");
         shell.Console.Write(table);
         int skipped = record.Items.Count(item => item.Skipped);
         if (skipped > 0) shell.Console.WriteLine($"{skipped} of {record.Items.Count} prompts were skipped: not memorized by NeMo's test. Nothing was pruned for them.");

@@ -5,7 +5,8 @@ namespace Dori.Audit;
 
 /// <summary>How the run folder's records are written and read: indented, camelCase, no unknown members.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true,
-    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, NewLine = "\n")]
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, NewLine = "\n")]
 [JsonSerializable(typeof(UnitRecord))]
 [JsonSerializable(typeof(UnitCost))]
 [JsonSerializable(typeof(Summary))]

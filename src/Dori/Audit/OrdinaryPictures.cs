@@ -60,7 +60,7 @@ public sealed class OrdinaryPictures : IDisposable
     public Tensor Picture(int index, int side)
     {
         using var scope = NewDisposeScope();
-        return Pictures.Picture.CenterCrop(Pictures.Picture.ResizeSmallEdge(Picture(index), side), side, side).MoveToOuterDisposeScope();
+        return Pictures.Picture.ResizeAndCrop(Picture(index), side, side, side).MoveToOuterDisposeScope();
     }
 
     /// <summary>A caption and what to call it.</summary>
@@ -118,17 +118,7 @@ internal sealed class OrdinaryFolder : IOrdinarySource
 
     public IReadOnlyList<string> Captions { get; }
 
-    public byte[] Read(int index)
-    {
-        try
-        {
-            return File.ReadAllBytes(_pairs[index].Path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{_pairs[index].Path}: cannot be read: {e.Message}", e);
-        }
-    }
+    public byte[] Read(int index) => InputFile.ReadBytes(_pairs[index].Path, InputKind.Picture);
 
     public string NameOf(int index) => _pairs[index].Path;
 

@@ -39,11 +39,12 @@ internal sealed class OrdinaryTar : IOrdinarySource
         SafeFileHandle? file = null;
         try
         {
-            file = File.OpenHandle(path);
+            file = InputFile.OpenHandle(path, InputKind.Archive);
             CheckEnds(path, file);
+            TarHeaders.Check(path, file);
             var members = new OrdinaryTarMembers(path);
             var keys = new HashSet<string>(StringComparer.Ordinal);
-            using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read))
+            using (FileStream stream = InputFile.Open(path, InputKind.Archive))
             using (var reader = new TarReader(stream))
                 while (reader.GetNextEntry() is { } entry)
                 {
@@ -59,7 +60,8 @@ internal sealed class OrdinaryTar : IOrdinarySource
             {
                 EndOfStreamException => new DoriException($"{path}: the archive is cut off; fetch it again", e),
                 // TarReader's checks of headers and numbers
-                InvalidDataException or FormatException or OverflowException or ArgumentException => new DoriException($"{path}: not a tar archive, or damaged: {e.Message}", e),
+                InvalidDataException or FormatException or OverflowException or ArgumentException or NotSupportedException
+                    or InvalidOperationException or IndexOutOfRangeException => new DoriException($"{path}: not a tar archive, or damaged: {e.Message}", e),
                 IOException or UnauthorizedAccessException => new DoriException($"{path}: cannot be read: {e.Message}", e),
                 _ => e,
             };
@@ -160,7 +162,7 @@ internal sealed class OrdinaryTar : IOrdinarySource
 
     public string NameOf(int index) => $"{_path}: {Shown(_pictures[index].Name)}";
 
-    public string Sha256() => PictureSet.HashOfFile(_path);
+    public string Sha256() => InputFile.Sha256(_path, InputKind.Archive);
 
     public void Dispose() => _file.Dispose();
 

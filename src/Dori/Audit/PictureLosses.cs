@@ -27,7 +27,7 @@ public static class PictureLosses
     /// <returns>One sentence for each kind.</returns>
     /// <exception cref="DoriException">Pictures that cannot be used: all of them, by name.</exception>
     public static IReadOnlyList<string> Of(PictureSet set) =>
-        Of([.. set.Items.SelectMany(item => item.Paths).Distinct()], path => (path, Picture.Read(path)), Path.GetFileName);
+        Of([.. set.Items.SelectMany(item => item.Paths).Distinct()], path => (path, InputFile.ReadBytes(path, InputKind.Picture)), Path.GetFileName);
 
     /// <param name="pictures">What to read, each once.</param>
     /// <param name="read">From a picture to what an error calls it, and its file's bytes.</param>

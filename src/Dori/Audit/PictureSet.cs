@@ -99,19 +99,6 @@ public sealed class PictureSet
             yield return $"{twice.Length} pictures are in several items, such as {twice[0].First().item.Id} and {twice[0].Last().item.Id}: rates count them more than once.";
     }
 
-    internal static string HashOfFile(string path)
-    {
-        try
-        {
-            using FileStream stream = File.OpenRead(path);
-            return Convert.ToHexStringLower(SHA256.HashData(stream));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
-        }
-    }
-
     private static string HashOf(IReadOnlyList<PictureItem> items)
     {
         using var bytes = new MemoryStream();

@@ -26,7 +26,7 @@ internal static class CaptionList
             items.Add(new PictureItem(ids.Unique(entry.Index), files, entry.Caption, entry.Kind, "audit")
             {
                 Folder = folder,
-                Sha256 = [.. files.Select(file => PictureSet.HashOfFile(Path.Combine(folder, file)))],
+                Sha256 = [.. files.Select(file => InputFile.Sha256(Path.Combine(folder, file), InputKind.Picture))],
             });
         }
         if (items.Count == 0)

@@ -58,7 +58,7 @@ internal static class ImageFolder
             items.Add(new PictureItem(ids.Unique(item[0] == '\0' ? Path.GetFileNameWithoutExtension(files[0]) : item), files, group[0].Caption, group[0].Kind, group[0].Role)
             {
                 Folder = folder,
-                Sha256 = [.. files.Select(file => PictureSet.HashOfFile(Path.Combine(folder, file)))],
+                Sha256 = [.. files.Select(file => InputFile.Sha256(Path.Combine(folder, file), InputKind.Picture))],
             });
         }
         PictureSet.RefuseAuditedControls(items);

@@ -15,15 +15,16 @@ internal sealed class MetadataTable
         public string? this[string column] => Fields.GetValueOrDefault(column);
     }
 
-    private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    /// <summary>A row is some 500 bytes in memory, however short it is in the file.</summary>
+    private const int MostRows = 500_000;
 
     /// <param name="path">UTF-8, with or without a byte order mark, any line ends; fields with the delimiter, quotes or line breaks are quoted.</param>
     /// <param name="delimiter">Between fields.</param>
     /// <param name="required">Columns that must be there.</param>
-    public static List<Row> ReadCsv(string path, char delimiter, params string[] required) => Guarded(path, () =>
+    public static List<Row> ReadCsv(string path, char delimiter, params string[] required) 
     {
         var options = new CsvReaderOptions { Separator = delimiter, HasHeader = false, MalformedData = CsvMalformedDataHandling.Throw };
-        using CsvReader reader = CsvReader.FromText(File.ReadAllText(path, s_strict), options);
+        using CsvReader reader = CsvReader.FromText(InputFile.ReadText(path, InputKind.Metadata), options);
         var rows = new List<Row>();
         if (!Read(reader, path, 1)) return rows;
         string[] header = [.. Fields(reader).Select(column => column.Trim())];
@@ -33,13 +34,14 @@ internal sealed class MetadataTable
             throw new DoriException($"{path}: has the column \"{twice.Key}\" twice");
         for (int number = 2; Read(reader, path, number); number++)
         {
+            if (rows.Count == MostRows) throw TooMany(path);
             string[] fields = Fields(reader);
             if (fields.Length != header.Length)
                 throw new DoriException($"{path}: row {number} has {fields.Length} fields where the header has {header.Length}; put captions with \"{delimiter}\" into quotation marks");
             rows.Add(new Row(number, Enumerable.Range(0, header.Length).DistinctBy(i => header[i]).ToDictionary(i => header[i], i => fields[i])));
         }
         return rows;
-    });
+    }
 
     private static string Columns(string[] header, char delimiter)
     {
@@ -51,18 +53,19 @@ internal sealed class MetadataTable
 
     /// <param name="path">UTF-8, one JSON object a line.</param>
     /// <param name="required">Fields that must be in every line.</param>
-    public static List<Row> ReadJsonLines(string path, params string[] required) => Guarded(path, () =>
+    public static List<Row> ReadJsonLines(string path, params string[] required) 
     {
         var rows = new List<Row>();
         int number = 0;
-        foreach (string line in File.ReadLines(path, s_strict))
+        foreach (string line in InputFile.ReadLines(path, InputKind.Metadata))
         {
             number++;
             if (string.IsNullOrWhiteSpace(line)) continue;
+            if (rows.Count == MostRows) throw TooMany(path);
             JsonElement json;
             try
             {
-                using var document = JsonDocument.Parse(line);
+                using JsonDocument document = StrictJson.Document(Encoding.UTF8.GetBytes(line));
                 json = document.RootElement.Clone();
             }
             catch (JsonException e)
@@ -79,31 +82,9 @@ internal sealed class MetadataTable
             rows.Add(new Row(number, fields));
         }
         return rows;
-    });
-
-    private static List<Row> Guarded(string path, Func<List<Row>> read)
-    {
-        try
-        {
-            RefusePointer(path);
-            return read();
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new DoriException($"{path}: is not UTF-8; save it as UTF-8", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
-        }
     }
 
-    private static void RefusePointer(string path)
-    {
-        Span<byte> start = stackalloc byte[GitLfs.Length];
-        using FileStream stream = File.OpenRead(path);
-        GitLfs.RefusePointer(path, start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
-    }
+    private static DoriException TooMany(string path) => new($"{path}: has more than {MostRows} rows; split the list");
 
     private static bool Read(CsvReader reader, string path, int number)
     {

@@ -23,12 +23,14 @@ public sealed class QualityFolder
         string file = Path.Combine(path, "manifest.json"), text = JsonSerializer.Serialize(manifest, QualityJson.Default.QualityManifest) + "\n";
         if (File.Exists(file))
         {
-            if (File.ReadAllText(file) != text) throw new DoriException($"{path} holds another run ({Difference(File.ReadAllText(file), text)}); choose another folder with -o, or give the same options to resume it");
+            string there = InputFile.ReadText(file, InputKind.Record);
+            if (there != text)
+                throw new DoriException($"{path} holds another run ({Difference(there, text)}); choose another folder with -o, or give the same options to resume it");
             return new QualityFolder(path);
         }
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
             throw new DoriException($"{path} is not empty and holds no manifest.json; choose another folder with -o");
-        Directory.CreateDirectory(path);
+        AtomicFile.MakeFolder(path);
         AtomicFile.WriteText(file, text);
         return new QualityFolder(path);
     }
@@ -39,8 +41,8 @@ public sealed class QualityFolder
     /// <param name="pictures">By the caption's index and the generation's number.</param>
     public void Write(int chunk, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyList<(int Index, int Generation, Tensor Picture)> pictures)
     {
-        Directory.CreateDirectory(Path.Combine(_path, "pictures"));
-        Directory.CreateDirectory(Path.Combine(_path, "chunks"));
+        AtomicFile.MakeFolder(Path.Combine(_path, "pictures"));
+        AtomicFile.MakeFolder(Path.Combine(_path, "chunks"));
         foreach ((int index, int generation, Tensor picture) in pictures) Picture.Save(PicturePath(index, generation), picture);
         SafetensorsWriter.Write(ChunkPath(chunk), tensors);
     }

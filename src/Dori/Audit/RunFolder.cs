@@ -34,7 +34,7 @@ public sealed class RunFolder
         }
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
             throw new DoriException($"{path} is not empty and holds no manifest.json; choose another folder with -o");
-        Directory.CreateDirectory(path);
+        AtomicFile.MakeFolder(path);
         AtomicFile.WriteText(file, JsonSerializer.Serialize(manifest, AuditJson.Default.Manifest) + "\n");
         return folder;
     }
@@ -68,7 +68,7 @@ public sealed class RunFolder
     /// <summary>Pictures and embeddings first, the record last.</summary>
     public void Write(UnitResult result, UnitCost cost)
     {
-        foreach (string name in new[] { "units", "embeddings", "pictures", "costs" }) Directory.CreateDirectory(System.IO.Path.Combine(Path, name));
+        foreach (string name in new[] { "units", "embeddings", "pictures", "costs" }) AtomicFile.MakeFolder(System.IO.Path.Combine(Path, name));
         UnitRecord record = result.Record;
         using (torch.NewDisposeScope())
         {
@@ -101,8 +101,8 @@ public sealed class RunFolder
             {
                 string from = System.IO.Path.Combine(other.Path, part), to = System.IO.Path.Combine(Path, part);
                 if (!File.Exists(from)) continue;
-                Directory.CreateDirectory(System.IO.Path.GetDirectoryName(to)!);
-                AtomicFile.WriteBytes(to, File.ReadAllBytes(from));
+                AtomicFile.MakeFolder(System.IO.Path.GetDirectoryName(to)!);
+                AtomicFile.WriteBytes(to, InputFile.ReadBytes(from, InputKind.Picture));
             }
             taken++;
         }
@@ -114,15 +114,15 @@ public sealed class RunFolder
 
     private string RecordPath(string unitId) => System.IO.Path.Combine(Path, "units", unitId + ".json");
 
-    private static T Read<T>(string path, JsonTypeInfo<T> type)
+    private static T Read<T>(string path, JsonTypeInfo<T> type) where T : class
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllText(path), type) ?? throw new JsonException("null");
+            return InputFile.ReadJson(path, InputKind.Record, type);
         }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        catch (DoriException e)
         {
-            throw new DoriException($"{path}: {e.Message} (written by another version, or damaged: delete this one file to compute it again)", e);
+            throw new DoriException($"{e.Message} (written by another version, or damaged: delete this one file to compute it again)", e);
         }
     }
 }

@@ -106,7 +106,7 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
     {
         using var scope = NewDisposeScope();
         int side = model.PictureSize;
-        Tensor[] all = [.. item.Paths.Select(path => Picture.CenterCrop(Picture.ResizeSmallEdge(Picture.Load(path), side), side, side))];
+        Tensor[] all = [.. item.Paths.Select(path => Picture.ResizeAndCrop(Picture.Load(path), side, side, side))];
         return stack(all, 0).MoveToOuterDisposeScope();
     }
 }

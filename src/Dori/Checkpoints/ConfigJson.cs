@@ -10,7 +10,6 @@ namespace Dori.Checkpoints;
 /// </summary>
 internal sealed class ConfigJson
 {
-    private const int LargestFile = 4 << 20;
     private readonly JsonElement _object;
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
 
@@ -33,32 +32,14 @@ internal sealed class ConfigJson
     {
         try
         {
-            string text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(Bytes(path));
-            using JsonDocument document = JsonDocument.Parse(WithQuotedInfinities(text.TrimStart('\uFEFF')),
+            using JsonDocument document = JsonDocument.Parse(WithQuotedInfinities(InputFile.ReadText(path, InputKind.Config)),
                 new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false });
             return parse(new ConfigJson(path, "", document.RootElement, notes ?? new ModelNotes()));
         }
         // A string with half a surrogate pair is only found where it is read, and is an InvalidOperationException there.
-        catch (Exception e) when (e is JsonException or DecoderFallbackException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new DoriException($"{path}: not sound JSON: {e.Message}", e);
-        }
-    }
-
-    private static byte[] Bytes(string path)
-    {
-        try
-        {
-            using FileStream stream = System.IO.File.OpenRead(path);
-            if (stream.Length > LargestFile) throw new DoriException($"{path}: {stream.Length} bytes are too many for a config file (at most {LargestFile})");
-            var bytes = new byte[stream.Length];
-            stream.ReadExactly(bytes);
-            GitLfs.RefusePointer(path, bytes);
-            return bytes;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
-        {
-            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
         }
     }
 

@@ -28,7 +28,7 @@ public sealed partial class DiffusersFolder
 
     /// <summary>SHA-256 of every one of <see cref="AllFiles"/>, in lower-case hex.</summary>
     /// <exception cref="DoriException">A file that cannot be read.</exception>
-    public IReadOnlyList<(string File, string Sha256)> FileHashes() => [.. AllFiles.Select(file => (file, HashOf(PathOf(file))))];
+    public IReadOnlyList<(string File, string Sha256)> FileHashes() => [.. AllFiles.Select(file => (file, InputFile.Sha256(PathOf(file), InputKind.Any)))];
 
     /// <summary>One hash for the model: SHA-256 of the lines <c>hash, two blanks, file</c> of <see cref="FileHashes"/>, as <c>sha256sum</c> prints them.</summary>
     /// <exception cref="DoriException">A file that cannot be read.</exception>
@@ -37,19 +37,6 @@ public sealed partial class DiffusersFolder
     /// <inheritdoc cref="Sha256"/>
     public static string Sha256Of(IReadOnlyList<(string File, string Sha256)> hashes) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(hashes.Select(pair => $"{pair.Sha256}  {pair.File}\n")))));
-
-    private static string HashOf(string path)
-    {
-        try
-        {
-            using FileStream stream = File.OpenRead(path);
-            return Convert.ToHexStringLower(SHA256.HashData(stream));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
-        }
-    }
 
     private void Collect(string folder, int depth, List<string> files)
     {

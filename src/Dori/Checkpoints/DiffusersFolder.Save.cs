@@ -40,11 +40,11 @@ public sealed partial class DiffusersFolder
         try
         {
             if (Directory.Exists(partial)) Directory.Delete(partial, recursive: true);
-            Directory.CreateDirectory(partial);
+            AtomicFile.MakeFolder(partial);
             using (WeightSet weights = OpenUNet())
             {
                 foreach (string file in FilesToCopy(weights, modelCard is null)) Copy(PathOf(file), System.IO.Path.Combine(partial, file));
-                Directory.CreateDirectory(System.IO.Path.Combine(partial, "unet"));
+                AtomicFile.MakeFolder(System.IO.Path.Combine(partial, "unet"));
                 foreach (string path in weights.Files) WriteWeights(path, System.IO.Path.Combine(partial, "unet", System.IO.Path.GetFileName(path)), unetWeight);
             }
             if (modelCard is not null) AtomicFile.WriteText(System.IO.Path.Combine(partial, ModelCard), modelCard);
@@ -100,8 +100,8 @@ public sealed partial class DiffusersFolder
 
     private static void Copy(string from, string to)
     {
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(to)!);
-        using FileStream source = File.OpenRead(from);
+        AtomicFile.MakeFolder(System.IO.Path.GetDirectoryName(to)!);
+        using FileStream source = InputFile.Open(from, InputKind.Any);
         AtomicFile.Write(to, source.CopyTo);
     }
 

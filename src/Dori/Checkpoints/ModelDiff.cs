@@ -141,10 +141,10 @@ public static class ModelDiff
         var leaves = new SortedDictionary<string, string>(StringComparer.Ordinal);
         try
         {
-            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument json = StrictJson.Document(InputFile.ReadBytes(path, InputKind.Record));
             Walk("", json.RootElement);
         }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        catch (JsonException e)
         {
             throw new DoriException($"{path}: cannot be read as JSON: {e.Message}", e);
         }

@@ -58,9 +58,9 @@ internal static class NoModel
     {
         string snapshots = Path.Combine(path, "snapshots"), main = Path.Combine(path, "refs", "main");
         if (!Directory.Exists(snapshots)) return null;
-        if (File.Exists(main) && new FileInfo(main).Length < 256)
+        if (File.Exists(main))
         {
-            string named = Path.Combine(snapshots, Path.GetFileName(File.ReadAllText(main).Trim()));
+            string named = Path.Combine(snapshots, Path.GetFileName(InputFile.ReadText(main, InputKind.Reference).Trim()));
             if (File.Exists(Path.Combine(named, Index))) return named;
         }
         return Folders(snapshots).Where(folder => File.Exists(Path.Combine(folder, Index))).MaxBy(Directory.GetLastWriteTimeUtc);

@@ -35,7 +35,7 @@ public sealed class SafetensorsFile : IDisposable
         SafeFileHandle? handle = null;
         try
         {
-            handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            handle = InputFile.OpenHandle(path, InputKind.Weights);
             byte[] header = ReadHeader(path, handle, out long dataLength);
             var parser = new HeaderParser(path, 8 + header.Length, dataLength);
             parser.Parse(header);
@@ -44,7 +44,7 @@ public sealed class SafetensorsFile : IDisposable
         catch (Exception e)
         {
             handle?.Dispose();
-            if (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+            if (e is IOException or UnauthorizedAccessException)
                 throw new DoriException($"cannot read {path}: {e.Message}", e);
             throw;
         }

@@ -10,7 +10,6 @@ namespace Dori.Checkpoints;
 /// </summary>
 public sealed class WeightSet : IDisposable
 {
-    private const long LongestIndex = 100_000_000;
     private readonly Dictionary<string, SafetensorsFile> _fileOf = new(StringComparer.Ordinal);
     private readonly List<SafetensorsFile> _files = [];
     private string[] _names = [];
@@ -117,9 +116,7 @@ public sealed class WeightSet : IDisposable
     {
         try
         {
-            if (new FileInfo(path).Length > LongestIndex) throw new DoriException($"{path} is more than {LongestIndex} bytes long");
-            byte[] bytes = File.ReadAllBytes(path);
-            GitLfs.RefusePointer(path, bytes);
+            byte[] bytes = InputFile.ReadBytes(path, InputKind.ShardIndex);
             if (!Utf8.IsValid(bytes)) throw new DoriException($"{path} is not UTF-8");
             using JsonDocument json = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
             if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("weight_map", out JsonElement map)
@@ -135,7 +132,7 @@ public sealed class WeightSet : IDisposable
             }
             return shardOf;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new DoriException($"cannot read {path}: {e.Message}", e);
         }

@@ -72,6 +72,7 @@ public sealed class DiffusionModel : IDisposable
             throw new DoriException($"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives {folder.TextEncoder.HiddenSize}");
         if (folder.UNet.InChannels != folder.Vae.LatentChannels || folder.UNet.OutChannels != folder.Vae.LatentChannels)
             throw new DoriException($"{folder.Path}: unet has {folder.UNet.InChannels} input and {folder.UNet.OutChannels} output channels, vae {folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
+        ModelDefaults defaults = ReadDefaults(folder);
         ModelNotes notes = folder.Collected.Copy();
         ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer, folder.TextEncoder.MaxPositionEmbeddings);
         CheckAddedTokens(folder, tokenizer, notes);
@@ -99,7 +100,7 @@ public sealed class DiffusionModel : IDisposable
                 part.eval();
                 foreach (TorchSharp.Modules.Parameter parameter in part.parameters()) parameter.DetachFromDisposeScope(); // the model outlives the caller's scope
             }
-            return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, ReadDefaults(folder), device, dtype, notes);
+            return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, defaults, device, dtype, notes);
         }
     }
 

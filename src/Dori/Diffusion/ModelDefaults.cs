@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
@@ -36,16 +35,8 @@ public sealed record ModelDefaults
     {
         string path = Path.Combine(folder, "dori.json");
         if (!File.Exists(path)) return new ModelDefaults();
-        ModelDefaults read;
-        try
-        {
-            if (JsonNode.Parse(File.ReadAllText(path)) is not JsonObject members) throw new DoriException($"{path}: a JSON object is wanted");
-            read = JsonOverlay.Merge(new ModelDefaults(), ModelDefaultsJson.Default.ModelDefaults, [(path, members)]);
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException)
-        {
-            throw new DoriException($"{path}: {e.Message}", e);
-        }
+        JsonObject members = InputFile.ReadJsonObject(path, InputKind.Preset);
+        ModelDefaults read = JsonOverlay.Merge(new ModelDefaults(), ModelDefaultsJson.Default.ModelDefaults, [(path, members)]);
         if (read.Sampler is { } name && !Diffusion.Sampler.Names.Contains(name))
             throw new DoriException($"{path}: sampler \"{name}\" is not known; choose one of {string.Join(", ", Diffusion.Sampler.Names)}");
         if (read is not { Guidance: >= 0 and <= 100, SamplerSteps: >= 1 and <= 1000, SearchSteps: >= 1 and <= 100_000, SearchBatch: >= 1 and <= 4096, SearchLearningRate: > 0 and <= 100, WandaSparsity: > 0 and <= 1 })
@@ -66,6 +57,7 @@ public sealed record TrainingDefaults
     public int? MicroBatch { get; init; }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(ModelDefaults))]
 internal sealed partial class ModelDefaultsJson : JsonSerializerContext;

@@ -67,7 +67,7 @@ internal sealed class WeightMarker : IDisposable
         if (File.Exists(path) && Read(path) is { } known) return known;
         using var scope = NewDisposeScope();
         WeightMask mask = _mark(y, cancellation);
-        Directory.CreateDirectory(_folder);
+        AtomicFile.MakeFolder(_folder);
         // Places of the marked weights, row by row: a small share of the layer, so that they are fewer bytes than a mask.
         SafetensorsWriter.Write(path, [.. mask.Layers.Select(layer => (layer.Layer, layer.ToTensor().reshape(-1).nonzero().reshape(-1)))], new Dictionary<string, string> { ["settings"] = Settings });
         return mask;

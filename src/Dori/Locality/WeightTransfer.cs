@@ -44,7 +44,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
     {
         string path = Path.Combine(folder, $"{marker.Method}-{picture.Item.Id}.json");
         string settings = $"{marker.Settings}; triggers {string.Join(' ', triggers)}; {nulls.Count} null captions; {weights.Generations} generations; threshold {options.Threshold.ToString(CultureInfo.InvariantCulture)}";
-        if (File.Exists(path) && JsonSerializer.Deserialize(File.ReadAllText(path), LocalityJson.Default.WeightPicture) is { } known && known.Settings == settings) return known;
+        if (File.Exists(path) && InputFile.ReadJson(path, InputKind.Record, LocalityJson.Default.WeightPicture) is var known && known.Settings == settings) return known;
 
         using var scope = NewDisposeScope();
         Tensor originals = UnitRunner.Originals(model, picture.Item), references = detector.Describe(originals), targets = model.Encode(originals);
@@ -84,7 +84,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
             if (!unions[^1].Found) break;
         }
         var result = new WeightPicture { Method = marker.Method, Item = picture.Item.Id, Settings = settings, Triggers = triggers, Unpruned = unpruned, Transfer = transfer, Null = none, Unions = unions };
-        Directory.CreateDirectory(folder);
+        AtomicFile.MakeFolder(folder);
         AtomicFile.WriteText(path, JsonSerializer.Serialize(result, LocalityJson.Default.WeightPicture) + "\n");
         return result;
     }

@@ -74,7 +74,7 @@ public sealed class ClipScore : IDisposable
         using var noGrad = no_grad();
         int side = _model.Vision.ImageSize;
         Tensor x = pictures.detach().to(_device).to(float32);
-        x = Picture.CenterCrop(Picture.ResizeSmallEdge(x, side, ResizeFilter.Bicubic), side, side).Clamp(0, 1); // the cubic kernel overshoots
+        x = Picture.ResizeAndCrop(x, side, side, side, ResizeFilter.Bicubic).Clamp(0, 1); // the cubic kernel overshoots
         x = x.Plus(PerChannel(_mean), -1) / PerChannel(_std);
         return _model.EmbedPixels(x).cpu().MoveToOuterDisposeScope();
     }
@@ -102,10 +102,7 @@ public sealed class ClipScore : IDisposable
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (string file in Directory.EnumerateFiles(folder).Where(file => Path.GetExtension(file) is ".json" or ".safetensors").Order(StringComparer.Ordinal))
-        {
-            using FileStream stream = File.OpenRead(file);
-            hash.AppendData(SHA256.HashData(stream));
-        }
+            hash.AppendData(Convert.FromHexString(InputFile.Sha256(file, InputKind.Any)));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

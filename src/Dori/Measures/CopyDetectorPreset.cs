@@ -69,17 +69,8 @@ public sealed record CopyDetectorPreset
     /// <exception cref="DoriException">All that is wrong with the file, in one line.</exception>
     public static CopyDetectorPreset Read(string path)
     {
-        CopyDetectorPreset? preset;
-        try
-        {
-            using FileStream stream = System.IO.File.OpenRead(path);
-            preset = JsonSerializer.Deserialize(stream, PresetJson.Default.CopyDetectorPreset);
-        }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{path}: not a copy detector's preset: {e.Message}", e);
-        }
-        if (preset is null) throw new DoriException($"{path}: not a copy detector's preset: null");
+        CopyDetectorPreset preset = InputFile.ReadJson(path, InputKind.Preset, PresetJson.Default.CopyDetectorPreset,
+            "a copy detector's preset");
         string[] wrong = [.. preset.Problems()];
         return wrong.Length == 0 ? preset : throw new DoriException($"{path}: {string.Join("; ", wrong)}");
     }
@@ -104,6 +95,7 @@ public sealed record CopyDetectorPreset
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true,
     ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true)]
 [JsonSerializable(typeof(CopyDetectorPreset))]
 internal sealed partial class PresetJson : JsonSerializerContext;

@@ -74,7 +74,7 @@ public sealed class FeatureNetwork : IDisposable
         Tensor x = pictures.detach().to(device).to(float32);
         (int height, int width) = (preset.Size[0], preset.Size[1]);
         x = preset.Resize == CopyDetectorResize.Squash ? Picture.Resize(x, height, width, preset.Filter)
-            : Picture.CenterCrop(Picture.ResizeSmallEdge(x, height, preset.Filter), height, width);
+            : Picture.ResizeAndCrop(x, height, height, width, preset.Filter);
         x = x.Clamp(0, 1).Plus(PerChannel(preset.Mean), -1) / PerChannel(preset.Std);
         Tensor? features;
         try

@@ -29,18 +29,10 @@ public sealed record FeatureNetworkPreset
     /// <exception cref="DoriException">All that is wrong with the file, in one line.</exception>
     public static FeatureNetworkPreset Read(string path)
     {
-        FeatureNetworkPreset? preset;
-        try
-        {
-            using FileStream stream = File.OpenRead(path);
-            preset = JsonSerializer.Deserialize(stream, FeatureNetworkJson.Default.FeatureNetworkPreset);
-        }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{path}: not a feature network's preset (name, size, resize, mean, std, dimension): {e.Message}", e);
-        }
-        string[] wrong = preset is null ? ["null"] : [.. preset.Problems()];
-        return wrong.Length == 0 ? preset! : throw new DoriException($"{path}: {string.Join("; ", wrong)}");
+        FeatureNetworkPreset preset = InputFile.ReadJson(path, InputKind.Preset, FeatureNetworkJson.Default.FeatureNetworkPreset,
+            "a feature network's preset (name, size, resize, mean, std, dimension)");
+        string[] wrong = [.. preset.Problems()];
+        return wrong.Length == 0 ? preset : throw new DoriException($"{path}: {string.Join("; ", wrong)}");
     }
 
     private IEnumerable<string> Problems()
@@ -59,6 +51,7 @@ public sealed record FeatureNetworkPreset
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true,
     ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true)]
 [JsonSerializable(typeof(FeatureNetworkPreset))]
 internal sealed partial class FeatureNetworkJson : JsonSerializerContext;

@@ -97,8 +97,9 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
     private Tensor Resized(Tensor pictures)
     {
         if (Preset.Resize == CopyDetectorResize.Squash) return Picture.Resize(pictures, Preset.Size[0], Preset.Size[1]);
-        Tensor small = Picture.ResizeSmallEdge(pictures, Preset.SmallEdge > 0 ? Preset.SmallEdge : Preset.Size.Min());
-        return Preset.Resize == CopyDetectorResize.SmallEdge ? small : Picture.CenterCrop(small, Preset.Size[0], Preset.Size[1]);
+        int edge = Preset.SmallEdge > 0 ? Preset.SmallEdge : Preset.Size.Min();
+        return Preset.Resize == CopyDetectorResize.SmallEdge ? Picture.ResizeSmallEdge(pictures, edge)
+            : Picture.ResizeAndCrop(pictures, edge, Preset.Size[0], Preset.Size[1]);
     }
 
     private Tensor PerChannel(IReadOnlyList<float> values) => tensor(values.ToArray(), [1, 3, 1, 1]).to(_device);

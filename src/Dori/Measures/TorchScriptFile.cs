@@ -15,16 +15,11 @@ internal static class TorchScriptFile
     {
         try
         {
-            byte[] bytes = File.ReadAllBytes(file);
-            GitLfs.RefusePointer(file, bytes);
+            byte[] bytes = InputFile.ReadBytes(file, InputKind.Network);
             if (Kind(bytes) is { } kind) throw new DoriException($"{file}: {kind}; {wanted}");
             jit.ScriptModule<Tensor, Tensor> module = jit.load<Tensor, Tensor>(bytes, device);
             module.eval();
             return (module, Convert.ToHexStringLower(SHA256.HashData(bytes)));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{file}: cannot be read: {e.Message}", e);
         }
         // libtorch answers with pages of its own stack.
         catch (Exception e) when (e is ExternalException or InvalidOperationException)

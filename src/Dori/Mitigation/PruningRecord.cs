@@ -35,16 +35,23 @@ public sealed record PruningRecord
         if (!File.Exists(path)) return null;
         try
         {
-            byte[] json = File.ReadAllBytes(path);
-            using JsonDocument document = JsonDocument.Parse(json);
+            byte[] json = InputFile.ReadBytes(path, InputKind.Record);
+            using JsonDocument document = StrictJson.Document(json);
             bool pruning = document.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("schema", out JsonElement schema) && schema.ValueEquals(PruningSchema);
-            return pruning ? JsonSerializer.Deserialize(json, PruningJson.Default.PruningRecord) : null;
+            const string what = "a record of a pruning; take it away, and the report says nothing of the pruning";
+            if (!pruning) return null;
+            PruningRecord record = StrictJson.Read(path, json, PruningJson.Default.PruningRecord, what);
+            return record.IsWhole ? record : throw new JsonException("a field is missing");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new DoriException($"{path}: not a record of a pruning ({e.Message}); take it away, and the report says nothing of the pruning", e);
         }
     }
+
+    /// <summary>What is null is left out when a record is written; so only here is seen what must not be.</summary>
+    private bool IsWhole => (Wanda is null || Wanda.Sampler is not null) && Layers.All(layer => layer.Layer is not null)
+        && Items.All(item => item is { Id: not null, Caption: not null, Sha256: not null } && item.Neurons is null or { Layers: not null });
 
     [JsonIgnore] public long Marked => Layers.Sum(layer => layer.Marked);
     [JsonIgnore] public long Weights => Layers.Sum(layer => (long)layer.Rows * layer.Columns);
@@ -87,6 +94,7 @@ public sealed record PrunedNeurons(double Similarity, double? SimilarityAfter, d
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, NewLine = "\n",
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(PruningRecord))]
 public sealed partial class PruningJson : JsonSerializerContext;

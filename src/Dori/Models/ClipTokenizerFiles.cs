@@ -6,8 +6,6 @@ namespace Dori.Models;
 /// <summary>The tokenizer's files as transformers writes them.</summary>
 internal static class ClipTokenizerFiles
 {
-    /// <summary>CLIP's own files have about one megabyte; a file beyond this is something else.</summary>
-    private const long LongestFile = 64 << 20;
     private const int LongestSequence = 1 << 16;
 
     public static ClipTokenizer Load(string folder, int unsaidLength)
@@ -119,11 +117,11 @@ internal static class ClipTokenizerFiles
         JsonDocument json;
         try
         {
-            json = JsonDocument.Parse(ReadText(path));
+            json = StrictJson.Document(Encoding.UTF8.GetBytes(ReadText(path)));
         }
         catch (JsonException e)
         {
-            throw new DoriException($"{path}: not valid JSON (line {e.LineNumber + 1}); copy the file anew", e);
+            throw new DoriException($"{path}: not valid JSON ({e.Message}); copy the file anew", e);
         }
         if (json.RootElement.ValueKind == JsonValueKind.Object) return json;
         json.Dispose();
@@ -132,19 +130,8 @@ internal static class ClipTokenizerFiles
 
     private static string ReadText(string path)
     {
-        try
-        {
-            var file = new FileInfo(path);
-            if (!file.Exists) throw new DoriException($"{path}: no such file; a tokenizer folder holds vocab.json and merges.txt, or "
-                + "tokenizer.json");
-            if (file.Length > LongestFile) throw new DoriException($"{path}: {file.Length >> 20} MiB is too much for a tokenizer's file");
-            byte[] bytes = File.ReadAllBytes(path);
-            GitLfs.RefusePointer(path, bytes);
-            return Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF');
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
-        }
+        if (!File.Exists(path))
+            throw new DoriException($"{path}: no such file; a tokenizer folder holds vocab.json and merges.txt, or tokenizer.json");
+        return InputFile.ReadText(path, InputKind.Tokenizer);
     }
 }

@@ -55,13 +55,13 @@ public static class NativeLibraries
     {
         try
         {
-            string? path = File.ReadLines("/proc/self/maps")
+            string? path = InputFile.ReadLines("/proc/self/maps", InputKind.System)
                 .Where(line => line.Contains("libstdc++.so", StringComparison.Ordinal))
                 .Select(line => line[line.IndexOf('/', StringComparison.Ordinal)..])
                 .FirstOrDefault();
-            return path is null || File.ReadAllBytes(path).AsSpan().IndexOf("GLIBCXX_3.4.32\0"u8) >= 0;
+            return path is null || InputFile.ReadBytes(path, InputKind.Network).AsSpan().IndexOf("GLIBCXX_3.4.32\0"u8) >= 0;
         }
-        catch (IOException)
+        catch (DoriException)
         {
             return true;
         }
@@ -78,7 +78,7 @@ public static class NativeLibraries
 
     private static string PatchedCopy(string original)
     {
-        byte[] bytes = File.ReadAllBytes(original);
+        byte[] bytes = InputFile.ReadBytes(original, InputKind.Network);
         string hash = Convert.ToHexStringLower(SHA256.HashData(bytes))[..16];
         string cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } set
             ? set
@@ -98,7 +98,7 @@ public static class NativeLibraries
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                bytes = File.ReadAllBytes(original);
+                bytes = InputFile.ReadBytes(original, InputKind.Network);
             }
         }
         return original;

@@ -29,68 +29,52 @@ public static partial class Picture
             throw new ArgumentException($"(C, H, W) or (N, C, H, W) is wanted, not ({string.Join(", ", image.shape)}).", nameof(image));
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        int inHeight = (int)image.shape[^2], inWidth = (int)image.shape[^1];
-
-        using var scope = NewDisposeScope();
-        Tensor result = image.alias();
-        if (inWidth != width)
-        {
-            Tensor across = tensor(ResizeWeights(inWidth, width, filter)).to(image.device); // (width, W)
-            result = matmul(result, across.t());
-        }
-        if (inHeight != height)
-        {
-            Tensor down = tensor(ResizeWeights(inHeight, height, filter)).to(image.device); // (height, H)
-            result = matmul(down, result);
-        }
-        return result.MoveToOuterDisposeScope();
+        return Resize(image, new Side(height, 0, height), new Side(width, 0, width), filter);
     }
 
-    /// <summary>Resizes so that the shorter side becomes <paramref name="edge"/>; the longer keeps the aspect ratio, rounded down.</summary>
+    /// <summary>Resizes so that the shorter side becomes <paramref name="edge"/>; the longer keeps the ratio, rounded down.</summary>
+    /// <exception cref="DoriException">A picture so narrow that the result would be larger than <see cref="LargestArea"/>.</exception>
     public static Tensor ResizeSmallEdge(Tensor image, int edge, ResizeFilter filter = ResizeFilter.Bilinear)
     {
-        long height = image.shape[^2], width = image.shape[^1];
-        return height <= width
-            ? Resize(image, edge, (int)(edge * width / height), filter)
-            : Resize(image, (int)(edge * height / width), edge, filter);
+        (long height, long width) = SmallEdge(image, edge);
+        if (height * width > LargestArea)
+            throw new DoriException($"a picture of {image.shape[^1]} x {image.shape[^2]} pixels would have {width} x {height} "
+                + $"with its shorter side at {edge}, more than {LargestArea / 1_000_000} million in all; crop it");
+        return Resize(image, (int)height, (int)width, filter);
     }
 
-    /// <summary>The middle of (..., H, W); where it cannot be centred, half a pixel's choice is torchvision's (round to even).</summary>
+    /// <summary>
+    /// <see cref="CenterCrop"/> of <see cref="ResizeSmallEdge"/>. Of a long strip that would become too large in between, only what the
+    /// crop keeps is computed.
+    /// </summary>
+    /// <exception cref="ArgumentException">The crop is larger than what is resized.</exception>
+    public static Tensor ResizeAndCrop(Tensor image, int edge, int cropHeight, int cropWidth, ResizeFilter filter = ResizeFilter.Bilinear)
+    {
+        (long height, long width) = SmallEdge(image, edge);
+        using var scope = NewDisposeScope();
+        if (height * width <= LargestWhole || cropHeight > height || cropWidth > width)
+            return CenterCrop(ResizeSmallEdge(image, edge, filter), cropHeight, cropWidth).MoveToOuterDisposeScope();
+        Side down = new((int)height, Middle(height, cropHeight), cropHeight), across = new((int)width, Middle(width, cropWidth), cropWidth);
+        return Resize(image, down, across, filter).MoveToOuterDisposeScope();
+    }
+
+    private static (long Height, long Width) SmallEdge(Tensor image, int edge)
+    {
+        long height = image.shape[^2], width = image.shape[^1];
+        return height <= width ? (edge, edge * width / height) : (edge * height / width, edge);
+    }
+
+    /// <summary>Half a pixel's choice is torchvision's (round to even).</summary>
+    private static int Middle(long whole, long crop) => (int)Math.Round((whole - crop) / 2.0);
+
+    /// <summary>The middle of (..., H, W).</summary>
     /// <exception cref="ArgumentException">The image is smaller than the crop.</exception>
     public static Tensor CenterCrop(Tensor image, int height, int width)
     {
         long inHeight = image.shape[^2], inWidth = image.shape[^1];
         if (height > inHeight || width > inWidth || height < 1 || width < 1)
             throw new ArgumentException($"No {height} x {width} crop fits into {inHeight} x {inWidth}.", nameof(image));
-        long top = (long)Math.Round((inHeight - height) / 2.0), left = (long)Math.Round((inWidth - width) / 2.0);
         using var scope = NewDisposeScope();
-        return image.narrow(-2, top, height).narrow(-1, left, width).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Weights[o, i]: the share of input pixel i in output pixel o; every row sums to 1.</summary>
-    internal static float[,] ResizeWeights(int input, int output, ResizeFilter filter)
-    {
-        double scale = (double)input / output, widening = Math.Max(scale, 1);
-        double support = (filter == ResizeFilter.Bilinear ? 1 : 2) * widening;
-        var weights = new float[output, input];
-        var row = new double[input];
-        for (int o = 0; o < output; o++)
-        {
-            double center = (o + 0.5) * scale;
-            int first = Math.Max((int)(center - support + 0.5), 0), end = Math.Min((int)(center + support + 0.5), input);
-            double sum = 0;
-            for (int i = first; i < end; i++) sum += row[i] = Kernel((i - center + 0.5) / widening, filter);
-            for (int i = first; i < end; i++) weights[o, i] = (float)(row[i] / sum);
-        }
-        return weights;
-    }
-
-    private static double Kernel(double x, ResizeFilter filter)
-    {
-        x = Math.Abs(x);
-        if (filter == ResizeFilter.Bilinear) return x < 1 ? 1 - x : 0;
-        const double a = -0.5;
-        if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-        return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+        return image.narrow(-2, Middle(inHeight, height), height).narrow(-1, Middle(inWidth, width), width).MoveToOuterDisposeScope();
     }
 }

@@ -17,15 +17,14 @@ public static partial class Picture
     /// <summary>Largest area of a picture that is decoded, in pixels.</summary>
     public const long LargestArea = 100_000_000;
 
-    // More than any picture within the limits above needs; it keeps a mistaken path (a checkpoint, a video) out of memory.
-    private const long LargestFile = 1L << 29;
+    private const int StripePixels = 1 << 20;
 
     /// <summary>
     /// Reads a PNG, JPEG or WebP file: transparent parts on white, turned as its EXIF orientation says.
     /// </summary>
     /// <returns>(3, H, W) float32 in [0, 1].</returns>
     /// <exception cref="DoriException">The file is missing, cut off, damaged, too large, or not a picture.</exception>
-    public static Tensor Load(string path) => Decode(Read(path), path);
+    public static Tensor Load(string path) => Decode(InputFile.ReadBytes(path, InputKind.Picture), path);
 
     /// <summary>A picture from the bytes of its file.</summary>
     /// <param name="file">PNG, JPEG or WebP.</param>
@@ -82,32 +81,17 @@ public static partial class Picture
         return true;
     }
 
-    internal static byte[] Read(string path)
-    {
-        try
-        {
-            var file = new FileInfo(path);
-            if (Directory.Exists(path)) throw new DoriException($"{path}: a folder; a picture file is wanted");
-            if (!file.Exists) throw new DoriException($"{path}: no such picture");
-            if (file.Length > LargestFile) throw new DoriException($"{path}: {file.Length / 1_000_000} MB is too much for a picture");
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            throw new DoriException($"{path}: cannot be read: {e.Message}", e);
-        }
-    }
-
     private static Tensor ToTensor(byte[] rgba, int width, int height, bool opaque, SKEncodedOrigin origin)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor all = tensor(rgba, [height, width, 4]).permute(2, 0, 1); // (4, H, W) uint8
-        Tensor picture = all.narrow(0, 0, 3).to(float32).Over_(255);
-        if (!opaque)
+        Tensor picture = empty(3, height, width);
+        int stripe = Math.Max(1, StripePixels / width); // rows at a time: large pictures are not in memory several times
+        for (int row = 0; row < height; row += stripe)
         {
-            Tensor alpha = all.narrow(0, 3, 1).to(float32).Over_(255);
-            picture = (picture * alpha).Plus(alpha.SubtractedFrom(1));
+            int rows = Math.Min(stripe, height - row);
+            using var inner = NewDisposeScope();
+            picture.narrow(1, row, rows).copy_(ToColours(rgba.AsSpan(row * width * 4, rows * width * 4), rows, width, opaque));
         }
         picture = origin switch // EXIF orientations 1 to 8
         {
@@ -121,6 +105,17 @@ public static partial class Picture
             _ => picture,
         };
         return picture.contiguous().MoveToOuterDisposeScope();
+    }
+
+    private static Tensor ToColours(ReadOnlySpan<byte> rgba, int rows, int width, bool opaque)
+    {
+        Tensor stored = empty([rows, width, 4], uint8);
+        rgba.CopyTo(stored.bytes);
+        Tensor all = stored.permute(2, 0, 1); // (4, H, W)
+        Tensor colours = all.narrow(0, 0, 3).to(float32).Over_(255);
+        if (opaque) return colours;
+        Tensor alpha = all.narrow(0, 3, 1).to(float32).Over_(255);
+        return (colours * alpha).Plus(alpha.SubtractedFrom(1));
     }
 
     private static unsafe byte[] Encode(Tensor picture, Func<SKPixmap, SKData?> encode)

@@ -13,7 +13,7 @@ public static class CsvTables
     /// <summary>Writes <c>pictures.csv</c> and <c>rates.csv</c>; the folder is made where it is missing.</summary>
     public static void Write(string folder, Summary summary)
     {
-        Directory.CreateDirectory(folder);
+        AtomicFile.MakeFolder(folder);
         AtomicFile.WriteText(Path.Combine(folder, "pictures.csv"), Pictures(summary));
         AtomicFile.WriteText(Path.Combine(folder, "rates.csv"), Rates(summary));
     }
@@ -58,7 +58,11 @@ public static class CsvTables
         table.Append("\r\n");
     }
 
-    internal static string Text(string text) => text.Length > 0 && text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' or '\n' ? "'" + text : text;
+    internal static string Text(string text)
+    {
+        text = Printable.Lines(text); // shown on a terminal as often as in a spreadsheet
+        return text.Length > 0 && text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' or '\n' ? "'" + text : text;
+    }
 
     internal static string Number(double value) => double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "";
 }

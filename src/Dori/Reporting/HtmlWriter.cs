@@ -98,15 +98,11 @@ internal sealed class HtmlWriter(TextWriter output)
                 case '\'': safe.Append("&#39;"); break;
                 case '\n' or '\t': safe.Append((char)rune.Value); break;
                 case 0x2028 or 0x2029: safe.Append(' '); break;
-                default: safe.Append(IsUnseen(rune) ? "\uFFFD" : rune.ToString()); break;
+                default: safe.Append(Printable.IsUnseen(rune) ? "\uFFFD" : rune.ToString()); break;
             }
         }
         return safe.ToString();
     }
-
-    private static bool IsUnseen(Rune rune) =>
-        Rune.IsControl(rune) || rune.Value is 0x061C or 0x200E or 0x200F or (>= 0x202A and <= 0x202E) or (>= 0x2066 and <= 0x2069) or 0xFEFF or (>= 0xFFF9 and <= 0xFFFB)
-        || (rune.Value & 0xFFFE) == 0xFFFE || rune.Value is >= 0xFDD0 and <= 0xFDEF || rune.Value is >= 0xE0000 and <= 0xE0FFF;
 
     private static readonly System.Buffers.SearchValues<char> Plain =
         System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \n.,:;+-*/=_()%#@!?[]{}|~^$");

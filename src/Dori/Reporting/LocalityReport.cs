@@ -12,7 +12,7 @@ public static class LocalityReport
     /// <param name="context">The pictures, by their paths in the set and in the folder of the searches, and what a reader needs to run the study again.</param>
     public static void Write(string path, LocalityOutcome outcome, ReportContext context)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        AtomicFile.MakeFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         AtomicFile.Write(path, stream =>
         {
             using var writer = new StreamWriter(stream, leaveOpen: true) { NewLine = "\n" }; // UTF-8 without a byte order mark

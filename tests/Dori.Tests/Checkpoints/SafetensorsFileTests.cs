@@ -106,7 +106,7 @@ public class SafetensorsFileTests
     {
         using var scratch = new SafetensorsScratch();
         AssertRefused(scratch.PathOf("absent"), "absent");
-        AssertRefused(scratch.Folder, "cannot read");
+        AssertRefused(scratch.Folder, "a folder");
         AssertRefused("nul\0l", "cannot read");
     }
 

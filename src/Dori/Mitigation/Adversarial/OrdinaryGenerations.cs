@@ -28,7 +28,7 @@ public static class OrdinaryGenerations
         string all = string.Create(CultureInfo.InvariantCulture, $"{identity} {count} {seed} {workers.ThreadsEach}\n{string.Join('\n', captions)}");
         string folder = Path.Combine(parent, "ordinary-" + Sha256Text.Short(all)), metadata = Path.Combine(folder, "metadata.jsonl");
         if (File.Exists(metadata)) return folder;
-        Directory.CreateDirectory(folder);
+        AtomicFile.MakeFolder(folder);
         using Conditioning yNull = model.Embed("");
         workers.Run(count, One, _ => { }, cancellation);
         AtomicFile.WriteText(metadata, string.Concat(Enumerable.Range(0, count).Select(i => new JsonObject { ["file_name"] = Name(i), ["text"] = captions[i % captions.Count] }.ToJsonString() + "\n"))); // last: it says that the pictures are all there

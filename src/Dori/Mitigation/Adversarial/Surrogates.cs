@@ -106,7 +106,7 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
 
     private void Write(string file, string identity, string id, Tensor pictures, SurrogateSet set)
     {
-        Directory.CreateDirectory(folder!);
+        AtomicFile.MakeFolder(folder!);
         for (int k = 0; k < set.Similarities.Count; k++)
         {
             using Tensor one = pictures[k];
