@@ -104,7 +104,7 @@ public sealed class InputFileTests : IDisposable
     [InlineData("""{"guidance": "1"}""", "guidance")]
     [InlineData("""{"guidance": 1} x""", "invalid")]
     [InlineData("""{"guidance": 1""", "")]
-    [InlineData("null", "null")]
+    [InlineData("null", "a JSON object is wanted")]
     [InlineData("", "")]
     [InlineData("[1]", "")]
     public void JsonIsStrict(string json, string said)

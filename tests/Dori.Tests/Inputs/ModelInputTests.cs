@@ -168,7 +168,8 @@ public sealed class ModelInputTests : IDisposable
         foreach (string text in new[] { "a giraffe and two violins", "", "T-Shirt <|endoftext|> 12 ünï !", "<|STARTOFTEXT|>" })
             Assert.Equal(Emoji.Model.Tokenizer.EncodePadded(text), tokenizer.EncodePadded(text));
         string whole = _model.Read("tokenizer/tokenizer.json");
-        _model.Write("tokenizer/tokenizer.json", whole.Replace("\"</w>\"", "\"\"", StringComparison.Ordinal));
+        const string end = "\"end_of_word_suffix\": ";
+        _model.Write("tokenizer/tokenizer.json", whole.Replace(end + "\"</w>\"", end + "\"\"", StringComparison.Ordinal));
         Assert.Contains("a CLIP tokenizer is wanted", Refused(), StringComparison.Ordinal);
         _model.Write("tokenizer/tokenizer.json",
             """{"model": {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": {"a": 0}, "merges": [["a"]]}}""");
