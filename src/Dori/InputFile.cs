@@ -15,6 +15,8 @@ namespace Dori;
 /// </summary>
 internal static class InputFile
 {
+    private const int LongestLine = 1_000_000;
+
     private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: true, throwOnInvalidBytes: true);
 
     /// <exception cref="DoriException">No such file, not a regular one, too large for its kind, or no permission.</exception>
@@ -44,7 +46,7 @@ internal static class InputFile
     /// <exception cref="DoriException">As <see cref="ReadBytes"/>, or not UTF-8.</exception>
     public static string ReadText(string path, InputKind kind) => Text(path, ReadBytes(path, kind));
 
-    /// <summary>Lines of a UTF-8 text, without their ends.</summary>
+    /// <summary>Lines of a UTF-8 text, without their ends, of at most a million characters each.</summary>
     /// <inheritdoc cref="ReadText"/>
     public static IEnumerable<string> ReadLines(string path, InputKind kind)
     {
@@ -52,7 +54,7 @@ internal static class InputFile
         using var reader = new StreamReader(stream, s_strict, detectEncodingFromByteOrderMarks: false); // UTF-16 is no UTF-8
         Reading(path, () => RefusePointer(path, stream));
         long left = kind.Largest; // the system's own files say that they are empty
-        while (Reading(path, reader.ReadLine) is { } line)
+        while (Reading(path, () => ReadLine(path, reader)) is { } line)
         {
             if ((left -= line.Length + 1) < -1) throw TooLarge(path, kind, kind.Largest - left);
             yield return line;
@@ -75,6 +77,20 @@ internal static class InputFile
     {
         using FileStream stream = Open(path, kind);
         return Reading(path, () => Convert.ToHexStringLower(SHA256.HashData(stream)));
+    }
+
+    /// <summary>As StreamReader's own, but it does not go on collecting where no end comes.</summary>
+    private static string? ReadLine(string path, StreamReader reader)
+    {
+        var line = new StringBuilder();
+        for (int c = reader.Read(); ; c = reader.Read())
+        {
+            if (c < 0) return line.Length > 0 ? line.ToString() : null;
+            if (c == '\r' && reader.Peek() == '\n') c = reader.Read();
+            if (c is '\r' or '\n') return line.ToString();
+            if (line.Length == LongestLine) throw new DoriException($"{path}: has a line of more than {LongestLine} characters");
+            line.Append((char)c);
+        }
     }
 
     private static long RefusePointer(string path, FileStream stream)

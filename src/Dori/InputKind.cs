@@ -23,13 +23,13 @@ internal sealed record InputKind(string Name, long Largest)
     /// <summary>dori.json, preset.json.</summary>
     public static readonly InputKind Preset = new("a preset", 1L << 18);
     /// <summary>vocab.json, merges.txt and the like.</summary>
-    public static readonly InputKind Tokenizer = new("a tokenizer's file", 8L << 20);
+    public static readonly InputKind Tokenizer = new("a tokenizer's file", 4L << 20);
     /// <summary>The list of a checkpoint's shards.</summary>
     public static readonly InputKind ShardIndex = new("an index of shards", 16L << 20);
     /// <summary>metadata.csv, metadata.jsonl, lists of captions.</summary>
-    public static readonly InputKind Metadata = new("a list of captions", 64L << 20);
+    public static readonly InputKind Metadata = new("a list of captions", 32L << 20);
     /// <summary>manifest.json, summaries, mitigation.json: they grow with the set.</summary>
-    public static readonly InputKind Record = new("a record", 32L << 20);
+    public static readonly InputKind Record = new("a record", 16L << 20);
     /// <summary>One unit's record, costs.</summary>
     public static readonly InputKind UnitRecord = new("a unit's record", 4L << 20);
     /// <summary>refs/main of the Hub's cache.</summary>

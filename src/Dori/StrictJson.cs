@@ -68,23 +68,48 @@ internal static class StrictJson
             CommentHandling = options.ReadCommentHandling,
             AllowTrailingCommas = options.AllowTrailingCommas,
         });
-        var keys = new Stack<HashSet<string>?>(); // null: a list
+        var levels = new Level[Deepest + 1];
+        int depth = 0;
         while (reader.Read())
         {
             switch (reader.TokenType)
             {
-                case JsonTokenType.StartObject: keys.Push(new HashSet<string>(StringComparer.Ordinal)); break;
-                case JsonTokenType.StartArray: keys.Push(null); break;
-                case JsonTokenType.EndObject or JsonTokenType.EndArray: keys.Pop(); break;
-                case JsonTokenType.PropertyName when !keys.Peek()!.Add(Text(ref reader)):
+                case JsonTokenType.StartObject or JsonTokenType.StartArray:
+                    levels[++depth] = new Level(reader.TokenType == JsonTokenType.StartArray);
+                    break;
+                case JsonTokenType.EndObject or JsonTokenType.EndArray: depth--; break;
+                case JsonTokenType.PropertyName when !levels[depth].Add(Text(ref reader)):
                     throw Wrong(ref reader, "a key is there twice");
                 case JsonTokenType.String: Text(ref reader); break;
-                case JsonTokenType.Null when isRecord && keys.TryPeek(out HashSet<string>? inside) && inside is null:
+                case JsonTokenType.Null when isRecord && levels[depth].IsList:
                     throw Wrong(ref reader, "null in a list");
                 case JsonTokenType.Number when isRecord && !(reader.TryGetDouble(out double number) && float.IsFinite((float)number)):
                     throw Wrong(ref reader, "a number too large");
             }
         }
+    }
+
+    /// <summary>An object or a list that is open.</summary>
+    private struct Level(bool isList)
+    {
+        private HashSet<string>? _keys; // made with the first: an empty object costs nothing
+
+        public readonly bool IsList => isList;
+
+        public bool Add(string key) => (_keys ??= new HashSet<string>(StringComparer.Ordinal)).Add(key);
+    }
+
+    /// <returns>The string value of a record's member at its top; null where it has none of this name.</returns>
+    /// <exception cref="JsonException">Not JSON.</exception>
+    public static string? Member(ReadOnlySpan<byte> json, string name)
+    {
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+        {
+            if (reader.CurrentDepth != 1 || reader.TokenType != JsonTokenType.PropertyName || !reader.ValueTextEquals(name)) continue;
+            return reader.Read() && reader.TokenType == JsonTokenType.String ? Text(ref reader) : null;
+        }
+        return null;
     }
 
     private static string Text(ref Utf8JsonReader reader)

@@ -82,6 +82,26 @@ public sealed class InputFileTests : IDisposable
         }
     }
 
+    [Fact]
+    public void LinesEndAsTheyMayAndNeverGrowWithoutEnd()
+    {
+        string path = Write("a", "a\r\n\nb\rc\n"u8.ToArray());
+        Assert.Equal(["a", "", "b", "c"], InputFile.ReadLines(path, InputKind.Config));
+        Write("a", [.. Enumerable.Repeat((byte)'x', 1_000_001)]);
+        DoriException e = Assert.Throws<DoriException>(() => InputFile.ReadLines(path, InputKind.Config).Count());
+        Assert.Contains("a line of more than 1000000 characters", e.Message, StringComparison.Ordinal);
+        Assert.Empty(InputFile.ReadLines(Write("a"), InputKind.Config));
+    }
+
+    [Fact]
+    public void APointerOfGitLfsIsNamedWhateverWasWanted()
+    {
+        string path = Write("a", "version https://git-lfs.github.com/spec/v1\n"u8.ToArray());
+        foreach (Action read in new Action[]
+                 { () => InputFile.ReadBytes(path, InputKind.Picture), () => _ = InputFile.ReadLines(path, InputKind.Metadata).Count() })
+            Assert.Contains("Git LFS pointer", Assert.Throws<DoriException>(read).Message, StringComparison.Ordinal);
+    }
+
     [Fact, System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public void NoPermissionIsSaidInOneLine()
     {

@@ -85,7 +85,7 @@ public sealed class InputFuzzTests : IDisposable
     private Target[] Targets()
     {
         string emoji = Golden.EmojiModel;
-        foreach (string folder in new[] { "model", "tokenizer", "pictures" }) Directory.CreateDirectory(PathOf(folder));
+        foreach (string folder in new[] { "model", "tokenizer", "pictures", "lines" }) Directory.CreateDirectory(PathOf(folder));
         foreach (string part in new[] { "unet", "vae", "text_encoder", "scheduler" })
         {
             Directory.CreateDirectory(PathOf($"model/{part}"));
@@ -95,7 +95,8 @@ public sealed class InputFuzzTests : IDisposable
         foreach (string file in Directory.GetFiles(Path.Combine(emoji, "tokenizer")))
             File.Copy(file, PathOf($"tokenizer/{Path.GetFileName(file)}"));
         foreach (string name in new[] { "control-00.png", "verbatim-00.png" })
-            File.Copy(Path.Combine(Emoji.Pictures, name), PathOf($"pictures/{name}"));
+            foreach (string folder in new[] { "pictures", "lines" })
+                File.Copy(Path.Combine(Emoji.Pictures, name), PathOf($"{folder}/{name}"));
         byte[] Of(string name) => File.ReadAllBytes(Path.Combine(emoji, name));
         byte[] unit = JsonSerializer.SerializeToUtf8Bytes(new SampleAudit().Units[3], AuditJson.Default.UnitRecord);
         Summary few = new SampleAudit(controls: 2, verbatim: 1, templates: 1).Summary;
@@ -110,6 +111,7 @@ public sealed class InputFuzzTests : IDisposable
             new("model/scheduler/scheduler_config.json", Of("scheduler/scheduler_config.json"),
                 () => ConfigFiles.ReadScheduler(PathOf("model/scheduler/scheduler_config.json"))),
             new("tokenizer/vocab.json", Of("tokenizer/vocab.json"), Tokenizer),
+            new("tokenizer/tokenizer.json", Of("tokenizer/tokenizer.json"), Tokenizer),
             new("tokenizer/merges.txt", Of("tokenizer/merges.txt"), Tokenizer),
             new("tokenizer/tokenizer_config.json", Of("tokenizer/tokenizer_config.json"), Tokenizer),
             new("preset.json", Of("copy_detector/preset.json"), () => CopyDetectorPreset.Read(PathOf("preset.json"))),
@@ -118,10 +120,17 @@ public sealed class InputFuzzTests : IDisposable
             new("summary.json", summary, () => InputFile.ReadJson(PathOf("summary.json"), InputKind.Record, AuditJson.Default.Summary)),
             new("mitigation.json", Encoding.UTF8.GetBytes(Pruning), Mitigation),
             new("pairs.tar", Archive(), () => OrdinaryPictures.Load(PathOf("pairs.tar")).Dispose()),
+            new("lines/metadata.jsonl", Encoding.UTF8.GetBytes(Lines), () => PictureSet.Load(PathOf("lines"))),
             new("pictures/metadata.csv",
                 "file_name,text,kind,role\ncontrol-00.png,a cat,,control\nverbatim-00.png,\"a, dog\",verbatim,\n"u8.ToArray(), Pictures),
         ];
     }
+
+    private const string Lines = """
+        {"file_name": "control-00.png", "text": "a cat", "role": "control", "objects": {"bbox": [1, null]}}
+        {"file_name": "verbatim-00.png", "text": "a dog, \u00e4", "kind": "verbatim", "weight": 1e3}
+
+        """;
 
     private const string Pruning = """
         {"schema": "dori.pruning/1", "method": "wanda", "version": "0.1.0", "command": "dori mitigate wanda", "model": "emoji",

@@ -16,12 +16,12 @@ internal sealed class MetadataTable
     }
 
     /// <summary>A row is some 500 bytes in memory, however short it is in the file.</summary>
-    private const int MostRows = 500_000;
+    private const int MostRows = 300_000;
 
     /// <param name="path">UTF-8, with or without a byte order mark, any line ends; fields with the delimiter, quotes or line breaks are quoted.</param>
     /// <param name="delimiter">Between fields.</param>
     /// <param name="required">Columns that must be there.</param>
-    public static List<Row> ReadCsv(string path, char delimiter, params string[] required) 
+    public static List<Row> ReadCsv(string path, char delimiter, params string[] required)
     {
         var options = new CsvReaderOptions { Separator = delimiter, HasHeader = false, MalformedData = CsvMalformedDataHandling.Throw };
         using CsvReader reader = CsvReader.FromText(InputFile.ReadText(path, InputKind.Metadata), options);
@@ -53,7 +53,7 @@ internal sealed class MetadataTable
 
     /// <param name="path">UTF-8, one JSON object a line.</param>
     /// <param name="required">Fields that must be in every line.</param>
-    public static List<Row> ReadJsonLines(string path, params string[] required) 
+    public static List<Row> ReadJsonLines(string path, params string[] required)
     {
         var rows = new List<Row>();
         int number = 0;

@@ -36,14 +36,12 @@ public sealed record PruningRecord
         try
         {
             byte[] json = InputFile.ReadBytes(path, InputKind.Record);
-            using JsonDocument document = StrictJson.Document(json);
-            bool pruning = document.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("schema", out JsonElement schema) && schema.ValueEquals(PruningSchema);
             const string what = "a record of a pruning; take it away, and the report says nothing of the pruning";
-            if (!pruning) return null;
+            if (StrictJson.Member(json, "schema") != PruningSchema) return null;
             PruningRecord record = StrictJson.Read(path, json, PruningJson.Default.PruningRecord, what);
             return record.IsWhole ? record : throw new JsonException("a field is missing");
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException e)
         {
             throw new DoriException($"{path}: not a record of a pruning ({e.Message}); take it away, and the report says nothing of the pruning", e);
         }

@@ -30,6 +30,15 @@ public sealed class CommandLineErrorsTests
     }
 
     [Fact]
+    public void Escapes_in_a_path_do_not_reach_the_terminal()
+    {
+        using var console = new TestConsole();
+        using StringWriter output = new(), error = new() { NewLine = "\n" };
+        Assert.Equal(DoriApp.WrongInput, DoriApp.Run(["info", "a\u001b]0;x\u0007\u202E\u2028\nb"], console, output, error));
+        Assert.StartsWith("dori: a\uFFFD]0;x\uFFFD\uFFFD  b: no such folder", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_error_of_the_program_is_one_line_with_its_details_in_a_file()
     {
         using var console = new TestConsole();
