@@ -16,18 +16,17 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     /// <summary>Leaves the summary's table and JSON to the verb.</summary>
     public bool Silent { get; init; }
 
-    /// <param name="modelPath">A diffusers folder.</param>
-    /// <param name="pictures">Reads the picture set; called before the model is loaded, since it fails faster.</param>
+        /// <param name="pictures">Reads the picture set; called before the model is loaded, since it fails faster.</param>
     /// <param name="adjust">Last changes to the options.</param>
-    public Summary Run(string modelPath, Func<PictureSet> pictures, string picturesPath, string runPath, (int Index, int Count) shard, Func<AuditOptions, AuditOptions> adjust)
+    public Summary Run(Checkpoint folder, Func<PictureSet> pictures, string picturesPath, string runPath, (int Index, int Count) shard,
+        Func<AuditOptions, AuditOptions> adjust)
     {
-        DiffusersFolder folder = DiffusersFolder.Open(modelPath);
         _ = PruningRecord.Read(folder.Path); // the report will show it: damage is to be said before the work, not after it
         PictureSet set = pictures();
         IReadOnlyList<string> pictureNotes = PictureLosses.Of(set);
         if (set.Missing.Count > 0)
             shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture ({string.Join("; ", set.Missing.Take(3).Select(m => $"{m.Index} \"{m.Caption}\""))}{(set.Missing.Count > 3 ? "; ..." : "")}); {set.Items.Count(i => i.Role != "control")} remain. All are named in manifest.json");
-        using TorchScriptCopyDetector detector = LoadDetector(modelPath);
+        using TorchScriptCopyDetector detector = LoadDetector(folder.Folder ?? folder.Path);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         string[] notes = [.. model.Notes, .. set.Warnings, .. pictureNotes, .. CaptionLosses.Of(set, model.Tokenizer)];
         shell.Warn(notes);
@@ -62,14 +61,16 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     internal TorchScriptCopyDetector LoadDetector(string modelPath) =>
         CopyDetectors.Load(modelPath, settings.CopyDetector, settings.Preset, settings.Device, "generations are compared with pictures by one");
 
-    internal Manifest MakeManifest(DiffusersFolder folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector, AuditOptions options, int threadsPerUnit)
+    internal Manifest MakeManifest(Checkpoint folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector,
+        AuditOptions options, int threadsPerUnit)
     {
         IReadOnlyList<(string File, string Sha256)> hashes = folder.FileHashes(); // read once: a checkpoint is gigabytes
         return new Manifest
         {
             Version = Shell.Version,
             Command = shell.CommandLine,
-            Model = new ManifestModel(Path.GetFullPath(folder.Path), new DirectoryInfo(folder.Path).Name, DiffusersFolder.Sha256Of(hashes), hashes.ToDictionary(f => f.File, f => f.Sha256)),
+            Model = new ManifestModel(Path.GetFullPath(folder.Path), folder.Name, Checkpoint.Sha256Of(hashes),
+                hashes.ToDictionary(f => f.File, f => f.Sha256), ManifestAdapters(folder)),
             Pictures = new ManifestPictures(Path.GetFullPath(picturesPath), set.Sha256,
                 [.. set.Items.Select(i => new ManifestItem(i.Id, Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
                 [.. set.Missing.Select(m => $"{m.Index}: {m.Caption}")]),
@@ -79,6 +80,10 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
                 Processor(), System.Runtime.InteropServices.RuntimeInformation.OSDescription, torch.__version__),
         };
     }
+
+    private static ManifestAdapter[]? ManifestAdapters(Checkpoint folder) => folder.Adapters.Count == 0 ? null
+        : [.. folder.Adapters.Select(a => new ManifestAdapter(Path.GetFullPath(a.Path), a.Name, a.Scale, a.Description, a.Training?.Seen(
+            )))];
 
     private static string Processor()
     {

@@ -7,9 +7,9 @@ using Spectre.Console.Cli;
 namespace Dori.Cli;
 
 /// <summary>What every mitigation takes: a model, the pictures that it is to forget, and where the new model goes.</summary>
-internal class MitigateSettings : CommonSettings
+internal class MitigateSettings : ModelSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
     [CommandOption("--images <DIR>"), Description("The pictures to forget: an imagefolder (those of role control are left out)")]
@@ -33,17 +33,17 @@ internal class MitigateSettings : CommonSettings
     [CommandOption("--seed <N>"), Description("Every random number follows from it (default: 0)")]
     public long Seed { get; init; }
 
-    /// <summary>The model's folder and all pictures of --images, controls too, after everything that needs no work has been checked.</summary>
+    /// <summary>The model and all pictures of --images, controls too, after everything that needs no work has been checked.</summary>
     /// <param name="verb">For messages, such as "mitigate wanda".</param>
-    public (DiffusersFolder Folder, PictureSet Set) Open(Shell shell, string verb)
+    public (Checkpoint Folder, PictureSet Set) Open(Shell shell, string verb)
     {
         if (Images.Length == 0) throw new DoriException($"{verb}: --images DIR is missing: the folder with the pictures to forget");
         if (Output.Length == 0) throw new DoriException($"{verb}: -o NEWMODEL is missing: the folder for the new model");
         if (Limit < 1) throw new DoriException($"--limit {Limit}: at least 1 is wanted");
         DiffusersFolder.CheckTarget(Output);
-        DiffusersFolder folder = DiffusersFolder.Open(Model);
+        Checkpoint folder = OpenModel(Model);
         PictureSet set = List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images);
-        ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer, folder.TextEncoder.MaxPositionEmbeddings);
+        ClipTokenizer tokenizer = folder.OpenTokenizer();
         shell.Warn([.. folder.Notes, .. set.Warnings, .. PictureLosses.Of(set), .. CaptionLosses.Of(set, tokenizer)]);
         if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
         return (folder, set);

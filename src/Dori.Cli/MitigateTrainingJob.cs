@@ -23,7 +23,7 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
     /// <param name="inputs">Further inputs that decide the result, such as hashes of folders: an interrupted training goes on only with the same.</param>
     public int Run(Func<DiffusionModel, PictureSet, MitigateTrainingPlan> plan, params IReadOnlyList<string> inputs)
     {
-        (DiffusersFolder folder, PictureSet all) = settings.Open(shell, $"mitigate {method}");
+        (Checkpoint folder, PictureSet all) = settings.Open(shell, $"mitigate {method}");
         PictureSet set = settings.ToForget(all);
         set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
@@ -39,7 +39,8 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
             Identity = string.Join('\n', [method, sha256, set.Sha256, options, $"{settings.Seed} {settings.Dtype}", .. inputs]),
         });
         Dictionary<string, Tensor> weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => (Tensor)p.parameter);
-        var record = new MitigateTrainingRecord("dori.mitigation/1", method, Shell.Version, shell.CommandLine, new MitigatedModel(Path.GetFullPath(folder.Path), sha256),
+        var record = new MitigateTrainingRecord("dori.mitigation/1", method, Shell.Version, shell.CommandLine,
+            new MitigatedModel(Path.GetFullPath(folder.Path), sha256, MergedAdapter.Of(folder)),
             new MitigatedPictures(Path.GetFullPath(settings.Images), set.Sha256, [.. set.Items.Select(item => item.Id)]), planned.Options, settings.Seed, settings.DeviceName,
             settings.Dtype == ScalarType.Float32 ? "float32" : "bfloat16", settings.Threads, planned.Prepared, history);
         string json = JsonSerializer.Serialize(record, MitigateTrainingJson.Default.MitigateTrainingRecord);
@@ -105,7 +106,8 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
     }
 
     public static TorchScriptCopyDetector LoadDetector(MitigatePicturesSettings settings) =>
-        CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "generations must be told from the pictures");
+        CopyDetectors.Load(settings.SideFolder(settings.Model), settings.CopyDetector, settings.Preset, settings.Device,
+            "generations must be told from the pictures");
 
     /// <summary>The model that generates: the one to train, as it is before, or another.</summary>
     public static DiffusionModel LoadGenerator(MitigatePicturesSettings settings, DiffusionModel model) => settings.Generator is { } path
@@ -113,12 +115,13 @@ internal sealed class MitigateTrainingJob(Shell shell, MitigateTrainingSettings 
         : model.WithUNetCopy(_ => false);
 
     /// <summary>The original's card, its header first: licenses stand there.</summary>
-    private string Card(DiffusersFolder folder, PictureSet set)
+    private string Card(Checkpoint folder, PictureSet set)
     {
-        string path = Path.Combine(folder.Path, "README.md"), original = File.Exists(path) ? InputFile.ReadText(path, InputKind.Card).ReplaceLineEndings("\n") : "", header = "";
+        string path = Path.Combine(folder.Folder ?? "", "README.md"), original = File.Exists(path)
+            ? InputFile.ReadText(path, InputKind.Card).ReplaceLineEndings("\n") : "", header = "";
         int end = original.StartsWith("---\n", StringComparison.Ordinal) ? original.IndexOf("\n---\n", 3, StringComparison.Ordinal) : -1;
         if (end >= 0) (header, original) = (original[..(end + 5)] + "\n", original[(end + 5)..]);
-        return $"{header}# {new DirectoryInfo(folder.Path).Name}, after {title}\n\n"
+        return $"{header}# {folder.Name}, after {title}\n\n"
             + $"The UNet's weights were changed by `dori mitigate {method}` so that the captions of {set.Items.Count} pictures no longer bring these pictures. Everything else is the original's. "
             + "`mitigation.json` says what was done, with every option and loss.\n\n"
             + "A model that no longer gives a picture for its caption may still hold it: let an audit that searches judge this one.\n"

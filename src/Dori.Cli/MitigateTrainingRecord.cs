@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dori.Checkpoints;
 using Dori.Mitigation;
 
 namespace Dori.Cli;
@@ -10,8 +11,9 @@ namespace Dori.Cli;
 internal sealed record MitigateTrainingRecord(string Schema, string Method, string Version, string Command, MitigatedModel Model, MitigatedPictures Pictures,
     MitigateOptions Options, long Seed, string Device, string Dtype, int Threads, IReadOnlyList<PreparedPictures> Prepared, IReadOnlyList<IReadOnlyDictionary<string, double>> History);
 
-/// <param name="Sha256">Of the model as it was.</param>
-internal sealed record MitigatedModel(string Path, string Sha256);
+/// <param name="Sha256">Of the model as it was, with its adapters.</param>
+/// <param name="Adapters">Merged into the new model, which is whole; absent where there were none.</param>
+internal sealed record MitigatedModel(string Path, string Sha256, IReadOnlyList<MergedAdapter>? Adapters = null);
 
 internal sealed record MitigatedPictures(string Path, string Sha256, IReadOnlyList<string> Items);
 

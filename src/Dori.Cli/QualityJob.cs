@@ -15,12 +15,13 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
 {
     /// <param name="options">From the model's defaults.</param>
     /// <returns>The caller's dispose scope owns the samples' tensors.</returns>
-    public (QualitySummary Summary, IReadOnlyDictionary<string, QualitySamples> Samples) Run(string modelPath, QualityRequest request, string runPath, Func<ModelDefaults, QualityOptions> options)
+    public (QualitySummary Summary, IReadOnlyDictionary<string, QualitySamples> Samples) Run(
+        Checkpoint folder, QualityRequest request, string runPath, Func<ModelDefaults, QualityOptions> options)
     {
-        DiffusersFolder folder = DiffusersFolder.Open(modelPath);
+        string side = folder.Folder ?? folder.Path;
         using OrdinaryPictures ordinary = OrdinaryPictures.Load(request.OrdinaryPath);
-        using TorchScriptCopyDetector detector = LoadDetector(modelPath, request);
-        using ClipScore clip = ClipScore.Load(request.ClipPath ?? OwnClip(modelPath), settings.Device);
+        using TorchScriptCopyDetector detector = LoadDetector(side, request);
+        using ClipScore clip = ClipScore.Load(request.ClipPath ?? OwnClip(side), settings.Device);
         using FeatureNetwork network = request.FeaturesPath is { } file ? FeatureNetwork.Load(file, settings.Device) : FeatureNetwork.Of(detector);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         QualityOptions chosen = options(model.Defaults);
@@ -33,7 +34,7 @@ internal sealed class QualityJob(Shell shell, CommonSettings settings)
         Workers workers = AuditJob.Workers(model, settings);
         var manifest = new QualityManifest
         {
-            Model = new SummaryModel(new DirectoryInfo(modelPath).Name, folder.Sha256()),
+            Model = new SummaryModel(folder.Name, folder.Sha256()),
             Ordinary = new QualityOrdinary(Path.GetFullPath(request.OrdinaryPath), ordinary.Sha256, ordinary.Count),
             FeatureNetwork = new QualityRuler(network.Name, network.Sha256),
             Clip = new QualityRuler(clip.Name, clip.Sha256),

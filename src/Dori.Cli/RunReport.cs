@@ -34,6 +34,12 @@ internal static class RunReport
 
     private static byte[]? ReadOrNull(string path) => File.Exists(path) ? InputFile.ReadBytes(path, InputKind.Picture) : null;
 
+    private static IEnumerable<(string, string)> AdapterFacts(ManifestAdapter a)
+    {
+        yield return ("Adapter", string.Create(CultureInfo.InvariantCulture, $"{a.Name} ({a.Path}), scale {a.Scale}: {a.Description}"));
+        if (a.Seen is { } seen) yield return ("Adapter\u2019s training", $"{seen}, by the file\u2019s metadata");
+    }
+
     internal static List<(string, string)> Facts(Manifest m)
     {
         AuditOptions o = m.Options;
@@ -41,6 +47,7 @@ internal static class RunReport
         return
         [
             ("Model", $"{m.Model.Name} ({m.Model.Path})"),
+            .. (m.Model.Adapters ?? []).SelectMany(AdapterFacts),
             ("Model, SHA-256", m.Model.Sha256),
             ("Pictures", $"{m.Pictures.Items.Count(i => i.Role != "control")} items and {m.Pictures.Items.Count(i => i.Role == "control")} controls from {m.Pictures.Path}"),
             ("Pictures, SHA-256", m.Pictures.Sha256),

@@ -48,7 +48,7 @@ internal class CommonSettings : CommandSettings
 }
 
 /// <summary>How pictures are drawn and searched for. Null: the model's own default (its dori.json, else the published one).</summary>
-internal class SearchSettings : CommonSettings
+internal class SearchSettings : ModelSettings
 {
     [CommandOption("--steps <N>"), Description("Search steps that the verdict rests on (default: the model's, else 50)")]
     public int? Steps { get; init; }

@@ -6,7 +6,7 @@ namespace Dori.Cli.Commands;
 
 internal sealed class AuditSettings : SearchSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
     [CommandOption("--images <DIR>"), Description("An imagefolder: pictures beside metadata.csv or metadata.jsonl (file_name, text, and optionally item, kind, role)")]
@@ -46,7 +46,9 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
         if (settings.Images.Length == 0) throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
-        Summary summary = new AuditJob(shell, settings).Run(settings.Model, () => Pictures(settings), settings.Images, settings.Run, settings.ShardParts(), options => options);
+        Summary summary = new AuditJob(shell, settings)
+            .Run(settings.OpenModel(settings.Model), () => Pictures(settings), settings.Images, settings.Run, settings.ShardParts(
+            ), options => options);
         return AuditJob.ExitCode(summary, settings.Gate);
     }
 

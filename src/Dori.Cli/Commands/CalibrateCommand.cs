@@ -10,7 +10,7 @@ namespace Dori.Cli.Commands;
 
 internal sealed class CalibrateSettings : SearchSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
     [CommandOption("--controls <DIR>"), Description("An imagefolder of pictures that the model has never seen; where it has roles, those with role control")]
@@ -40,7 +40,8 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
     {
         if (settings.Controls.Length == 0) throw new DoriException("calibrate: --controls DIR is missing: a folder of pictures that the model has never seen");
         if (settings.Run.Length == 0) throw new DoriException("calibrate: -o RUN is missing: the folder for the results");
-        Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(settings.Model, () => Controls(settings), settings.Controls, settings.Run, (1, 1), options =>
+        Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(settings.OpenModel(settings.Model), (
+            ) => Controls(settings), settings.Controls, settings.Run, (1, 1), options =>
         {
             int steps = settings.Steps ?? 150, generations = settings.Generations ?? 4;
             return options with

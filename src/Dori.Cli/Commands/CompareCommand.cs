@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Spectre.Console.Cli;
@@ -51,25 +52,29 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
         using var scope = torch.NewDisposeScope();
         var job = new CompareJob(shell, settings, settings.Run);
         string[] names = Names(settings.Models);
-        for (int m = 0; m < names.Length; m++) Audit(settings, job, settings.Models[m], names[m], set);
+        for (int m = 0; m < names.Length; m++)
+            Audit(settings, job, m == 0 ? Checkpoint.Open(settings.Models[0]) : settings.OpenModel(settings.Models[m]), names[m],
+                set);
         job.Finish(settings.Seed, settings.Ordinary);
         return DoriApp.Done;
     }
 
-    private void Audit(CompareSettings settings, CompareJob job, string path, string name, PictureSet set)
+    private void Audit(CompareSettings settings, CompareJob job, Checkpoint model, string name, PictureSet set)
     {
         if (!settings.Quiet) shell.Error.WriteLine($"dori: {name}");
         string folder = Path.Combine(settings.Run, name), audit = Path.Combine(folder, "audit");
-        Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(path, () => set, settings.Images, audit, (1, 1), options => options);
+        Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(model, (
+            ) => set, settings.Images, audit, (1, 1), options => options);
         if (settings.Ordinary is not { } ordinary)
         {
-            job.Add(name, path, summary, audit);
+            job.Add(name, model.Path, summary, audit);
             return;
         }
         // One ruler for all: CLIP and the detector of the first model, even where a later one brings others.
         string clip = settings.Clip ?? Path.Combine(settings.Models[0], "clip");
         var request = new QualityRequest(ordinary, clip, settings.Features, settings.CopyDetector ?? settings.Models[0], settings.Preset, EvaluateCommand.Removed(set));
-        (QualitySummary quality, IReadOnlyDictionary<string, QualitySamples> samples) = new QualityJob(shell, settings).Run(path, request, Path.Combine(folder, "quality"), defaults => new QualityOptions
+        (QualitySummary quality, IReadOnlyDictionary<string, QualitySamples> samples) =
+            new QualityJob(shell, settings).Run(model, request, Path.Combine(folder, "quality"), defaults => new QualityOptions
         {
             Captions = settings.Captions,
             Related = settings.Captions,
@@ -78,7 +83,7 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             Sampler = settings.SamplerName ?? defaults.Sampler,
             SamplerSteps = settings.SamplerSteps ?? defaults.SamplerSteps,
         });
-        job.Add(name, path, summary, audit, quality, samples);
+        job.Add(name, model.Path, summary, audit, quality, samples);
     }
 
     /// <summary>What would make the models' figures incomparable is refused before hours of work.</summary>

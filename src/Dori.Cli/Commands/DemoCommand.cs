@@ -25,6 +25,8 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
 
     protected override int Execute(CommandContext context, DemoSettings settings, CancellationToken cancellation)
     {
+        if (settings.Loras.Length > 0)
+            throw new DoriException("demo: --lora does not apply; the story is the built-in model's (dori audit takes adapters)");
         string model = Shell.BuiltInModel, pictures = Path.Combine(model, "pictures"), pruned = Path.Combine(settings.Run, "pruned-model");
         PictureSet set = PictureSet.Load(pictures).Where(item => item.Role == "control" ? Rank(item) < Controls : item.Kind == "verbatim" && Rank(item) < Verbatim);
         Summary before = Audit(model, settings.Run, curve: [0, 10, 25]);
@@ -39,7 +41,9 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
             shell.Console.WriteLine($"Reports: {Path.Combine(settings.Run, "report.html")} (the model), {Path.Combine(settings.Run, "pruned", "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");
         return DoriApp.Done;
 
-        Summary Audit(string path, string run, int[] curve) => new AuditJob(shell, settings) { Silent = true }.Run(path, () => set, pictures, run, (1, 1), options => options with
+        Summary Audit(string path, string run, int[] curve) =>
+            new AuditJob(shell, settings) { Silent = true }.Run(Checkpoint.Open(path), (
+            ) => set, pictures, run, (1, 1), options => options with
         {
             Starts = settings.Starts is null ? [AuditStart.Prompt, AuditStart.Caption] : options.Starts,
             Generations = settings.Generations ?? 4,
@@ -51,14 +55,14 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
     private void Prune(DemoSettings settings, string path, string target, PictureSet set)
     {
         if (!settings.Quiet) shell.Error.WriteLine("dori: pruning by Wanda, so that the captions no longer bring the pictures");
-        DiffusersFolder folder = DiffusersFolder.Open(path);
+        Checkpoint folder = Checkpoint.Open(path);
         PictureItem[] items = [.. set.Items.Where(item => item.Role != "control")];
         torch.set_num_threads(settings.Threads);
         using var scope = torch.NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         WandaOptions options = WandaOptions.For(model) with { Seed = settings.Seed };
         WandaResult result = Wanda.Run(model, [.. items.Select(item => model.Embed(item.Caption))], options, null, shell.Interrupted);
-        PruningJob.Save(folder, target, result.Mask, MitigateWandaCommand.Record(shell, path, set, items, result, options));
+        PruningJob.Save(folder, target, result.Mask, MitigateWandaCommand.Record(shell, folder, set, items, result, options));
     }
 
     /// <summary>The built-in set numbers its items: v00, t00, c00.</summary>

@@ -15,6 +15,10 @@ internal sealed class DiffSettings : CommandSettings
     [CommandArgument(1, "<B>"), Description("Another, such as A after mitigation")]
     public string B { get; init; } = "";
 
+    [CommandOption("--lora <FILE[:SCALE]>"),
+        Description("A LoRA to merge into B, as a file or a folder, at a scale (default: 1); repeatable")]
+    public string[] Loras { get; init; } = [];
+
     [CommandOption("--json"), Description("The result as JSON on standard output, every tensor that differs")]
     public bool Json { get; init; }
 }
@@ -26,7 +30,9 @@ internal sealed class DiffCommand(Shell shell) : Command<DiffSettings>
 
     protected override int Execute(CommandContext context, DiffSettings settings, CancellationToken cancellation)
     {
-        ModelDifference difference = ModelDiff.Between(DiffusersFolder.Open(settings.A), DiffusersFolder.Open(settings.B), shell.Interrupted);
+        ModelDifference difference = ModelDiff.Between(Checkpoint.Open(settings.A),
+            Checkpoint.Open(settings.B, new CheckpointOptions { Adapters = [.. settings.Loras.Select(ModelSettings.Parse)] }),
+            shell.Interrupted);
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(difference, DiffJson.Default.ModelDifference));
         else Print(difference);
         return DoriApp.Done;

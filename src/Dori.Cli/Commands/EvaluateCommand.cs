@@ -10,9 +10,9 @@ using TorchSharp;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class EvaluateSettings : CommonSettings
+internal sealed class EvaluateSettings : ModelSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
     [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder")]
@@ -91,7 +91,8 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
         string[] removed = settings.Images is { } images ? Removed(PictureSet.Load(images)) : [];
         var request = new QualityRequest(settings.Ordinary, settings.Clip, settings.Features, settings.CopyDetector, settings.Preset, removed);
         using var scope = torch.NewDisposeScope();
-        QualitySummary summary = new QualityJob(shell, settings).Run(settings.Model, request, settings.Run, settings.Options).Summary;
+        QualitySummary summary = new QualityJob(shell, settings).Run(
+            settings.OpenModel(settings.Model), request, settings.Run, settings.Options).Summary;
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(summary, QualityJson.Default.QualitySummary));
         else if (!settings.Quiet) Print(summary, settings.Run);
         return DoriApp.Done;

@@ -10,9 +10,9 @@ using static TorchSharp.torch;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class GenerateSettings : CommonSettings
+internal sealed class GenerateSettings : ModelSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
     [CommandArgument(1, "<PROMPT>"), Description("What to draw")]
@@ -44,7 +44,7 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
         if (settings.Count is < 1 or > 10_000) throw new DoriException($"-n {settings.Count}: 1 to 10000 pictures are possible");
         set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
-        using DiffusionModel model = DiffusionModel.Load(settings.Model, settings.Device, settings.Dtype);
+        using DiffusionModel model = DiffusionModel.Load(settings.OpenModel(settings.Model), settings.Device, settings.Dtype);
         shell.Warn([.. model.Notes, .. CaptionLosses.Of([("the prompt", settings.Prompt)], model.Tokenizer)]);
         var options = new GenerationOptions
         {

@@ -2,15 +2,16 @@ using System.ComponentModel;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dori.Checkpoints;
+using Dori.Checkpoints.Adapters;
 using Dori.Diffusion;
 using Spectre.Console;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class InfoSettings : CommonSettings
+internal sealed class InfoSettings : ModelSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 }
 
@@ -19,10 +20,15 @@ internal sealed record ComponentInfo(string Name, string Kind, long Parameters, 
 
 internal sealed record ModelInfo(string Schema, string Path, string Sha256, IReadOnlyList<ComponentInfo> Components, string Scheduler, string Prediction,
     int PictureSize, int Tokens, int EmbeddingWidth, ModelDefaults Defaults, bool Sound, IReadOnlyList<string> Notes,
-        IReadOnlyList<string> PassedOver);
+    IReadOnlyList<string> PassedOver,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<MergedInfo>? Adapters = null);
+
+/// <summary>An adapter that the model was opened with.</summary>
+internal sealed record MergedInfo(string Name, double Scale, string Description, AdapterTraining? Training);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, NewLine = "\n")]
 [JsonSerializable(typeof(ModelInfo))]
+[JsonSerializable(typeof(AdapterInfo))]
 internal sealed partial class InfoJson : JsonSerializerContext;
 
 /// <summary>
@@ -32,7 +38,8 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
 {
     protected override int Execute(CommandContext context, InfoSettings settings, CancellationToken cancellation)
     {
-        DiffusersFolder folder = DiffusersFolder.Open(settings.Model);
+        if (settings.Loras.Length == 0 && AdapterInfo.IsAdapter(settings.Model)) return Adapter(settings, AdapterInfo.Read(settings.Model));
+        Checkpoint folder = settings.OpenModel(settings.Model);
         using DiffusionModel model = DiffusionModel.Load(folder);
         var components = new List<ComponentInfo>();
         foreach ((string name, string kind, Func<WeightSet> open) in new (string, string, Func<WeightSet>)[]
@@ -40,10 +47,39 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
             using (WeightSet weights = open()) components.Add(Component(name, kind, weights));
         var info = new ModelInfo("dori.info/1", Path.GetFullPath(settings.Model), folder.Sha256(), components,
             model.Scheduler.StandsInFor ?? model.Scheduler.ClassName, model.Scheduler.PredictionType, model.PictureSize,
-            model.Tokenizer.MaxLength, model.UNet.Config.CrossAttentionDim, model.Defaults, Sound: true, model.Notes, model.Details);
+            model.Tokenizer.MaxLength, model.UNet.Config.CrossAttentionDim, model.Defaults, Sound: true, model.Notes, model.Details,
+            folder.Adapters.Count == 0 ? null : [.. folder.Adapters.Select(
+                adapter => new MergedInfo(adapter.Name, adapter.Scale, adapter.Description, adapter.Training))]);
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(info, InfoJson.Default.ModelInfo));
         else if (!settings.Quiet) Print(info);
         return DoriApp.Done;
+    }
+
+    private int Adapter(InfoSettings settings, AdapterInfo info)
+    {
+        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(info, InfoJson.Default.AdapterInfo));
+        else if (!settings.Quiet)
+        {
+            shell.Console.WriteLine($"{info.Description}.");
+            shell.Console.WriteLine($"Fits: {info.Fits}.");
+            if (info.Training is { } training) Print(training);
+            foreach (string note in info.Notes) shell.Console.WriteLine($"Note: {note}");
+            shell.Console.WriteLine("Give it to any verb beside its base: dori audit BASE --lora FILE. Whether it fits a base to the "
+                + "last key: dori info BASE --lora FILE.");
+        }
+        return DoriApp.Done;
+    }
+
+    /// <summary>What the metadata says of the training, for memorization most of all: how often each picture was seen.</summary>
+    private void Print(AdapterTraining training)
+    {
+        string[] trainedOn = [.. new[] { training.Base, training.Architecture }.OfType<string>()];
+        if (trainedOn.Length > 0) shell.Console.WriteLine($"Trained on: {string.Join(", ", trainedOn)} (by the file's metadata).");
+        if (training.Steps is { } steps) shell.Console.WriteLine(
+            $"Training: {steps:N0} steps{(training.Epochs is { } epochs ? $", {epochs:N0} epochs" : "")}"
+            + $"{(training.ShuffledCaptions ? ", captions shuffled" : "")}.");
+        if (training.Seen() is { } seen) shell.Console.WriteLine($"Pictures: {seen}.");
+        if (training.TriggerPhrase is { } phrase) shell.Console.WriteLine($"Trigger phrase: {phrase}");
     }
 
     private ComponentInfo Component(string name, string kind, WeightSet weights)
@@ -69,6 +105,11 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
         shell.Console.Write(table);
         shell.Console.WriteLine($"Scheduler: {info.Scheduler}, predicts {info.Prediction}. Pictures: {info.PictureSize} x {info.PictureSize}. Text: {info.Tokens} tokens, {info.EmbeddingWidth} wide.");
         shell.Console.WriteLine($"Defaults: guidance {info.Defaults.Guidance}, sampler {info.Defaults.Sampler ?? "the checkpoint's"}, {info.Defaults.SamplerSteps} steps; search {info.Defaults.SearchSteps} steps of {info.Defaults.SearchBatch} at {info.Defaults.SearchLearningRate}.");
+        foreach (MergedInfo adapter in info.Adapters ?? [])
+        {
+            shell.Console.WriteLine($"Adapter: {adapter.Name}, scale {adapter.Scale}: {adapter.Description}.");
+            if (adapter.Training is { } training) Print(training);
+        }
         shell.Console.WriteLine($"SHA-256: {info.Sha256}");
         foreach (string detail in info.PassedOver) shell.Console.WriteLine($"Also: {detail}");
         foreach (string note in info.Notes) shell.Console.WriteLine($"Note: {note}");

@@ -16,7 +16,7 @@ namespace Dori.Cli.Commands;
 
 internal sealed class LocalitySettings : SearchSettings
 {
-    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder")]
+    [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
     [CommandOption("--images <DIR>"), Description("An imagefolder with the pictures in question, others to compare with, and controls (role=control)")]
@@ -53,12 +53,12 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
     protected override int Execute(CommandContext context, LocalitySettings settings, CancellationToken cancellation)
     {
         Check(settings);
-        DiffusersFolder folder = DiffusersFolder.Open(settings.Model);
+        Checkpoint folder = settings.OpenModel(settings.Model);
         PictureSet set = PictureSet.Load(settings.Images);
         IReadOnlyList<string> pictureNotes = PictureLosses.Of(set);
         LocalityPlan plan = Plan(settings, set);
         var job = new AuditJob(shell, settings);
-        using TorchScriptCopyDetector detector = job.LoadDetector(settings.Model);
+        using TorchScriptCopyDetector detector = job.LoadDetector(settings.SideFolder(settings.Model));
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         string[] notes = [.. model.Notes, .. set.Warnings, .. pictureNotes, .. CaptionLosses.Of(set, model.Tokenizer)];
         shell.Warn(notes);

@@ -23,14 +23,16 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         const string verb = "mitigate adversarial";
         if (settings.SaveEvery < 1) throw new DoriException($"--save-every {settings.SaveEvery}: at least 1 is wanted");
         if (settings.DtypeName is not (null or "float32")) throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
-        (DiffusersFolder folder, PictureSet all) = settings.Open(shell, verb);
+        (Checkpoint folder, PictureSet all) = settings.Open(shell, verb);
         PictureSet set = settings.ToForget(all);
         using OrdinaryPictures? given = settings.Ordinary is { } path ? OrdinaryPictures.Load(path, settings.OrdinaryLimit) : null;
         shell.Warn(given?.Warnings ?? []);
         IReadOnlyList<string> captions = given?.Captions ?? CaptionsToDraw(settings, all);
         string work = settings.Work ?? Path.TrimEndingDirectorySeparator(settings.Output) + ".work";
 
-        using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.Model, settings.CopyDetector, settings.Preset, settings.Device, "surrogates are checked with one");
+        using TorchScriptCopyDetector detector =
+            CopyDetectors.Load(settings.SideFolder(settings.Model), settings.CopyDetector, settings.Preset, settings.Device,
+            "surrogates are checked with one");
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device);
         Workers workers = AuditJob.Workers(model, settings);
         set_num_threads(workers.ThreadsEach);
@@ -51,7 +53,8 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         var record = new AdversarialFineTuningRecord
         {
             Version = Shell.Version,
-            Model = new RecordedSource(new DirectoryInfo(folder.Path).Name, modelSha),
+            Model = new RecordedSource(folder.Name, modelSha),
+            Adapters = MergedAdapter.Of(folder),
             Pictures = new RecordedSource(new DirectoryInfo(settings.Images).Name, set.Sha256),
             Ordinary = [.. pictures.Select(p => new RecordedSource(p == drawn ? "drawn by the model" : Path.GetFileName(Path.TrimEndingDirectorySeparator(p.Path)), p.Sha256))],
             OrdinaryPairs = ordinary.Captions.Count,
@@ -156,9 +159,9 @@ internal sealed class MitigateAdversarialCommand(Shell shell) : Command<Mitigate
         if (!settings.Quiet) shell.Error.WriteLine("dori: " + text);
     }
 
-    private static string Card(DiffusersFolder folder, AdversarialFineTuningRecord record)
+    private static string Card(Checkpoint folder, AdversarialFineTuningRecord record)
     {
-        string original = Path.Combine(folder.Path, "README.md");
+        string original = Path.Combine(folder.Folder ?? "", "README.md");
         string trained = record.Options.TrainRank > 0 ? $"low-rank updates of rank {record.Options.TrainRank}, merged into the UNet's weights," : "all weights of the UNet";
         string card = string.Create(CultureInfo.InvariantCulture, $"""
             # {record.Model.Name}, after adversarial fine-tuning

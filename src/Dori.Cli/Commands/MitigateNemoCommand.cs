@@ -24,7 +24,8 @@ internal sealed class MitigateNemoCommand(Shell shell) : Command<MitigateNemoSet
     /// <summary>Below this a neuron's mean and deviation say little, though the method works.</summary>
     private const int FewCaptions = 100;
 
-    protected override int Execute(CommandContext context, MitigateNemoSettings settings, CancellationToken cancellation) => PruningJob.Run(shell, settings, "nemo", (model, set, items) =>
+    protected override int Execute(CommandContext context, MitigateNemoSettings settings, CancellationToken cancellation) =>
+        PruningJob.Run(shell, settings, "nemo", (checkpoint, model, set, items) =>
     {
         string[] captions = [.. (settings.Controls is { } folder ? PictureSet.Load(folder) : set.Where(item => item.Role == "control")).Items.Select(item => item.Caption).Where(c => c.Length > 0).Distinct()];
         if (captions.Length is > 1 and < FewCaptions) shell.Error.WriteLine($"dori: warning: {captions.Length} held-out captions; the neurons' statistics rest on them, and {FewCaptions} or more are better (--controls)");
@@ -44,6 +45,6 @@ internal sealed class MitigateNemoCommand(Shell shell) : Command<MitigateNemoSet
         }
         WeightMask mask = WeightMask.Union(masks);
         var used = new NemoSettings(settings.Latents, nemo.Threshold, nemo.ThresholdMeasured, captions.Length, settings.Seed);
-        return (mask, PruningJob.Record(shell, settings.Model, "nemo", set, items, mask, pruned) with { Nemo = used });
+        return (mask, PruningJob.Record(shell, checkpoint, "nemo", set, items, mask, pruned) with { Nemo = used });
     });
 }

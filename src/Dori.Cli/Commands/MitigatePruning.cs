@@ -11,15 +11,17 @@ namespace Dori.Cli.Commands;
 /// <summary>From arguments to a pruned model's folder: what both pruning verbs share.</summary>
 internal static class PruningJob
 {
-    /// <param name="prune">(model, set, items to prune for) -> what to zero, and the record without what this method knows itself.</param>
-    public static int Run(Shell shell, MitigateSettings settings, string method, Func<DiffusionModel, PictureSet, PictureItem[], (WeightMask Mask, PruningRecord Record)> prune)
+    /// <param name="prune">(checkpoint, model, set, items to prune for) -> what to zero, and the record without what this method knows
+    /// itself.</param>
+    public static int Run(Shell shell, MitigateSettings settings, string method, Func<Checkpoint, DiffusionModel, PictureSet,
+        PictureItem[], (WeightMask Mask, PruningRecord Record)> prune)
     {
-        (DiffusersFolder folder, PictureSet set) = settings.Open(shell, $"mitigate {method}");
+        (Checkpoint folder, PictureSet set) = settings.Open(shell, $"mitigate {method}");
         PictureItem[] items = [.. settings.ToForget(set).Items];
         set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
-        (WeightMask mask, PruningRecord record) = prune(model, set, items);
+        (WeightMask mask, PruningRecord record) = prune(folder, model, set, items);
         if (mask.Count == 0) throw new DoriException($"mitigate {method}: nothing was marked for any of {items.Length} pictures{(record.Items.All(item => item.Skipped) ? ": none is memorized by NeMo's test" : "")}, so no new model was written; it would be the old one");
 
         Save(folder, settings.Output, mask, record);
@@ -29,20 +31,22 @@ internal static class PruningJob
     }
 
     /// <summary>The file's own weights are pruned, not the loaded ones: what is not marked keeps its bits whatever type the work ran in.</summary>
-    public static void Save(DiffusersFolder folder, string target, WeightMask mask, PruningRecord record)
+    public static void Save(Checkpoint folder, string target, WeightMask mask, PruningRecord record)
     {
         using WeightSet weights = folder.OpenUNet();
         folder.SaveWithUNet(target, key => Pruned(weights, mask, key), PruningCard.Of(record), JsonSerializer.Serialize(record, PruningJson.Default.PruningRecord) + "\n");
     }
 
     /// <summary>What every record of a pruning says alike.</summary>
-    public static PruningRecord Record(Shell shell, string model, string method, PictureSet set, PictureItem[] items, WeightMask mask, IReadOnlyList<PrunedItem> pruned) => new()
+    public static PruningRecord Record(Shell shell, Checkpoint model, string method, PictureSet set, PictureItem[] items, WeightMask mask,
+        IReadOnlyList<PrunedItem> pruned) => new()
     {
         Method = method,
         Version = Shell.Version,
         Command = shell.CommandLine,
-        Model = new DirectoryInfo(model).Name,
-        ModelSha256 = DiffusersFolder.Open(model).Sha256(),
+        Model = model.Name,
+        ModelSha256 = model.Sha256(),
+        Adapters = MergedAdapter.Of(model),
         PicturesSha256 = set.Where(items.Contains).Sha256,
         Items = pruned,
         Layers = mask.Marks,

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Spectre.Console.Cli;
@@ -53,15 +54,17 @@ internal sealed class MitigateWandaSettings : MitigateSettings
 
 internal sealed class MitigateWandaCommand(Shell shell) : Command<MitigateWandaSettings>
 {
-    protected override int Execute(CommandContext context, MitigateWandaSettings settings, CancellationToken cancellation) => PruningJob.Run(shell, settings, "wanda", (model, set, items) =>
+    protected override int Execute(CommandContext context, MitigateWandaSettings settings, CancellationToken cancellation) =>
+        PruningJob.Run(shell, settings, "wanda", (checkpoint, model, set, items) =>
     {
         WandaOptions options = settings.Options(model);
         WandaResult result = Wanda.Run(model, [.. items.Select(item => model.Embed(item.Caption))], options,
             PruningJob.Progress(shell, settings, "prompt", items.Length), shell.Interrupted);
-        return (result.Mask, Record(shell, settings.Model, set, items, result, options));
+        return (result.Mask, Record(shell, checkpoint, set, items, result, options));
     });
 
-    public static PruningRecord Record(Shell shell, string model, PictureSet set, PictureItem[] items, WandaResult result, WandaOptions options)
+    public static PruningRecord Record(Shell shell, Checkpoint model, PictureSet set, PictureItem[] items, WandaResult result,
+        WandaOptions options)
     {
         PrunedItem[] pruned = [.. items.Select((item, i) => new PrunedItem(item.Id, item.Caption, item.Sha256, result.Chunks[i / options.Pool].Count))];
         return PruningJob.Record(shell, model, "wanda", set, items, result.Mask, pruned) with { Wanda = WandaSettings.Of(options) };

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Dori.Audit;
 
 /// <summary><c>manifest.json</c>: what was asked, of what, by which program, on what kind of machine.</summary>
@@ -42,8 +44,15 @@ public sealed record Manifest
     }
 }
 
-/// <param name="Files">SHA-256 by path.</param>
-public sealed record ManifestModel(string Path, string Name, string Sha256, IReadOnlyDictionary<string, string> Files);
+/// <param name="Name">"base", or "base + adapter" where adapters are merged into it.</param>
+/// <param name="Files">SHA-256 by path, the adapters' with their place and scale.</param>
+/// <param name="Adapters">In the order of their merging; absent where there are none.</param>
+public sealed record ManifestModel(string Path, string Name, string Sha256, IReadOnlyDictionary<string, string> Files,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<ManifestAdapter>? Adapters = null);
+
+/// <param name="Description">Kind, rank, alpha, layers.</param>
+/// <param name="Seen">How often its training showed each picture, as its metadata says; null where it does not.</param>
+public sealed record ManifestAdapter(string Path, string Name, double Scale, string Description, string? Seen);
 
 /// <param name="Path">Where the originals lay; the report looks for them there.</param>
 /// <param name="Missing">Entries of a caption list that have no picture.</param>

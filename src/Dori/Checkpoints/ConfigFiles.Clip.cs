@@ -9,7 +9,9 @@ public static partial class ConfigFiles
     public static ClipTextConfig ReadClipText(string path) => ReadClipText(path, new ModelNotes());
 
     /// <inheritdoc cref="ReadClipText(string)"/>
-    internal static ClipTextConfig ReadClipText(string path, ModelNotes notes) => ConfigJson.Read(path, json =>
+    internal static ClipTextConfig ReadClipText(string path, ModelNotes notes) => ConfigJson.Read(path, ClipText, notes);
+
+    internal static ClipTextConfig ClipText(ConfigJson json)
     {
         json.Text("model_type", null, "clip_text_model");
         json.Only("use_attention_mask", "false", "null"); // StableDiffusionPipeline would hide the padding from the encoder
@@ -17,7 +19,7 @@ public static partial class ConfigFiles
         json.Ignore(ClipTextSilent);
         json.PassOverUnknown();
         return config;
-    }, notes);
+    }
 
     /// <summary>What transformers writes of every model, and of CLIP's training: without a say in what the encoder gives.</summary>
     private static readonly string[] ClipTextSilent =

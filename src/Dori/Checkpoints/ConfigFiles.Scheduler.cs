@@ -2,7 +2,8 @@ namespace Dori.Checkpoints;
 
 public static partial class ConfigFiles
 {
-    private const string Ddim = "DDIMScheduler", Pndm = "PNDMScheduler", Euler = "EulerDiscreteScheduler", Dpm = "DPMSolverMultistepScheduler";
+    internal const string Ddim = "DDIMScheduler";
+    private const string Pndm = "PNDMScheduler", Euler = "EulerDiscreteScheduler", Dpm = "DPMSolverMultistepScheduler";
 
     /// <summary>
     /// Classes whose noise schedule is one of those here and whose sampler is not: what stands in for each. Only the schedule says what
@@ -46,7 +47,7 @@ public static partial class ConfigFiles
     /// <summary>Whether the file says what the network predicts, or leaves it to the default.</summary>
     internal static bool SaysPrediction(string path) => ConfigJson.Read(path, json => json.IsSet("prediction_type"));
 
-    private static SchedulerConfig Scheduler(ConfigJson json)
+    internal static SchedulerConfig Scheduler(ConfigJson json)
     {
         string named = json.Text("_class_name", null, SchedulerClasses);
         bool zeroSnr = json.Bool("rescale_betas_zero_snr", false), karras = json.Bool("use_karras_sigmas", false);

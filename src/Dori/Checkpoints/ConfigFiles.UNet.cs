@@ -9,7 +9,7 @@ public static partial class ConfigFiles
     /// <inheritdoc cref="ReadUNet(string)"/>
     internal static UNetConfig ReadUNet(string path, ModelNotes notes) => ConfigJson.Read(path, UNet, notes);
 
-    private static UNetConfig UNet(ConfigJson json)
+    internal static UNetConfig UNet(ConfigJson json)
     {
         json.Text("_class_name", null, "UNet2DConditionModel");
         RefuseOtherUNets(json);

@@ -16,7 +16,7 @@ public static partial class ConfigFiles
     /// <inheritdoc cref="ReadVae(string)"/>
     internal static VaeConfig ReadVae(string path, ModelNotes notes) => ConfigJson.Read(path, Vae, notes);
 
-    private static VaeConfig Vae(ConfigJson json)
+    internal static VaeConfig Vae(ConfigJson json)
     {
         json.Text("_class_name", null, "AutoencoderKL");
         json.Only("act_fn", "\"silu\"", "\"swish\"");

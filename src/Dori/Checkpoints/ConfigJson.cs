@@ -28,11 +28,16 @@ internal sealed class ConfigJson
     public string Place => $"{Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(File)))}/{Path.GetFileName(File)}";
 
     /// <exception cref="DoriException">No such file, larger than 4 MB, no JSON object, duplicate keys, deeper than 32, or what <paramref name="parse"/> refuses.</exception>
-    public static T Read<T>(string path, Func<ConfigJson, T> parse, ModelNotes? notes = null)
+    public static T Read<T>(string path, Func<ConfigJson, T> parse, ModelNotes? notes = null) =>
+        Parse(path, InputFile.ReadText(path, InputKind.Config), parse, notes);
+
+    /// <param name="path">For messages.</param>
+    /// <inheritdoc cref="Read"/>
+    public static T Parse<T>(string path, string text, Func<ConfigJson, T> parse, ModelNotes? notes = null)
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(WithQuotedInfinities(InputFile.ReadText(path, InputKind.Config)),
+            using JsonDocument document = JsonDocument.Parse(WithQuotedInfinities(text),
                 new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false });
             return parse(new ConfigJson(path, "", document.RootElement, notes ?? new ModelNotes()));
         }
@@ -44,7 +49,7 @@ internal sealed class ConfigJson
     }
 
     /// <summary>Python writes infinities and NaN bare (<c>"lambda_min_clipped": -Infinity</c>); here they become strings.</summary>
-    private static string WithQuotedInfinities(string text)
+    internal static string WithQuotedInfinities(string text)
     {
         if (!text.Contains("Infinity", StringComparison.Ordinal) && !text.Contains("NaN", StringComparison.Ordinal)) return text;
         var quoted = new StringBuilder(text.Length + 16);

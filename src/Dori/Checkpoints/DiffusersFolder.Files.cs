@@ -1,6 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
-
 namespace Dori.Checkpoints;
 
 public sealed partial class DiffusersFolder
@@ -28,15 +25,15 @@ public sealed partial class DiffusersFolder
 
     /// <summary>SHA-256 of every one of <see cref="AllFiles"/>, in lower-case hex.</summary>
     /// <exception cref="DoriException">A file that cannot be read.</exception>
-    public IReadOnlyList<(string File, string Sha256)> FileHashes() => [.. AllFiles.Select(file => (file, InputFile.Sha256(PathOf(file), InputKind.Any)))];
+    public IReadOnlyList<(string File, string Sha256)> FileHashes() => FileHashes(_ => true);
 
-    /// <summary>One hash for the model: SHA-256 of the lines <c>hash, two blanks, file</c> of <see cref="FileHashes"/>, as <c>sha256sum</c> prints them.</summary>
+    /// <summary>As <see cref="FileHashes()"/>, of some of the files.</summary>
+    internal IReadOnlyList<(string File, string Sha256)> FileHashes(Func<string, bool> chosen) =>
+        [.. AllFiles.Where(chosen).Select(file => (file, InputFile.Sha256(PathOf(file), InputKind.Any)))];
+
+    /// <summary>One hash for the folder; see <see cref="Checkpoint.Sha256()"/>.</summary>
     /// <exception cref="DoriException">A file that cannot be read.</exception>
-    public string Sha256() => Sha256Of(FileHashes());
-
-    /// <inheritdoc cref="Sha256"/>
-    public static string Sha256Of(IReadOnlyList<(string File, string Sha256)> hashes) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(hashes.Select(pair => $"{pair.Sha256}  {pair.File}\n")))));
+    public string Sha256() => Checkpoint.Sha256Of(FileHashes());
 
     private void Collect(string folder, int depth, List<string> files)
     {

@@ -10,8 +10,6 @@ public sealed partial class DiffusersFolder
     private const string ModelCard = "README.md";
     private static readonly string[] Licenses = ["LICENSE", "LICENSE.md", "LICENSE.txt"];
     private static readonly string[] TextFiles = [".json", ".md", ".txt"];
-    private static readonly string[] IndexNames =
-        [$"{ModelBaseName}.safetensors.index.json", $"{ModelBaseName}.safetensors.index.fp16.json", $"{ModelBaseName}.fp16.safetensors.index.json"];
 
     /// <summary>Whether a model can be saved there; worth asking before hours of work.</summary>
     /// <exception cref="DoriException">It exists, and is a file or holds something.</exception>
@@ -31,8 +29,24 @@ public sealed partial class DiffusersFolder
     /// <param name="unetWeight">Key to weight, on any device, of any float dtype; a tensor that the call makes is disposed after it, one that was there before stays.</param>
     /// <param name="modelCard">The new <c>README.md</c>, Markdown; null keeps the original's.</param>
     /// <param name="mitigation">What was done, as <see cref="Mitigation"/> is to hold it; null: no such file.</param>
+    /// <param name="textWeight">As <paramref name="unetWeight"/>, for the text encoder; null: it stays byte for byte.</param>
     /// <exception cref="DoriException">The target is taken or cannot be written, or a weight has another shape or is not finite in the stored dtype.</exception>
-    public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard, string? mitigation = null)
+    public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard, string? mitigation = null, Func<string,
+        Tensor>? textWeight = null)
+    {
+        var replaced = new List<Replaced> { new("unet", ModelBaseName, OpenUNet, unetWeight) };
+        if (textWeight is not null) replaced.Add(new Replaced("text_encoder", TextBaseName, OpenTextEncoder, textWeight));
+        Assemble(target, modelCard, mitigation, partial =>
+        {
+            CopyTo(partial, file => !replaced.Any(part => part.Folder == file.Split('/')[0]) || IsText(file), modelCard is null);
+            foreach (Replaced part in replaced) Write(part, partial);
+        });
+    }
+
+    /// <summary>A new model's folder, which appears whole or not at all.</summary>
+    /// <param name="write">Writes configs and weights into the folder that it is given.</param>
+    /// <exception cref="DoriException">The target is taken or cannot be written, or what was written cannot be opened.</exception>
+    internal static void Assemble(string target, string? modelCard, string? mitigation, Action<string> write)
     {
         target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
         CheckTarget(target);
@@ -41,12 +55,7 @@ public sealed partial class DiffusersFolder
         {
             if (Directory.Exists(partial)) Directory.Delete(partial, recursive: true);
             AtomicFile.MakeFolder(partial);
-            using (WeightSet weights = OpenUNet())
-            {
-                foreach (string file in FilesToCopy(weights, modelCard is null)) Copy(PathOf(file), System.IO.Path.Combine(partial, file));
-                AtomicFile.MakeFolder(System.IO.Path.Combine(partial, "unet"));
-                foreach (string path in weights.Files) WriteWeights(path, System.IO.Path.Combine(partial, "unet", System.IO.Path.GetFileName(path)), unetWeight);
-            }
+            write(partial);
             if (modelCard is not null) AtomicFile.WriteText(System.IO.Path.Combine(partial, ModelCard), modelCard);
             if (mitigation is not null) AtomicFile.WriteText(System.IO.Path.Combine(partial, Mitigation), mitigation);
             Open(partial).OpenUNet().Dispose(); // what cannot be opened must not get the name
@@ -61,40 +70,60 @@ public sealed partial class DiffusersFolder
         }
     }
 
-    private IEnumerable<string> FilesToCopy(WeightSet unet, bool withCard)
+    /// <summary>Copies files of the model, and its license, byte for byte.</summary>
+    internal void CopyTo(string target, Func<string, bool> chosen, bool withCard)
     {
-        foreach (string file in AllFiles)
-        {
-            if (!file.StartsWith("unet/", StringComparison.Ordinal) || IsText(file)) yield return file;
-        }
-        bool single = unet.Files.Count == 1 && System.IO.Path.GetFileName(unet.Files[0]) is $"{ModelBaseName}.safetensors" or $"{ModelBaseName}.fp16.safetensors";
-        string? index = single ? null : IndexNames.FirstOrDefault(name => File.Exists(System.IO.Path.Combine(PathOf("unet"), name)));
-        if (index is not null) yield return $"unet/{index}";
-        foreach (string name in withCard ? [ModelCard, .. Licenses] : Licenses)
-        {
-            if (File.Exists(PathOf(name))) yield return name;
-        }
+        IEnumerable<string> others = (withCard ? [ModelCard, .. Licenses] : Licenses).Where(name => File.Exists(PathOf(name)));
+        foreach (string file in AllFiles.Where(chosen).Concat(others)) Copy(PathOf(file), System.IO.Path.Combine(target, file));
+    }
+
+    /// <summary>A component whose weights are written anew.</summary>
+    private sealed record Replaced(string Folder, string BaseName, Func<WeightSet> Open, Func<string, Tensor> Weight);
+
+    void ICheckpointSource.Save(string target, Func<string, Tensor> unetWeight, Func<string, Tensor>? textWeight, string? modelCard,
+        string? mitigation) =>
+        SaveWithUNet(target, unetWeight, modelCard, mitigation, textWeight);
+
+    private void Write(Replaced part, string partial)
+    {
+        using WeightSet weights = part.Open();
+        AtomicFile.MakeFolder(System.IO.Path.Combine(partial, part.Folder));
+        bool single = weights.Files.Count == 1 && (System.IO.Path.GetFileName(weights.Files[0]) == $"{part.BaseName}.safetensors"
+            || System.IO.Path.GetFileName(weights.Files[0]) == $"{part.BaseName}.fp16.safetensors");
+        string[] indices = [$"{part.BaseName}.safetensors.index.json", $"{part.BaseName}.safetensors.index.fp16.json",
+            $"{part.BaseName}.fp16.safetensors.index.json"];
+        string? index = single ? null : indices.FirstOrDefault(name => File.Exists(System.IO.Path.Combine(PathOf(part.Folder), name)));
+        if (index is not null) Copy(System.IO.Path.Combine(PathOf(part.Folder), index),
+            System.IO.Path.Combine(partial, part.Folder, index));
+        foreach (string path in weights.Files)
+            WriteWeights(path, System.IO.Path.Combine(partial, part.Folder, System.IO.Path.GetFileName(path)), part.Weight, part.Folder);
     }
 
     private static bool IsText(string file) =>
         TextFiles.Contains(System.IO.Path.GetExtension(file)) && !System.IO.Path.GetFileName(file).Contains(".index.", StringComparison.Ordinal);
 
-    private static void WriteWeights(string from, string to, Func<string, Tensor> weight)
+    private static void WriteWeights(string from, string to, Func<string, Tensor> weight, string part)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         using SafetensorsFile original = SafetensorsFile.Open(from);
-        (string Name, Tensor Tensor)[] tensors = [.. original.Tensors.Values.Select(info => (info.Name, Stored(weight(info.Name), info)))];
+        (string Name, Tensor Tensor)[] tensors =
+            [.. original.Tensors.Values.Select(info => (info.Name, Stored(weight(info.Name), info, part)))];
         SafetensorsWriter.Write(to, tensors, original.Metadata.Count == 0 ? null : original.Metadata);
     }
 
-    private static Tensor Stored(Tensor weight, TensorInfo info)
+    /// <summary>The weight as the file is to hold it.</summary>
+    internal static Tensor Stored(Tensor weight, TensorInfo info, string part)
     {
         if (!weight.shape.SequenceEqual(info.Shape))
-            throw new DoriException($"unet weight {info.Name} has shape ({string.Join(", ", weight.shape)}), the checkpoint stores ({string.Join(", ", info.Shape)})");
+            throw new DoriException(
+                $"{part} weight {info.Name} has shape ({string.Join(", ", weight.shape)}), the checkpoint stores "
+                + $"({string.Join(", ", info.Shape)})");
         Tensor stored = weight.detach().to(info.Dtype);
         using Tensor finite = stored.isfinite(), all = finite.all();
-        if (!all.item<bool>()) throw new DoriException($"unet weight {info.Name} is not finite as {info.Dtype}, the checkpoint's dtype: the model would be broken");
+        if (!all.item<bool>())
+            throw new DoriException(
+            $"{part} weight {info.Name} is not finite as {info.Dtype}, the checkpoint's dtype: the model would be broken");
         return stored;
     }
 

@@ -1,10 +1,12 @@
+using Dori.Models;
+
 namespace Dori.Checkpoints;
 
 /// <summary>
 /// A text-to-image model in the layout that diffusers publishes: <c>model_index.json</c> and one folder a component. Opening it reads and
 /// checks the configs; weights are read where a component is opened.
 /// </summary>
-public sealed partial class DiffusersFolder
+public sealed partial class DiffusersFolder : ICheckpointSource
 {
     /// <summary>File name before any <c>.fp16</c> and shard number.</summary>
     private const string ModelBaseName = "diffusion_pytorch_model", TextBaseName = "model";
@@ -17,6 +19,8 @@ public sealed partial class DiffusersFolder
     public required VaeConfig Vae { get; init; }
     public required ClipTextConfig TextEncoder { get; init; }
     public required SchedulerConfig Scheduler { get; init; }
+    string? ICheckpointSource.Folder => Path;
+    ModelNotes ICheckpointSource.Collected => Collected;
     /// <summary>Path of the tokenizer's folder.</summary>
     public string Tokenizer => PathOf("tokenizer");
 
@@ -60,6 +64,7 @@ public sealed partial class DiffusersFolder
         return opened;
     }
 
+    public ClipTokenizer OpenTokenizer() => ClipTokenizer.Load(Tokenizer, TextEncoder.MaxPositionEmbeddings);
     public WeightSet OpenUNet() => WeightSet.Open(PathOf("unet"), ModelBaseName);
     public WeightSet OpenVae() => WeightSet.Open(PathOf("vae"), ModelBaseName);
     public WeightSet OpenTextEncoder() => WeightSet.Open(PathOf("text_encoder"), TextBaseName);

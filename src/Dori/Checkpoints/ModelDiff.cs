@@ -43,19 +43,22 @@ public static class ModelDiff
     }
 
     /// <exception cref="DoriException">A model that cannot be opened, or a weight that is not a number.</exception>
-    public static ModelDifference Between(DiffusersFolder a, DiffusersFolder b, CancellationToken cancellation = default)
+    public static ModelDifference Between(Checkpoint a, Checkpoint b, CancellationToken cancellation = default)
     {
         var components = new List<ComponentDifference>();
         var tensors = new List<TensorDifference>();
-        foreach ((string name, Func<DiffusersFolder, WeightSet> open, Func<string, string> key) in new (string, Func<DiffusersFolder, WeightSet>, Func<string, string>)[]
+        foreach ((string name, Func<Checkpoint, WeightSet> open, Func<string, string> key) in new (
+            string, Func<Checkpoint, WeightSet>, Func<string, string>)[]
                  { ("unet", f => f.OpenUNet(), k => k), ("text_encoder", f => f.OpenTextEncoder(), CheckpointKeys.TextEncoder), ("vae", f => f.OpenVae(), CheckpointKeys.Vae) })
         {
             using WeightSet first = open(a), second = open(b);
             components.Add(Component(name, first, second, key, tensors, cancellation));
         }
-        ConfigDifference[] configs = [.. Files(a, b)];
+        // A single file brings no configs to compare.
+        ConfigDifference[] configs = a.Base is DiffusersFolder inA && b.Base is DiffusersFolder inB ? [.. Files(inA, inB)] : [];
         TensorDifference[] ordered = [.. tensors.OrderBy(t => t.Change == Changed).ThenByDescending(t => t.Relative ?? double.PositiveInfinity).ThenBy(t => t.Component, StringComparer.Ordinal).ThenBy(t => t.Name, StringComparer.Ordinal)];
-        return new ModelDifference("dori.diff/1", a.Path, b.Path, ordered.Length == 0 && configs.Length == 0, components, ordered, configs);
+        return new ModelDifference("dori.diff/1", a.Adapters.Count == 0 ? a.Path : a.Name, b.Adapters.Count == 0 ? b.Path : b.Name,
+            ordered.Length == 0 && configs.Length == 0, components, ordered, configs);
     }
 
     private static ComponentDifference Component(string component, WeightSet a, WeightSet b, Func<string, string> key, List<TensorDifference> found, CancellationToken cancellation)

@@ -7,7 +7,7 @@ namespace Dori.Checkpoints;
 internal static class PlausibleSize
 {
     /// <exception cref="DoriException">A config describes a network with more weights than its file has.</exception>
-    public static void Check(DiffusersFolder folder, WeightSet text, WeightSet vae, WeightSet unet)
+    public static void Check(Checkpoint folder, WeightSet text, WeightSet vae, WeightSet unet)
     {
         Check("text_encoder", text, AtLeast(folder.TextEncoder));
         Check("vae", vae, AtLeast(folder.Vae.BlockOutChannels, folder.Vae.LayersPerBlock));

@@ -10,11 +10,16 @@ namespace Dori.Checkpoints;
 /// </summary>
 public sealed class WeightSet : IDisposable
 {
-    private readonly Dictionary<string, SafetensorsFile> _fileOf = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Source> _sourceOf = new(StringComparer.Ordinal);
     private readonly List<SafetensorsFile> _files = [];
     private string[] _names = [];
 
     private WeightSet(string folder) => Folder = folder;
+
+    /// <param name="Stored">The tensor's name in its file.</param>
+    /// <param name="Info">Name, shape and dtype as the set presents them.</param>
+    /// <param name="Change">From the stored tensor to the presented one; the result may be a view. Null: as stored.</param>
+    internal sealed record Source(SafetensorsFile File, string Stored, TensorInfo Info, Func<Tensor, Tensor>? Change = null);
 
     public string Folder { get; }
     /// <summary>Of all tensors, in ordinal order.</summary>
@@ -33,7 +38,7 @@ public sealed class WeightSet : IDisposable
         {
             if (path.EndsWith(".json", StringComparison.Ordinal)) set.OpenShards(path);
             else set.OpenSingle(path);
-            set._names = [.. set._fileOf.Keys.Order(StringComparer.Ordinal)];
+            set._names = [.. set._sourceOf.Keys.Order(StringComparer.Ordinal)];
             return set;
         }
         catch
@@ -41,6 +46,36 @@ public sealed class WeightSet : IDisposable
             set.Dispose();
             throw;
         }
+    }
+
+    /// <summary>A component whose weights lie under other names, or in other shapes, in a file that holds more than them.</summary>
+    /// <param name="where">For messages.</param>
+    /// <param name="file">Will be closed with the set.</param>
+    internal static WeightSet Of(string where, SafetensorsFile file, IEnumerable<Source> sources)
+    {
+        var set = new WeightSet(where);
+        set._files.Add(file);
+        foreach (Source source in sources) set._sourceOf.Add(source.Info.Name, source);
+        set._names = [.. set._sourceOf.Keys.Order(StringComparer.Ordinal)];
+        return set;
+    }
+
+    /// <summary>From now on the tensor is read as float32 and given as <paramref name="change"/> makes it.</summary>
+    internal void Change(string name, Func<Tensor, Tensor> change)
+    {
+        Source source = Holder(name);
+        _sourceOf[name] = source with
+        {
+            Info = source.Info with { Dtype = ScalarType.Float32 },
+            Change = stored => change((source.Change?.Invoke(stored) ?? stored).to(ScalarType.Float32)),
+        };
+    }
+
+    /// <summary>The dtype that the file holds a tensor in, whatever it is read as.</summary>
+    internal ScalarType StoredDtype(string name)
+    {
+        Source source = Holder(name);
+        return source.File.Tensors[source.Stored].Dtype;
     }
 
     private static string Choose(string folder, string baseName)
@@ -80,7 +115,7 @@ public sealed class WeightSet : IDisposable
     private void OpenSingle(string path)
     {
         SafetensorsFile file = Add(path);
-        foreach (string name in file.Tensors.Keys) _fileOf.Add(name, file);
+        foreach (TensorInfo info in file.Tensors.Values) _sourceOf.Add(info.Name, new Source(file, info.Name, info));
     }
 
     private void OpenShards(string indexPath)
@@ -101,7 +136,7 @@ public sealed class WeightSet : IDisposable
         {
             if (!shards[shard].Tensors.ContainsKey(name))
                 throw new DoriException($"{indexPath} lists '{SafetensorsFile.Shown(name)}' for {shard}, which does not hold it; download the model again");
-            _fileOf.Add(name, shards[shard]);
+            _sourceOf.Add(name, new Source(shards[shard], name, shards[shard].Tensors[name]));
         }
     }
 
@@ -142,18 +177,25 @@ public sealed class WeightSet : IDisposable
         name.EndsWith(".safetensors", StringComparison.Ordinal) && name.IndexOfAny(['/', '\\', ':']) < 0 && !name.Any(char.IsControl);
 
     /// <exception cref="DoriException">No such tensor.</exception>
-    public TensorInfo Info(string name) => Holder(name).Tensors[name];
+    public TensorInfo Info(string name) => Holder(name).Info;
 
-    /// <returns>On the CPU, in the stored dtype.</returns>
+    /// <returns>On the CPU, in the stored dtype (float32 where an adapter changes it).</returns>
     /// <exception cref="DoriException">No such tensor, or its file has changed meanwhile.</exception>
-    public Tensor Read(string name) => Holder(name).Read(name);
+    public Tensor Read(string name)
+    {
+        Source source = Holder(name);
+        if (source.Change is null) return source.File.Read(source.Stored);
+        using var scope = NewDisposeScope();
+        return source.Change(source.File.Read(source.Stored)).contiguous().MoveToOuterDisposeScope();
+    }
 
     /// <summary>Path of the safetensors file that holds a tensor.</summary>
     /// <exception cref="DoriException">No such tensor.</exception>
-    public string FileOf(string name) => Holder(name).Path;
+    public string FileOf(string name) => Holder(name).File.Path;
 
-    private SafetensorsFile Holder(string name) =>
-        _fileOf.TryGetValue(name, out SafetensorsFile? file) ? file : throw new DoriException($"the weights in {Folder} have no tensor '{SafetensorsFile.Shown(name)}'");
+    private Source Holder(string name) =>
+        _sourceOf.TryGetValue(name, out Source? source) ? source :
+            throw new DoriException($"the weights in {Folder} have no tensor '{SafetensorsFile.Shown(name)}'");
 
     public void Dispose()
     {

@@ -62,10 +62,10 @@ public sealed class DiffusionModel : IDisposable
     /// <param name="dtype">float32 or bfloat16, for the UNet</param>
     /// <exception cref="DoriException">Whatever the folder lacks or has wrong, by name.</exception>
     public static DiffusionModel Load(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32) =>
-        Load(DiffusersFolder.Open(folder), device, dtype);
+        Load(Checkpoint.Open(folder), device, dtype);
 
     /// <inheritdoc cref="Load(string, Device?, ScalarType)"/>
-    public static DiffusionModel Load(DiffusersFolder folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    public static DiffusionModel Load(Checkpoint folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         device ??= CPU;
         if (folder.UNet.CrossAttentionDim != folder.TextEncoder.HiddenSize)
@@ -74,7 +74,7 @@ public sealed class DiffusionModel : IDisposable
             throw new DoriException($"{folder.Path}: unet has {folder.UNet.InChannels} input and {folder.UNet.OutChannels} output channels, vae {folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
         ModelDefaults defaults = ReadDefaults(folder);
         ModelNotes notes = folder.Collected.Copy();
-        ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Tokenizer, folder.TextEncoder.MaxPositionEmbeddings);
+        ClipTokenizer tokenizer = folder.OpenTokenizer();
         CheckAddedTokens(folder, tokenizer, notes);
         if (tokenizer.VocabularySize > folder.TextEncoder.VocabSize || tokenizer.MaxLength > folder.TextEncoder.MaxPositionEmbeddings)
             throw new DoriException($"{folder.Path}: tokenizer has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, text_encoder takes {folder.TextEncoder.VocabSize} and {folder.TextEncoder.MaxPositionEmbeddings}");
@@ -105,9 +105,9 @@ public sealed class DiffusionModel : IDisposable
     }
 
     /// <summary>A sampler that stands in for the file's is named, so that runs and reports name it.</summary>
-    private static ModelDefaults ReadDefaults(DiffusersFolder folder)
+    private static ModelDefaults ReadDefaults(Checkpoint folder)
     {
-        var defaults = ModelDefaults.Read(folder.Path);
+        ModelDefaults defaults = folder.Folder is { } own ? ModelDefaults.Read(own) : new ModelDefaults();
         return folder.Scheduler.StandsInFor is null || defaults.Sampler is not null ? defaults
             : defaults with { Sampler = Sampler.NameOf(folder.Scheduler) };
     }
@@ -115,14 +115,14 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>
     /// Words of textual inversion: each needs its row in the text encoder, or it would stand for nothing that was trained.
     /// </summary>
-    private static void CheckAddedTokens(DiffusersFolder folder, ClipTokenizer tokenizer, ModelNotes notes)
+    private static void CheckAddedTokens(Checkpoint folder, ClipTokenizer tokenizer, ModelNotes notes)
     {
         if (tokenizer.AddedTokens.Count == 0) return;
         int rows = folder.TextEncoder.VocabSize;
         string[] words = [.. tokenizer.AddedTokens.Select(token => $"\"{token.Text}\"")];
         string[] rowless = [.. tokenizer.AddedTokens.Where(token => token.Id >= rows).Select(token => $"\"{token.Text}\" ({token.Id})")];
         if (rowless.Length > 0)
-            throw new DoriException($"{folder.Tokenizer}: adds {ModelNotes.First(rowless)} to the vocabulary, and the text encoder has "
+            throw new DoriException($"{folder.Path}: its tokenizer adds {ModelNotes.First(rowless)} to the vocabulary, and the text encoder has "
                 + $"{rows} rows and none for them; take the text encoder that was saved with them, or take the added tokens out");
         notes.Detail($"tokenizer: adds {ModelNotes.First(words)} to the vocabulary; captions that hold such a word are read with it.");
     }

@@ -16,8 +16,10 @@ public sealed record PruningRecord
     public required string Command { get; init; }
     /// <summary>Name of the original's folder.</summary>
     public required string Model { get; init; }
-    /// <summary>Of the original; see <see cref="Checkpoints.DiffusersFolder.Sha256()"/>.</summary>
+    /// <summary>Of the original; see <see cref="Checkpoints.Checkpoint.Sha256()"/>.</summary>
     public required string ModelSha256 { get; init; }
+    /// <summary>Adapters that the new model has taken in: it is whole without them. Absent where there were none.</summary>
+    public IReadOnlyList<MergedAdapter>? Adapters { get; init; }
     /// <summary>Of the pictures that were asked for.</summary>
     public required string PicturesSha256 { get; init; }
     public WandaSettings? Wanda { get; init; }

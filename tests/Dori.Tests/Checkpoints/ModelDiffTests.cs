@@ -12,18 +12,18 @@ public sealed class ModelDiffTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private DiffusersFolder Saved(Func<string, Tensor, Tensor> change)
+    private Checkpoint Saved(Func<string, Tensor, Tensor> change)
     {
-        DiffusersFolder original = DiffusersFolder.Open(Golden.EmojiModel);
+        Checkpoint original = Checkpoint.Open(Golden.EmojiModel);
         string target = Path.Combine(_folder, "b");
         using (WeightSet weights = original.OpenUNet()) original.SaveWithUNet(target, key => change(key, weights.Read(key)), null);
-        return DiffusersFolder.Open(target);
+        return Checkpoint.Open(target);
     }
 
     [Fact]
     public void A_model_against_itself_and_its_copy()
     {
-        DiffusersFolder original = DiffusersFolder.Open(Golden.EmojiModel);
+        Checkpoint original = Checkpoint.Open(Golden.EmojiModel);
         ModelDifference none = ModelDiff.Between(original, Saved((_, weight) => weight));
         Assert.True(none.Same);
         Assert.Empty(none.Tensors);
@@ -37,10 +37,10 @@ public sealed class ModelDiffTests : IDisposable
     public void Changes_by_hand()
     {
         using var scope = NewDisposeScope();
-        DiffusersFolder original = DiffusersFolder.Open(Golden.EmojiModel);
+        Checkpoint original = Checkpoint.Open(Golden.EmojiModel);
         using WeightSet before = original.OpenUNet();
         Tensor value = before.Read(Key).to(float64);
-        DiffusersFolder changed = Saved((key, weight) =>
+        Checkpoint changed = Saved((key, weight) =>
         {
             if (key == Key) weight[0] = 0; // one neuron pruned
             if (key == Bias) { weight[3] = 0.5f; weight[5] = -2f; }
@@ -69,14 +69,14 @@ public sealed class ModelDiffTests : IDisposable
     [Fact]
     public void Configs_and_other_files()
     {
-        DiffusersFolder changed = Saved((_, weight) => weight);
+        Checkpoint changed = Saved((_, weight) => weight);
         string scheduler = Path.Combine(changed.Path, "scheduler", "scheduler_config.json"), extra = Path.Combine(changed.Path, "tokenizer", "extra.txt");
         File.WriteAllText(scheduler, File.ReadAllText(scheduler).Replace("0.012", "0.013", StringComparison.Ordinal));
         string defaults = Path.Combine(changed.Path, "dori.json");
         File.WriteAllText(defaults, File.ReadAllText(defaults).Replace("\"guidance\": 3.0", "\"guidance\": 4.0", StringComparison.Ordinal)
             .Replace("\"searchLearningRate\": 0.1,", "", StringComparison.Ordinal).Replace("\"wandaSparsity\": 0.05,", "", StringComparison.Ordinal));
         File.WriteAllText(extra, "x");
-        ModelDifference d = ModelDiff.Between(DiffusersFolder.Open(Golden.EmojiModel), DiffusersFolder.Open(changed.Path));
+        ModelDifference d = ModelDiff.Between(Checkpoint.Open(Golden.EmojiModel), Checkpoint.Open(changed.Path));
         Assert.False(d.Same);
         Assert.Empty(d.Tensors);
         Assert.Equal([("dori.json", "guidance", "3.0", "4.0"), ("dori.json", "searchLearningRate", "0.1", null), ("dori.json", "wandaSparsity", "0.05", null), ("scheduler/scheduler_config.json", "beta_end", "0.012", "0.013")],
@@ -88,7 +88,7 @@ public sealed class ModelDiffTests : IDisposable
     [Fact]
     public void A_missing_tensor_is_named()
     {
-        DiffusersFolder changed = Saved((_, weight) => weight);
+        Checkpoint changed = Saved((_, weight) => weight);
         string vae = Path.Combine(changed.Path, "vae", "diffusion_pytorch_model.safetensors");
         using (var scope = NewDisposeScope())
         {
@@ -96,8 +96,8 @@ public sealed class ModelDiffTests : IDisposable
             using (SafetensorsFile file = SafetensorsFile.Open(vae)) tensors = [.. file.Tensors.Keys.Where(name => name != "quant_conv.bias").Select(name => (name, file.Read(name)))];
             SafetensorsWriter.Write(vae, tensors);
         }
-        TensorDifference missing = Assert.Single(ModelDiff.Between(DiffusersFolder.Open(Golden.EmojiModel), changed).Tensors);
+        TensorDifference missing = Assert.Single(ModelDiff.Between(Checkpoint.Open(Golden.EmojiModel), changed).Tensors);
         Assert.Equal(("vae", "quant_conv.bias", ModelDiff.OnlyA, 8), (missing.Component, missing.Name, missing.Change, missing.Weights));
-        Assert.Equal(ModelDiff.OnlyB, Assert.Single(ModelDiff.Between(changed, DiffusersFolder.Open(Golden.EmojiModel)).Tensors).Change);
+        Assert.Equal(ModelDiff.OnlyB, Assert.Single(ModelDiff.Between(changed, Checkpoint.Open(Golden.EmojiModel)).Tensors).Change);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dori.Checkpoints;
 
 namespace Dori.Mitigation.Adversarial;
 
@@ -11,6 +12,8 @@ public sealed record AdversarialFineTuningRecord
     public required string Version { get; init; }
     /// <summary>The original model's name and hash.</summary>
     public required RecordedSource Model { get; init; }
+    /// <summary>Adapters that the new model has taken in: it is whole without them. Absent where there were none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<MergedAdapter>? Adapters { get; init; }
     public required RecordedSource Pictures { get; init; }
     /// <summary>Where the ordinary pairs come from; below, how many were used, and how many left out as copies.</summary>
     public required IReadOnlyList<RecordedSource> Ordinary { get; init; }
