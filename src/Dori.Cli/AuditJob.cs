@@ -37,7 +37,8 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         RunFolder run = RunFolder.Create(runPath, manifest);
         IReadOnlyList<AuditUnit> plan = AuditPlan.Of(set, options);
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(plan, shard.Index, shard.Count);
-        AuditUnit[] open = [.. own.Where(unit => !run.Has(unit.Id))];
+        Prepare(shell, run, set, folder, model, own);
+        AuditUnit[] open = [.. own.Where(unit => !run.Has(unit))];
         int controls = set.Items.Count(item => item.Role == "control");
         if (controls < Verdicts.ControlsNeeded)
             shell.Error.WriteLine($"dori: warning: {controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: add pictures that the model has never seen, as role=control or with --controls");
@@ -51,7 +52,17 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
             new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed)
                 .Run(open, workers, progress.Report, shell.Interrupted);
         }
+        run.Restore();
         return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
+    }
+
+    /// <summary>What a run folder keeps besides its units, and what is to be said of what it holds already: before the first unit.</summary>
+    /// <param name="units">To be computed where they are not there.</param>
+    public static void Prepare(Shell shell, RunFolder run, PictureSet set, DiffusersFolder folder, DiffusionModel model, IReadOnlyList<AuditUnit> units)
+    {
+        shell.Warn([.. run.Remarks, .. units.Select(unit => run.Find(unit).Problem).OfType<string>().Select(problem => $"{problem}; it is computed again")]);
+        run.KeepOriginals(set, model.PictureSize);
+        run.KeepPruning(folder.Path);
     }
 
     /// <summary>Units in work at a time, and libtorch's threads for each.</summary>
@@ -74,7 +85,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
             Pictures = new ManifestPictures(Path.GetFullPath(picturesPath), set.Sha256,
                 [.. set.Items.Select(i => new ManifestItem(i.Id, Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
                 [.. set.Missing.Select(m => $"{m.Index}: {m.Caption}")]),
-            CopyDetector = new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold),
+            CopyDetector = new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold, detector.Preset.TransformSha256),
             Options = options,
             Machine = new ManifestMachine(settings.DeviceName, settings.Dtype == torch.ScalarType.Float32 ? "float32" : "bfloat16", threadsPerUnit,
                 Processor(), System.Runtime.InteropServices.RuntimeInformation.OSDescription, torch.__version__),
@@ -119,10 +130,12 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
 
     private static readonly string[] s_order = [Verdicts.Retained, Verdicts.Undecided, Verdicts.NotFound, Verdicts.NotJudged];
 
-    /// <summary>Undecided counts: a gate that lets a picture through because the controls are no better would call it clean.</summary>
-    public static int ExitCode(Summary summary, bool gate) =>
-        gate && summary.Pictures.Any(p => p.Role != "control" && p.Verdict is Verdicts.Retained or Verdicts.Undecided) ? DoriApp.Gate
-        : gate && summary.Pictures.Any(p => p.Role != "control" && p.Verdict == Verdicts.NotJudged)
-            ? throw new DoriException("--gate: pictures are not judged (too few controls, or units of other shards are missing), so the gate cannot open; see the report")
-            : DoriApp.Done;
+    /// <exception cref="DoriException">The gate was asked, and it is not known whether the pictures are gone.</exception>
+    public static int ExitCode(Summary summary, bool gate)
+    {
+        if (!gate) return DoriApp.Done;
+        Gate result = Gate.Of(summary);
+        if (result.Outcome == GateOutcome.Unknown) throw new DoriException($"--gate: {result.Reason}, so the gate cannot open; see the report");
+        return result.Outcome == GateOutcome.Open ? DoriApp.Done : DoriApp.Gate;
+    }
 }

@@ -16,17 +16,16 @@ namespace Dori.Cli;
 internal sealed class CompareJob(Shell shell, CommonSettings settings, string folder)
 {
     private readonly List<AuditedModel> _models = [];
-    private readonly Dictionary<string, string> _paths = [];
+    private readonly Dictionary<string, RunFolder> _runs = [];
 
     /// <param name="name">Unique; the first model is what the others are compared with.</param>
-    /// <param name="path">The model's folder.</param>
     /// <param name="audit">Its finished run's folder.</param>
-    public void Add(string name, string path, Summary summary, string audit, QualitySummary? quality = null, IReadOnlyDictionary<string, QualitySamples>? samples = null)
+    public void Add(string name, Summary summary, string audit, QualitySummary? quality = null, IReadOnlyDictionary<string, QualitySamples>? samples = null)
     {
         RunFolder run = RunFolder.Open(audit);
-        IReadOnlyList<UnitRecord> units = run.ReadUnits(run.ReadManifest());
+        IReadOnlyList<UnitRecord> units = run.ReadUnits().Records;
         _models.Add(quality is null ? new AuditedModel(name, summary, units) : new AuditedModel(name, summary, units, quality, samples!));
-        _paths.Add(name, path);
+        _runs.Add(name, run);
     }
 
     /// <summary>Writes <c>compare.html</c>, <c>compare.md</c> and <c>compare.json</c>, and says what is in them.</summary>
@@ -36,7 +35,7 @@ internal sealed class CompareJob(Shell shell, CommonSettings settings, string fo
         Comparison comparison = Comparison.Of(_models, RandomSource.For("compare", seed.ToString(CultureInfo.InvariantCulture)).Next);
         using OrdinaryPictures? ordinary = ordinaryPath is { } path ? OrdinaryPictures.Load(path) : null;
         CompareReport.Write(Path.Combine(folder, "compare.html"), comparison, Small, index => ordinary?.Captions[index] ?? "",
-            name => PruningRecord.Read(_paths[name]), shell.CommandLine, Shell.Version);
+            name => _runs[name].ReadPruning(), shell.CommandLine, Shell.Version);
         CompareTable.Write(Path.Combine(folder, "compare.md"), comparison);
         string json = JsonSerializer.Serialize(comparison, CompareJson.Default.Comparison);
         AtomicFile.WriteText(Path.Combine(folder, "compare.json"), json + "\n"); // last: it says that the rest is there

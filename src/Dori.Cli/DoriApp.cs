@@ -44,6 +44,8 @@ internal static class DoriApp
         });
         try
         {
+            if (args is ["mitigate"])
+                throw new DoriException("mitigate: name a method: wanda, nemo, esd, concept-ablation, siss or adversarial (dori mitigate --help says what each does)");
             return app.Run(args, interruption.Token);
         }
         catch (Exception e)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Dori.Audit;
-using Dori.Mitigation;
 using Dori.Reporting;
 
 namespace Dori.Cli;
@@ -10,20 +9,19 @@ internal static class RunReport
 {
     public static Summary Write(RunFolder run)
     {
-        Manifest manifest = run.ReadManifest();
-        IReadOnlyList<UnitRecord> units = run.ReadUnits(manifest);
-        Summary summary = Verdicts.Summarize(manifest, units);
-        var originals = manifest.Pictures.Items.SelectMany(item => item.Files.Select(file => (file, path: Path.Combine(item.Folder, file))))
-            .GroupBy(pair => pair.file).ToDictionary(g => g.Key, g => g.First().path);
+        Manifest manifest = run.Manifest;
+        RunUnits read = run.ReadUnits();
+        IReadOnlyList<UnitRecord> units = read.Records;
+        Summary summary = Verdicts.Summarize(manifest, units, read.Wrong);
         UnitCost[] costs = [.. units.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>()];
         AuditReport.Write(Path.Combine(run.Path, "report.html"), summary, units, new ReportContext
         {
-            OriginalPicture = file => originals.TryGetValue(file, out string? path) ? ReadOrNull(path) : null,
-            GeneratedPicture = file => ReadOrNull(Path.Combine(run.Path, file)),
+            OriginalPicture = Originals(run),
+            GeneratedPicture = run.ReadPart,
             Command = manifest.Command,
             Version = manifest.Version,
             Facts = Facts(manifest),
-            Pruning = PruningRecord.Read(manifest.Model.Path),
+            Pruning = run.ReadPruning(),
             Cost = costs.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
                 $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} units (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s a unit), at most {costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
         });
@@ -32,7 +30,12 @@ internal static class RunReport
         return summary;
     }
 
-    private static byte[]? ReadOrNull(string path) => File.Exists(path) ? InputFile.ReadBytes(path, InputKind.Picture) : null;
+    /// <summary>The originals that the run keeps, by their paths in the set.</summary>
+    internal static Func<string, byte[]?> Originals(RunFolder run)
+    {
+        var hashes = run.Manifest.Pictures.Items.SelectMany(item => item.Files.Zip(item.Sha256)).GroupBy(pair => pair.First).ToDictionary(g => g.Key, g => g.First().Second);
+        return file => hashes.TryGetValue(file, out string? sha256) ? run.ReadOriginal(sha256) : null;
+    }
 
     private static IEnumerable<(string, string)> AdapterFacts(ManifestAdapter a)
     {

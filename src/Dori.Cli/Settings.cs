@@ -92,6 +92,9 @@ internal class SearchSettings : ModelSettings
     [CommandOption("--threshold <S>"), Description("Similarity above which a generation is a copy (default: the copy detector's)")]
     public double? Threshold { get; init; }
 
+    [CommandOption("--no-mirror"), Description("A generation that is the picture's mirror image does not count as the picture (the published protocol)")]
+    public bool NoMirror { get; init; }
+
     [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
 
@@ -118,6 +121,7 @@ internal class SearchSettings : ModelSettings
             Sampler = SamplerName ?? defaults.Sampler,
             SamplerSteps = SamplerSteps ?? defaults.SamplerSteps,
             Threshold = Threshold ?? threshold,
+            Mirror = !NoMirror,
         };
         options.Check();
         return options;

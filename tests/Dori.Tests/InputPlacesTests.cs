@@ -29,7 +29,7 @@ public sealed class InputPlacesTests : IDisposable
         { "text_encoder/model.safetensors", "load" }, { "dori.json", "defaults" }, { "mitigation.json", "pruning" },
         { "copy_detector/preset.json", "detector" }, { "copy_detector/model.pt", "detector" },
         { "pictures/metadata.csv", "pictures" }, { "pictures/control-00.png", "pictures" }, { "pictures/control-00.png", "picture" },
-        { "ordinary.tar", "tar" }, { "run/manifest.json", "manifest" }, { "run/units/x.json", "unit" }, { "run/costs/x.json", "cost" },
+        { "ordinary.tar", "tar" }, { "run/manifest.json", "manifest" },
     };
 
     [Theory, MemberData(nameof(Places))]
@@ -37,7 +37,7 @@ public sealed class InputPlacesTests : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "FIFOs and devices");
         Model();
-        foreach (string name in new[] { "manifest.json", "units/x.json", "costs/x.json" }) Write("run/" + name);
+        Write("run/manifest.json");
         string path = Path.Combine(_folder, file);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         foreach (bool isFifo in new[] { true, false })
@@ -47,7 +47,7 @@ public sealed class InputPlacesTests : IDisposable
             else File.CreateSymbolicLink(path, "/dev/zero");
             var e = await Assert.ThrowsAsync<DoriException>(() => Task.Run(() => Open(opener, path)).WaitAsync(TimeSpan.FromSeconds(60)));
             Assert.Contains(path, e.Message, StringComparison.Ordinal);
-            Assert.Contains(isFifo ? "FIFO" : "device", e.Message, StringComparison.Ordinal);
+            Assert.Contains(isFifo ? "FIFO" : opener == "manifest" ? "a link" : "device", e.Message, StringComparison.Ordinal);
         }
     }
 
@@ -63,9 +63,7 @@ public sealed class InputPlacesTests : IDisposable
             case "pictures": PictureSet.Load(Path.Combine(_folder, "pictures")); break;
             case "picture": Picture.Load(path); break;
             case "tar": OrdinaryPictures.Load(path).Dispose(); break;
-            case "manifest": RunFolder.Open(Path.Combine(_folder, "run")).ReadManifest(); break;
-            case "unit": RunFolder.Open(Path.Combine(_folder, "run")).ReadUnit("x"); break;
-            case "cost": RunFolder.Open(Path.Combine(_folder, "run")).ReadCost("x"); break;
+            case "manifest": RunFolder.Open(Path.Combine(_folder, "run")); break;
             default: throw new ArgumentException(opener);
         }
     }

@@ -27,7 +27,7 @@ internal sealed class AuditSettings : SearchSettings
     [CommandOption("--shard <I/N>"), Description("Every N-th unit only, from the I-th on; `dori report` merges the folders")]
     public string? Shard { get; init; }
 
-    [CommandOption("--gate"), Description("Exit code 1 where a picture is retained or undecided")]
+    [CommandOption("--gate"), Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
 
     public (int Index, int Count) ShardParts()

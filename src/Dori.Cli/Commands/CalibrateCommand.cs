@@ -73,7 +73,7 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
         int[] steps = [.. summary.Curve.Select(g => g.Steps).Distinct().Order()];
         int? first = summary.Curve.Where(g => g.MemorizationRate.Count > 0).Select(g => (int?)g.Steps).Min();
         int budget = steps.Where(s => first is null || s < first).DefaultIfEmpty(-1).Max();
-        return new Calibration("dori.calibration/1", budget, first is null, summary.Controls.Items, summary.Generations, summary.Threshold, summary.Curve);
+        return new Calibration("dori.calibration/2", budget, first is null, summary.Controls.Items, summary.Generations, summary.Threshold, summary.Curve);
     }
 
     private void Print(Calibration calibration, Summary summary)

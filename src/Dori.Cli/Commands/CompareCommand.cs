@@ -67,7 +67,7 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             ) => set, settings.Images, audit, (1, 1), options => options);
         if (settings.Ordinary is not { } ordinary)
         {
-            job.Add(name, model.Path, summary, audit);
+            job.Add(name, summary, audit);
             return;
         }
         // One ruler for all: CLIP and the detector of the first model, even where a later one brings others.
@@ -83,7 +83,7 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             Sampler = settings.SamplerName ?? defaults.Sampler,
             SamplerSteps = settings.SamplerSteps ?? defaults.SamplerSteps,
         });
-        job.Add(name, model.Path, summary, audit, quality, samples);
+        job.Add(name, summary, audit, quality, samples);
     }
 
     /// <summary>What would make the models' figures incomparable is refused before hours of work.</summary>

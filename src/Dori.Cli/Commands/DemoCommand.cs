@@ -34,8 +34,8 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
         Summary after = Audit(pruned, Path.Combine(settings.Run, "pruned"), curve: []);
 
         var comparison = new CompareJob(shell, settings, settings.Run);
-        comparison.Add("original", model, before, settings.Run);
-        comparison.Add("pruned", pruned, after, Path.Combine(settings.Run, "pruned"));
+        comparison.Add("original", before, settings.Run);
+        comparison.Add("pruned", after, Path.Combine(settings.Run, "pruned"));
         comparison.Finish(settings.Seed);
         if (!settings.Quiet && !settings.Json)
             shell.Console.WriteLine($"Reports: {Path.Combine(settings.Run, "report.html")} (the model), {Path.Combine(settings.Run, "pruned", "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");

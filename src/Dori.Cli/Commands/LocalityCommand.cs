@@ -76,7 +76,8 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
 
         RunFolder run = RunFolder.Create(Path.Combine(settings.Run, "searches"),
             job.MakeManifest(folder, set, settings.Images, detector, options, workers.ThreadsEach) with { Notes = notes });
-        AuditUnit[] units = [.. plan.Units(options.Seed)], open = [.. units.Where(unit => !run.Has(unit.Id))];
+        AuditUnit[] units = [.. plan.Units(options.Seed)], open = [.. units.Where(unit => !run.Has(unit))];
+        AuditJob.Prepare(shell, run, set, folder, model, units);
         if (open.Length > 0)
         {
             if (!settings.Quiet) shell.Error.WriteLine($"dori: {units.Length} searches, {units.Length - open.Length} done already; {CostEstimate.Measure(model, options, open, workers.Count, workers.ThreadsEach)}");
@@ -125,15 +126,14 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
 
     private static void Write(LocalitySettings settings, RunFolder run, AuditUnit[] units, LocalityOutcome outcome, WeightSpaceOptions weights)
     {
-        Manifest manifest = run.ReadManifest();
-        var originals = manifest.Pictures.Items.SelectMany(item => item.Files.Select(file => (file, path: Path.Combine(item.Folder, file)))).GroupBy(pair => pair.file).ToDictionary(g => g.Key, g => g.First().path);
+        Manifest manifest = run.Manifest;
         UnitCost[] costs = [.. units.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>()];
         string third = settings.NoWeights ? "left out"
             : string.Create(CultureInfo.InvariantCulture, $"{string.Join(" and ", weights.Methods)}, {weights.Triggers} triggers a picture; Wanda marks {weights.Sparsity * 100:0.##} % of each output row");
         LocalityReport.Write(Path.Combine(settings.Run, "report.html"), outcome, new ReportContext
         {
-            OriginalPicture = file => originals.TryGetValue(file, out string? path) && File.Exists(path) ? InputFile.ReadBytes(path, InputKind.Picture) : null,
-            GeneratedPicture = file => Path.Combine(run.Path, file) is var path && File.Exists(path) ? InputFile.ReadBytes(path, InputKind.Picture) : null,
+            OriginalPicture = RunReport.Originals(run),
+            GeneratedPicture = run.ReadPart,
             Command = manifest.Command,
             Version = manifest.Version,
             Facts = [.. RunReport.Facts(manifest), ("Weights", third)],

@@ -13,21 +13,45 @@ public sealed record AuditUnit(PictureItem Item, string Start, long Seed, string
 
     /// <summary>Noise and time steps of the search, and its random start.</summary>
     internal RandomSource SearchNoise() => RandomSource.For("search", Item.Id, Start, Seed.ToString());
+
+    /// <summary>What the unit looks at, ascending by step: the step, how many pictures it draws there, and whether it is the last, whose pictures are kept.</summary>
+    internal IReadOnlyList<(int Step, int Generations, bool Last)> Snapshots(AuditOptions options)
+    {
+        if (Start == AuditStart.Prompt) return [(0, options.Generations, true)];
+        // A caption's search at step 0 is the prompt itself, which has a unit of its own.
+        bool first = Start != AuditStart.Caption || !options.Starts.Contains(AuditStart.Prompt);
+        return [.. options.SnapshotSteps.Where(step => step > 0 || first || step == options.Steps)
+            .Select(step => (step, step == options.Steps ? options.Generations : options.CurveGenerations, step == options.Steps))];
+    }
+
+    /// <summary>The k-th kept picture's name in the run folder.</summary>
+    internal string PictureName(int k) => $"{RunFolder.Pictures}/{Id}-{k}.png";
 }
 
 /// <summary>All units of an audit, in a fixed order.</summary>
 public static class AuditPlan
 {
     /// <exception cref="DoriException">Start <c>other</c> is asked for and there is no other caption to begin from.</exception>
-    public static IReadOnlyList<AuditUnit> Of(PictureSet set, AuditOptions options)
+    public static IReadOnlyList<AuditUnit> Of(PictureSet set, AuditOptions options) => Of(set.Items, options);
+
+    /// <summary>The same from a manifest alone: what a run folder is to hold.</summary>
+    /// <inheritdoc cref="Of(PictureSet, AuditOptions)"/>
+    public static IReadOnlyList<AuditUnit> Of(Manifest manifest) => Of([.. manifest.Pictures.Items.Select(item => item.ToPictureItem())], manifest.Options);
+
+    private static List<AuditUnit> Of(IReadOnlyList<PictureItem> items, AuditOptions options)
     {
-        string[] captions = [.. set.Items.Where(item => item.Role == "control").Select(item => item.Caption).Distinct()];
+        string[] captions = ControlCaptions(items);
         var units = new List<AuditUnit>();
-        foreach (PictureItem item in set.Items) // all starts of an item follow each other: the first verdicts come early
-            foreach (string start in options.Starts)
-                units.Add(new AuditUnit(item, start, options.Seed, start == AuditStart.Other ? OtherCaption(item, captions, options.Seed) : null));
+        foreach (PictureItem item in items) // all starts of an item follow each other: the first verdicts come early
+            foreach (string start in options.Starts) units.Add(Unit(item, start, options.Seed, captions));
         return units;
     }
+
+    internal static AuditUnit Unit(PictureItem item, string start, long seed, string[] controlCaptions) =>
+        new(item, start, seed, start == AuditStart.Other ? OtherCaption(item, controlCaptions, seed) : null);
+
+    internal static string[] ControlCaptions(IEnumerable<PictureItem> items) =>
+        [.. items.Where(item => item.Role == "control").Select(item => item.Caption).Distinct()];
 
     /// <summary>Units i, i + N, i + 2N, ... of a plan.</summary>
     /// <param name="shard">From 1 to <paramref name="count"/>.</param>

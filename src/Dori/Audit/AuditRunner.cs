@@ -19,7 +19,7 @@ public sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<TimeSp
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Run(IReadOnlyList<AuditUnit> units, Workers workers, Action<Progress>? report = null, CancellationToken cancellation = default)
     {
-        AuditUnit[] open = [.. units.Where(unit => !folder.Has(unit.Id))];
+        AuditUnit[] open = [.. units.Where(unit => !folder.Has(unit))];
         torch.set_num_threads(workers.ThreadsEach);
         workers.Run(open.Length, (piece, stop) =>
         {
@@ -27,7 +27,7 @@ public sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<TimeSp
             using var scope = torch.NewDisposeScope();
             TimeSpan begun = clock();
             using UnitResult result = runner.Run(unit, share => report?.Invoke(new Progress(unit, Math.Min(share, 0.999))), stop);
-            folder.Write(result, new UnitCost(unit.Id, Math.Round((clock() - begun).TotalSeconds, 3), PeakMemoryMiB()));
+            folder.Write(unit, result, new UnitCost(unit.Id, Math.Round((clock() - begun).TotalSeconds, 3), PeakMemoryMiB()));
             report?.Invoke(new Progress(unit, 1));
         }, cancellation);
     }

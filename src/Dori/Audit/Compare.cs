@@ -33,12 +33,14 @@ public sealed record ComparedQuality(string Model, string Set, QualityDifference
 /// <summary><c>compare.json</c>: several models under one audit, each after the first against it.</summary>
 public sealed record Comparison
 {
-    public string Schema { get; init; } = "dori.compare/1";
+    public string Schema { get; init; } = "dori.compare/2";
     public required string CopyDetector { get; init; }
     public required double Threshold { get; init; }
     public required int Steps { get; init; }
     public required int Generations { get; init; }
     public required IReadOnlyList<string> Starts { get; init; }
+    /// <summary>Whether mirror images count.</summary>
+    public required bool Mirror { get; init; }
     /// <summary>Of the Frechet and kernel distances; null where quality was not taken.</summary>
     public required string? FeatureNetwork { get; init; }
     public required string? Clip { get; init; }
@@ -71,6 +73,7 @@ public sealed record Comparison
             Steps = first.Steps,
             Generations = first.Generations,
             Starts = starts,
+            Mirror = first.Mirror,
             FeatureNetwork = quality?.FeatureNetwork,
             Clip = quality?.Clip,
             Models = [.. models.Select(model => Compared(model, items[model.Name], groups, starts, first))],
@@ -141,6 +144,9 @@ public sealed record Comparison
     {
         (string What, string First, string Other)[] alike =
         [
+            ("schema", first.Summary.Schema, model.Summary.Schema),
+            ("units", Bound(first), Bound(model)),
+            ("mirror images", Mirrors(first), Mirrors(model)),
             ("copy detector", first.Summary.CopyDetector, model.Summary.CopyDetector),
             ("threshold", $"{first.Summary.Threshold}", $"{model.Summary.Threshold}"),
             ("search steps", $"{first.Summary.Steps}", $"{model.Summary.Steps}"),
@@ -152,6 +158,10 @@ public sealed record Comparison
         foreach ((string what, string a, string b) in alike)
             if (a != b) throw new DoriException($"{first.Name} and {model.Name} cannot be compared: {what} {a} there, {b} here; give both the same options");
     }
+
+    private static string Bound(AuditedModel model) => model.Summary.Bound ? UnitRecord.Current : $"{UnitRecord.Unbound} (an older version's)";
+
+    private static string Mirrors(AuditedModel model) => model.Summary.Mirror ? "counted" : "not counted";
 
     private static IEnumerable<string> Cautions(IReadOnlyList<AuditedModel> models)
     {

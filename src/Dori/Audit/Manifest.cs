@@ -5,10 +5,15 @@ namespace Dori.Audit;
 /// <summary><c>manifest.json</c>: what was asked, of what, by which program, on what kind of machine.</summary>
 public sealed record Manifest
 {
-    public string Schema { get; init; } = "dori.manifest/1";
+    /// <summary>What this program writes.</summary>
+    public const string Current = "dori.manifest/2";
+    /// <summary>Of older versions, whose units carry no key.</summary>
+    public const string Unbound = "dori.manifest/1";
+
+    public string Schema { get; init; } = Current;
     /// <summary>Version of the program.</summary>
     public required string Version { get; init; }
-    /// <summary>The command line that made the run.</summary>
+    /// <summary>The command line that made the run, or last changed its pictures.</summary>
     public required string Command { get; init; }
     public required ManifestModel Model { get; init; }
     public required ManifestPictures Pictures { get; init; }
@@ -21,18 +26,27 @@ public sealed record Manifest
     /// </summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
-    /// <summary>What differs between two manifests of which one's units cannot stand among the other's; null where nothing does.</summary>
+    /// <summary>Whether the run's units say what they were computed from.</summary>
+    internal bool Bound => Schema == Current;
+
+    /// <summary>
+    /// What differs between two manifests of which none of one's units can stand among the other's; null where nothing does. The pictures
+    /// are not asked: a
+    /// unit's key says whether it is still its picture's.
+    /// </summary>
     public string? Conflict(Manifest other)
     {
         (string Name, string Here, string There)[] deciding =
         [
+            ("schema", Schema, other.Schema),
             ("model (SHA-256)", Model.Sha256, other.Model.Sha256),
-            ("picture set (SHA-256)", Pictures.Sha256, other.Pictures.Sha256),
-            ("items", Pictures.ItemsKey, other.Pictures.ItemsKey),
             ("copy detector (SHA-256)", CopyDetector.Sha256, other.CopyDetector.Sha256),
             ("copy detector preset", CopyDetector.Name, other.CopyDetector.Name),
+            ("copy detector preset (SHA-256)", CopyDetector.TransformSha256, other.CopyDetector.TransformSha256),
             ("--starts", string.Join(',', Options.Starts), string.Join(',', other.Options.Starts)),
             ("--curve", string.Join(',', Options.CurveSteps), string.Join(',', other.Options.CurveSteps)),
+            ("mirror images", Options.Mirror ? "counted" : "not counted (--no-mirror)",
+                other.Options.Mirror ? "counted" : "not counted (--no-mirror)"),
             ("device", Machine.Device, other.Machine.Device),
             ("dtype", Machine.Dtype, other.Machine.Dtype),
             ("threads a unit", $"{Machine.ThreadsPerUnit}", $"{other.Machine.ThreadsPerUnit}"),
@@ -41,6 +55,41 @@ public sealed record Manifest
             if (here != there) return $"{name}: {there} there, {here} here";
         AuditOptions theirs = other.Options with { Starts = Options.Starts, CurveSteps = Options.CurveSteps };
         return theirs == Options ? null : $"options: {theirs} there, {Options} here";
+    }
+
+    /// <summary>Whether two manifests ask for the same pictures and say the same of them.</summary>
+    internal bool SamePictures(Manifest other) => Pictures.Sha256 == other.Pictures.Sha256 && Pictures.ItemsKey == other.Pictures.ItemsKey;
+
+    /// <summary>Whether a picture of this run is one of another's, so that the one may be the other after changes to its
+    /// pictures.</summary>
+    internal bool SharesPicture(Manifest other)
+    {
+        var mine = Pictures.Items.SelectMany(item => item.Sha256).ToHashSet();
+        return other.Pictures.Items.Any(item => item.Sha256.Any(mine.Contains));
+    }
+
+    /// <summary>What a manifest from disk must not hold, in a few words; null where all is well.</summary>
+    internal string? Problem()
+    {
+        if (Schema is not (Current or Unbound)) return $"its schema is {Schema}; this version reads {Current} and {Unbound}";
+        if (Pictures.Items.Count == 0) return "it has no items";
+        if (Pictures.Missing.Contains(null!) || Notes.Contains(null!)) return "a line of it is null";
+        var ids = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (ManifestItem item in Pictures.Items)
+        {
+            if (item is null) return "an item is null";
+            if (!ItemIds.IsId(item.Id) || !ids.Add(item.Id)) return $"item \"{item.Id}\": not an id, or one that is there twice";
+            if (item.Problem() is { } problem) return $"item {item.Id}: {problem}";
+        }
+        try
+        {
+            Options.Check();
+        }
+        catch (DoriException e)
+        {
+            return e.Message;
+        }
+        return null;
     }
 }
 
@@ -54,17 +103,31 @@ public sealed record ManifestModel(string Path, string Name, string Sha256, IRea
 /// <param name="Seen">How often its training showed each picture, as its metadata says; null where it does not.</param>
 public sealed record ManifestAdapter(string Path, string Name, double Scale, string Description, string? Seen);
 
-/// <param name="Path">Where the originals lay; the report looks for them there.</param>
+/// <param name="Path">Where the originals lay; for people, nothing is read there again.</param>
 /// <param name="Missing">Entries of a caption list that have no picture.</param>
 public sealed record ManifestPictures(string Path, string Sha256, IReadOnlyList<ManifestItem> Items, IReadOnlyList<string> Missing)
 {
     internal string ItemsKey => string.Join('\n', Items.Select(item => $"{item.Id} {item.Role} {string.Join(' ', item.Sha256)}"));
 }
 
-/// <param name="Folder">Where its pictures lay.</param>
-public sealed record ManifestItem(string Id, string Folder, IReadOnlyList<string> Files, IReadOnlyList<string> Sha256, string Caption, string Kind, string Role);
+/// <param name="Folder">Where its pictures lay; for people.</param>
+public sealed record ManifestItem(string Id, string Folder, IReadOnlyList<string> Files, IReadOnlyList<string> Sha256, string Caption,
+    string Kind, string Role)
+{
+    internal PictureItem ToPictureItem() => new(Id, Files, Caption, Kind, Role) { Folder = Folder, Sha256 = Sha256 };
 
-public sealed record ManifestDetector(string Name, string Sha256, double Threshold);
+    internal string? Problem()
+    {
+        if (Files.Count == 0 || Files.Count != Sha256.Count || Files.Any(string.IsNullOrEmpty))
+            return "its files and their hashes do not match";
+        if (!Sha256.All(RunFolder.IsHash)) return "a hash is none";
+        if (!PictureSet.Roles.Contains(Role)) return $"its role is \"{Role}\"";
+        return PictureSet.Kinds.Contains(Kind) ? null : $"its kind is \"{Kind}\"";
+    }
+}
+
+/// <param name="TransformSha256">Of how pictures are brought to it; empty in manifests of older versions.</param>
+public sealed record ManifestDetector(string Name, string Sha256, double Threshold, string TransformSha256 = "");
 
 /// <param name="ThreadsPerUnit">Kernels split their sums by it: another number may round differently.</param>
 public sealed record ManifestMachine(string Device, string Dtype, int ThreadsPerUnit, string Processor, string System, string Libtorch);

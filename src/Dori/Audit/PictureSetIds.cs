@@ -8,11 +8,16 @@ internal sealed class ItemIds
 
     public string Unique(string name)
     {
-        char[] safe = [.. name.Take(Longest).Select(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' ? c : '-')];
+        char[] safe = [.. name.Take(Longest).Select(c => IsSafe(c) ? c : '-')];
         string stem = new string(safe).Trim('.', '-');
         if (stem.Length == 0) stem = "item";
         string id = stem;
         for (int n = 2; !_taken.Add(id); n++) id = $"{stem}-{n}";
         return id;
     }
+
+    /// <summary>Whether a text may be one of these ids: a plain file name on every system.</summary>
+    public static bool IsId(string text) => text.Length is > 0 and <= Longest + 12 && text.All(IsSafe) && text.Trim('.', '-') == text;
+
+    private static bool IsSafe(char c) => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.';
 }

@@ -6,7 +6,14 @@ namespace Dori.Audit;
 /// <summary>One unit's outcome, <c>units/&lt;id&gt;.json</c>: nothing in it depends on the clock, the machine's load or other units.</summary>
 public sealed record UnitRecord
 {
-    public string Schema { get; init; } = "dori.unit/1";
+    /// <summary>What this program writes.</summary>
+    public const string Current = "dori.unit/2";
+    /// <summary>Written by older versions: without a key, so that nothing says what it was computed from.</summary>
+    public const string Unbound = "dori.unit/1";
+
+    public string Schema { get; init; } = Current;
+    /// <summary>SHA-256 over all that decides the unit: see <see cref="UnitKey"/>. Empty in records of older versions.</summary>
+    public string Key { get; init; } = "";
     /// <summary>File-name safe: item, start and seed, e.g. <c>v00-caption-0</c>.</summary>
     public required string Id { get; init; }
     /// <summary>Pictures of one item are references of the same memory.</summary>
@@ -31,20 +38,24 @@ public sealed record UnitRecord
 public sealed record Snapshot
 {
     public required int Step { get; init; }
-    /// <summary>Per generation: similarity to the item, the maximum over its references.</summary>
+    /// <summary>Per generation: similarity to the item, the maximum over its references and, where they count, their mirror images.</summary>
     public required IReadOnlyList<float> Similarities { get; init; }
+    /// <summary>Numbers of the generations, ascending, that are more similar to a mirror image than to the picture itself.</summary>
+    public IReadOnlyList<int> Mirrored { get; init; } = [];
     /// <summary>Median pairwise similarity among the generations (lower is more diverse).</summary>
     public required float Diversity { get; init; }
     /// <summary>Generated pictures relative to the run folder, in the order of <see cref="Similarities"/>; empty where not kept.</summary>
     public IReadOnlyList<string> Pictures { get; init; } = [];
 
     [JsonIgnore] public float Best => Similarities.Max();
+    /// <summary>Whether the best generation is the picture's mirror image.</summary>
+    [JsonIgnore] public bool BestIsMirrored => Mirrored.Any(n => Similarities[n] >= Best);
 }
 
 /// <summary><c>summary.json</c>: the only file that other programs need.</summary>
 public sealed record Summary
 {
-    public string Schema { get; init; } = "dori.summary/1";
+    public string Schema { get; init; } = "dori.summary/2";
     public required SummaryModel Model { get; init; }
     /// <summary>Name of the copy detector's preset: every similarity carries it.</summary>
     public required string CopyDetector { get; init; }
@@ -53,6 +64,10 @@ public sealed record Summary
     public required int Steps { get; init; }
     public required int Generations { get; init; }
     public required IReadOnlyList<string> Starts { get; init; }
+    /// <summary>Whether mirror images count.</summary>
+    public bool Mirror { get; init; } = true;
+    /// <summary>Whether every unit carries the key of what it was computed from; false for runs of older versions.</summary>
+    public bool Bound { get; init; } = true;
     public required int Units { get; init; }
     /// <summary>Units that the plan holds and the run folder lacks: more than 0 says that the run is not finished.</summary>
     public required int MissingUnits { get; init; }
@@ -113,11 +128,13 @@ public sealed record PictureSummary
     public required string Caption { get; init; }
     public required string Kind { get; init; }
     public required string Role { get; init; }
-    /// <summary>retained, undecided (passes the threshold, but so do controls), not found, or not judged (too few controls).</summary>
+    /// <summary>retained, undecided (passes the threshold, but so do controls), not found, or not judged (too few controls, or units are missing).</summary>
     public required string Verdict { get; init; }
-    /// <summary>Best over all generations of all starts and snapshots, prompt included.</summary>
+    /// <summary>Best over all generations of all starts and snapshots, prompt included; -1 where none of the units is there.</summary>
     public required double Similarity { get; init; }
-    /// <summary>The start that gave it.</summary>
+    /// <summary>Whether the best is the picture's mirror image.</summary>
+    public bool Mirrored { get; init; }
+    /// <summary>The start that gave it; empty where none of the units is there.</summary>
     public required string Start { get; init; }
     /// <summary>Search steps after which it came; 0 for the prompt.</summary>
     public required int Step { get; init; }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Dori.Checkpoints;
 using Dori.Pictures;
 using TorchSharp;
@@ -10,119 +9,191 @@ namespace Dori.Audit;
 /// <param name="PeakMemoryMiB">The process's peak so far, all workers together.</param>
 public sealed record UnitCost(string Id, double Seconds, long PeakMemoryMiB);
 
+/// <summary>A unit as a run folder holds it.</summary>
+/// <param name="Record">Null where there is none, or it is wrong.</param>
+/// <param name="Problem">What is wrong with what lies there, naming the file; null where nothing is.</param>
+public readonly record struct FoundUnit(UnitRecord? Record, string? Problem);
+
+/// <summary>The units of a run that are there.</summary>
+/// <param name="Records">In the order of the plan.</param>
+/// <param name="Wrong">Records in their places that are not this run's, one sentence each; they count as missing.</param>
+public sealed record RunUnits(IReadOnlyList<UnitRecord> Records, IReadOnlyList<string> Wrong);
+
 /// <summary>
 /// The run folder on disk (layout in docs/audit.md). Every file appears whole or not at all; a unit exists once its record does, which is
-/// written last.
+/// written last. What is read is checked against the manifest's plan as if a stranger had written it, and nothing outside the folder is
+/// read or written.
 /// </summary>
-public sealed class RunFolder
+public sealed partial class RunFolder
 {
-    private RunFolder(string path) => Path = path;
+    internal const string Units = "units", Embeddings = "embeddings", Pictures = "pictures", Costs = "costs",
+        OriginalPictures = "originals";
+    private const string ManifestName = "manifest.json", SummaryName = "summary.json";
+    private static readonly string[] Folders = [Units, Embeddings, Pictures, Costs, OriginalPictures];
+
+    private RunFolder(string path, Manifest manifest) => (Path, Manifest) = (path, manifest);
 
     public string Path { get; }
 
-    /// <summary>Opens a run folder to add to, or makes it.</summary>
-    /// <exception cref="DoriException">It holds another run.</exception>
+    /// <summary>What the run is.</summary>
+    public Manifest Manifest { get; }
+
+    /// <summary>What was found, and mended, on opening; one sentence each.</summary>
+    public IReadOnlyList<string> Remarks { get; private init; } = [];
+
+    /// <summary>
+    /// Opens a run folder to add to, or makes it. One whose pictures have changed since takes the new manifest, as does one whose manifest
+    /// is damaged or
+    /// gone; units that are still of this run stay.
+    /// </summary>
+    /// <exception cref="DoriException">It holds another run, or one of an older version, or something else.</exception>
     public static RunFolder Create(string path, Manifest manifest)
     {
-        var folder = new RunFolder(path);
-        string file = System.IO.Path.Combine(path, "manifest.json");
-        if (File.Exists(file))
+        RefuseLinks(path);
+        string file = System.IO.Path.Combine(path, ManifestName);
+        if (!File.Exists(file))
         {
-            if (folder.ReadManifest().Conflict(manifest) is { } conflict)
-                throw new DoriException($"{path} holds another run ({conflict}); choose another folder with -o, or give the same options to resume it");
-            return folder;
+            bool empty = !Directory.Exists(path) || !Directory.EnumerateFileSystemEntries(path).Any();
+            return empty ? Written(path, manifest) : Recovered(path, manifest, "is gone");
         }
-        if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
-            throw new DoriException($"{path} is not empty and holds no manifest.json; choose another folder with -o");
-        AtomicFile.MakeFolder(path);
-        AtomicFile.WriteText(file, JsonSerializer.Serialize(manifest, AuditJson.Default.Manifest) + "\n");
-        return folder;
+        Manifest there;
+        try
+        {
+            there = ReadManifest(path);
+        }
+        catch (DoriException)
+        {
+            return Recovered(path, manifest, "is damaged");
+        }
+        if (!there.Bound)
+            throw new DoriException(
+                $"{path} holds a run of an older version, whose units do not say what they were computed from; `dori report` still reports "
+                + $"it, "
+                + "but to go on choose another folder with -o");
+        if (there.Conflict(manifest) is { } conflict)
+            throw new DoriException(
+                $"{path} holds another run ({conflict}); choose another folder with -o, or give the same options to resume it");
+        if (there.SamePictures(manifest))
+            return there.Notes.SequenceEqual(manifest.Notes) ? new RunFolder(path, there) : Written(path, manifest);
+        if (!there.SharesPicture(manifest))
+            throw new DoriException(
+                $"{path} holds another run (picture set: none of its pictures is among these); choose another folder with -o");
+        return Written(path, manifest, "the pictures have changed since this run began: units of those that are the same are kept");
     }
 
     /// <summary>Opens a run folder to read.</summary>
-    /// <exception cref="DoriException">It is none.</exception>
+    /// <exception cref="DoriException">It is none, or its manifest is damaged.</exception>
     public static RunFolder Open(string path)
     {
-        if (!File.Exists(System.IO.Path.Combine(path, "manifest.json")))
-            throw new DoriException($"{path}: no run folder (it has no manifest.json); give the folder that `dori audit -o` wrote");
-        return new RunFolder(path);
+        if (!File.Exists(System.IO.Path.Combine(path, ManifestName)))
+            throw new DoriException(
+                $"{path}: no run folder (it has no {ManifestName}); give the folder that `dori audit -o` wrote, or where the file was lost "
+                + $"the command that made the run, which writes it anew");
+        RefuseLinks(path);
+        return new RunFolder(path, ReadManifest(path));
     }
 
-    public Manifest ReadManifest() => Read(System.IO.Path.Combine(Path, "manifest.json"), AuditJson.Default.Manifest);
+    private static RunFolder Written(string path, Manifest manifest, params string[] remarks)
+    {
+        AtomicFile.MakeFolder(path);
+        var folder = new RunFolder(path, manifest) { Remarks = [.. remarks.Select(remark => $"{path}: {remark}")] };
+        folder.WriteManifest();
+        return folder;
+    }
 
-    public bool Has(string unitId) => File.Exists(RecordPath(unitId));
+    /// <summary>A folder without a readable manifest: this run's where one of its units is, or where there is none to lose.</summary>
+    private static RunFolder Recovered(string path, Manifest manifest, string what)
+    {
+        var folder = new RunFolder(path, manifest);
+        string[] files = folder.UnitFiles();
+        int own = files.Count(folder.BelongsHere);
+        if (own == 0 && (files.Length > 0 || what == "is gone"))
+            throw new DoriException(files.Length == 0
+                ? $"{path} is not empty and holds no {ManifestName}; choose another folder with -o"
+                : $"{path}: its {ManifestName} {what}, and none of its {files.Length} units is of this command (other inputs or options, "
+                    + $"or an older version); give the command that made the run, or choose another folder with -o");
+        return Written(path, manifest,
+            $"{ManifestName} {what.Replace("is ", "was ", StringComparison.Ordinal)} and has been written anew; {own} of {files.Length} "
+            + $"units are this run's and are kept");
+    }
 
-    /// <summary>The record of a unit that is there.</summary>
-    public UnitRecord ReadUnit(string unitId) => Read(RecordPath(unitId), AuditJson.Default.UnitRecord);
+    private void WriteManifest() =>
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, ManifestName),
+            JsonSerializer.Serialize(Manifest, AuditJson.Default.Manifest) + "\n");
 
-    /// <summary>The records of all units of the run that are there, in the order of its pictures and starts.</summary>
-    public IReadOnlyList<UnitRecord> ReadUnits(Manifest manifest) =>
-        [.. manifest.Pictures.Items.SelectMany(item => manifest.Options.Starts.Select(start => $"{item.Id}-{start}-{manifest.Options.Seed}")).Where(Has).Select(ReadUnit)];
+    /// <summary>Puts the folder and its manifest back where somebody has taken them away during the run.</summary>
+    public void Restore()
+    {
+        if (File.Exists(System.IO.Path.Combine(Path, ManifestName))) return;
+        AtomicFile.MakeFolder(Path);
+        WriteManifest();
+    }
 
+    /// <summary>Whether a unit is there with all its files, so that there is nothing to compute.</summary>
+    public bool Has(AuditUnit unit)
+    {
+        if (Find(unit).Record is not { } record) return false;
+        IEnumerable<string> parts = record.Snapshots[^1].Pictures;
+        if (unit.Start != AuditStart.Prompt) parts = parts.Append($"{Embeddings}/{unit.Id}.safetensors");
+        return parts.All(part => PartPath(part) is { } path && File.Exists(path));
+    }
+
+    /// <summary>A unit of the plan, checked against it.</summary>
+    public FoundUnit Find(AuditUnit unit)
+    {
+        string name = $"{Units}/{unit.Id}.json";
+        if (!File.Exists(System.IO.Path.Combine(Path, name))) return default;
+        (UnitRecord? record, string? problem) = ReadRecord(name);
+        problem ??= UnitCheck.Problem(record!, unit, Manifest);
+        return problem is null ? new FoundUnit(record, null)
+            : new FoundUnit(null, $"{name} is not the unit that this run plans: {problem}");
+    }
+
+    /// <summary>All units of the plan that are there.</summary>
+    public RunUnits ReadUnits()
+    {
+        FoundUnit[] found = [.. AuditPlan.Of(Manifest).Select(Find)];
+        return new RunUnits([.. found.Select(unit => unit.Record).OfType<UnitRecord>()],
+            [.. found.Select(unit => unit.Problem).OfType<string>()]);
+    }
+
+    /// <summary>Null where there is none, or none that can be believed.</summary>
     public UnitCost? ReadCost(string unitId)
-    {
-        string path = System.IO.Path.Combine(Path, "costs", unitId + ".json");
-        return File.Exists(path) ? Read(path, AuditJson.Default.UnitCost) : null;
-    }
-
-    /// <summary>Pictures and embeddings first, the record last.</summary>
-    public void Write(UnitResult result, UnitCost cost)
-    {
-        foreach (string name in new[] { "units", "embeddings", "pictures", "costs" }) AtomicFile.MakeFolder(System.IO.Path.Combine(Path, name));
-        UnitRecord record = result.Record;
-        using (torch.NewDisposeScope())
-        {
-            IReadOnlyList<string> names = record.Snapshots[^1].Pictures;
-            for (int k = 0; k < names.Count; k++) Picture.Save(System.IO.Path.Combine(Path, names[k]), result.Pictures[k]);
-            if (result.Embeddings.Count > 0)
-                SafetensorsWriter.Write(System.IO.Path.Combine(Path, "embeddings", record.Id + ".safetensors"),
-                    [.. result.Embeddings.SelectMany(e => e.Y.Stored($"y.{e.Step}"))]);
-        }
-        AtomicFile.WriteText(System.IO.Path.Combine(Path, "costs", record.Id + ".json"), JsonSerializer.Serialize(cost, AuditJson.Default.UnitCost) + "\n");
-        AtomicFile.WriteText(RecordPath(record.Id), JsonSerializer.Serialize(record, AuditJson.Default.UnitRecord) + "\n");
-    }
-
-    /// <summary>Takes over the units of another shard of the same run that are not here yet.</summary>
-    /// <returns>How many.</returns>
-    /// <exception cref="DoriException">The other folder holds another run.</exception>
-    public int Merge(RunFolder other)
-    {
-        if (ReadManifest().Conflict(other.ReadManifest()) is { } conflict) throw new DoriException($"{other.Path} is no shard of {Path}: {conflict}");
-        string units = System.IO.Path.Combine(other.Path, "units");
-        int taken = 0;
-        string[] files = Directory.Exists(units) ? Directory.GetFiles(units, "*.json") : [];
-        foreach (string file in files.Order(StringComparer.Ordinal))
-        {
-            string id = System.IO.Path.GetFileNameWithoutExtension(file);
-            if (Has(id)) continue;
-            UnitRecord record = other.ReadUnit(id);
-            string[] parts = [.. record.Snapshots.SelectMany(s => s.Pictures), $"embeddings/{id}.safetensors", $"costs/{id}.json", $"units/{id}.json"];
-            foreach (string part in parts)
-            {
-                string from = System.IO.Path.Combine(other.Path, part), to = System.IO.Path.Combine(Path, part);
-                if (!File.Exists(from)) continue;
-                AtomicFile.MakeFolder(System.IO.Path.GetDirectoryName(to)!);
-                AtomicFile.WriteBytes(to, InputFile.ReadBytes(from, InputKind.Picture));
-            }
-            taken++;
-        }
-        return taken;
-    }
-
-    public void WriteSummary(Summary summary) =>
-        AtomicFile.WriteText(System.IO.Path.Combine(Path, "summary.json"), JsonSerializer.Serialize(summary, AuditJson.Default.Summary) + "\n");
-
-    private string RecordPath(string unitId) => System.IO.Path.Combine(Path, "units", unitId + ".json");
-
-    private static T Read<T>(string path, JsonTypeInfo<T> type) where T : class
     {
         try
         {
-            return InputFile.ReadJson(path, InputKind.Record, type);
+            return ReadPart($"{Costs}/{unitId}.json") is { } json
+                && StrictJson.Read(unitId, json, AuditJson.Default.UnitCost, "a cost") is { Seconds: >= 0 and < 1e9, PeakMemoryMiB: >= 0 } cost
+                && cost.Id == unitId ? cost : null;
         }
-        catch (DoriException e)
+        catch (DoriException)
         {
-            throw new DoriException($"{e.Message} (written by another version, or damaged: delete this one file to compute it again)", e);
+            return null;
         }
     }
+
+    /// <summary>Pictures and embeddings first, the record last, with its key.</summary>
+    /// <param name="result">Of this unit.</param>
+    public void Write(AuditUnit unit, UnitResult result, UnitCost cost)
+    {
+        Restore();
+        foreach (string name in new[] { Units, Embeddings, Pictures, Costs }) AtomicFile.MakeFolder(System.IO.Path.Combine(Path, name));
+        UnitRecord record = result.Record with { Key = UnitKey.Of(Manifest, unit) };
+        using (torch.NewDisposeScope())
+        {
+            for (int k = 0; k < result.Pictures.shape[0]; k++)
+                Picture.Save(System.IO.Path.Combine(Path, unit.PictureName(k)), result.Pictures[k]);
+            if (result.Embeddings.Count > 0)
+                SafetensorsWriter.Write(System.IO.Path.Combine(Path, Embeddings, unit.Id + ".safetensors"),
+                    [.. result.Embeddings.SelectMany(e => e.Y.Stored($"y.{e.Step}"))]);
+        }
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, Costs, unit.Id + ".json"),
+            JsonSerializer.Serialize(cost, AuditJson.Default.UnitCost) + "\n");
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, Units, unit.Id + ".json"),
+            JsonSerializer.Serialize(record, AuditJson.Default.UnitRecord) + "\n");
+    }
+
+    public void WriteSummary(Summary summary) =>
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, SummaryName),
+            JsonSerializer.Serialize(summary, AuditJson.Default.Summary) + "\n");
 }

@@ -40,6 +40,7 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
         using var scope = NewDisposeScope();
         Tensor originals = Originals(model, unit.Item); // (R, 3, S, S)
         Tensor references = detector.Describe(originals); // (R, D)
+        Tensor? mirrored = options.Mirror ? detector.Describe(originals.flip(3)) : null;
         Conditioning yNull = model.Embed("");
         Tensor noise = Generation.Noise(model, unit.GenerationNoise(), options.Generations);
 
@@ -58,20 +59,19 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
 
         var snapshots = new List<Snapshot>();
         Tensor? last = null;
-        foreach ((int step, Conditioning y) in embeddings)
+        foreach ((int step, int count, bool final) in unit.Snapshots(options))
         {
-            bool final = step == embeddings[^1].Step;
-            // A caption's search at step 0 is the prompt itself, which has a unit of its own.
-            if (!final && step == 0 && unit.Start == AuditStart.Caption && options.Starts.Contains(AuditStart.Prompt)) continue;
-            int count = final ? options.Generations : options.CurveGenerations;
+            Conditioning y = embeddings.First(embedding => embedding.Step == step).Y;
             Tensor pictures = Generation.Pictures(model, y, yNull, noise.narrow(0, 0, count), _generation, cancellation);
             Tensor descriptors = detector.Describe(pictures); // (n, D)
+            (float[] similarities, int[] mirrors) = Similarity.ToReferences(descriptors, references, mirrored);
             snapshots.Add(new Snapshot
             {
                 Step = step,
-                Similarities = Similarity.ToReferences(descriptors, references),
+                Similarities = similarities,
+                Mirrored = mirrors,
                 Diversity = (float)Similarity.Diversity(descriptors),
-                Pictures = final ? [.. Enumerable.Range(0, count).Select(k => $"pictures/{unit.Id}-{k}.png")] : [],
+                Pictures = final ? [.. Enumerable.Range(0, count).Select(unit.PictureName)] : [],
             });
             if (final) last = pictures;
         }
@@ -105,8 +105,13 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
     public static Tensor Originals(DiffusionModel model, PictureItem item)
     {
         using var scope = NewDisposeScope();
-        int side = model.PictureSize;
-        Tensor[] all = [.. item.Paths.Select(path => Picture.ResizeAndCrop(Picture.Load(path), side, side, side))];
-        return stack(all, 0).MoveToOuterDisposeScope();
+        return stack([.. item.Paths.Select(path => Original(path, model.PictureSize))], 0).MoveToOuterDisposeScope();
+    }
+
+    /// <returns>(3, S, S) in [0, 1]</returns>
+    internal static Tensor Original(string path, int side)
+    {
+        using var scope = NewDisposeScope();
+        return Picture.ResizeAndCrop(Picture.Load(path), side, side, side).MoveToOuterDisposeScope();
     }
 }

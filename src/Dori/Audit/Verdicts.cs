@@ -25,8 +25,9 @@ public static class Verdicts
             .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, s.Key, snapshot.Step))).DefaultIfEmpty((-1, "", 0)).MaxBy(found => found.Item1);
     }
 
-    /// <param name="units">Those of the plan that exist; others are ignored.</param>
-    public static Summary Summarize(Manifest manifest, IReadOnlyList<UnitRecord> units)
+    /// <param name="units">Those of the plan that exist, checked against it; others are ignored.</param>
+    /// <param name="wrong">What is said of records that are not this run's; they count as missing.</param>
+    public static Summary Summarize(Manifest manifest, IReadOnlyList<UnitRecord> units, IReadOnlyList<string>? wrong = null)
     {
         AuditOptions options = manifest.Options;
         ILookup<string, UnitRecord> byItem = units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
@@ -55,20 +56,22 @@ public static class Verdicts
             Steps = options.Steps,
             Generations = options.Generations,
             Starts = options.Starts,
+            Mirror = options.Mirror,
+            Bound = manifest.Bound,
             Units = planned,
             MissingUnits = planned - present,
             Controls = summary,
             Groups = Groups(cases, options, atEnd: true),
             Curve = Groups(cases, options, atEnd: false),
             Pictures = Judge(cases, controls, scores, summary, options),
-            Warnings = Warnings(manifest, cases, summary, planned - present),
+            Warnings = [.. Warnings(manifest, cases, summary, planned - present), .. Wrong(wrong ?? []), .. manifest.Notes],
         };
     }
 
     private static List<PictureSummary> Judge(Case[] cases, Case[] controls, double[] scores, ControlSummary summary, AuditOptions options)
     {
         double[] promptScores = [.. controls.Select(c => c.Best(IsPrompt).Similarity)];
-        Case[] audited = [.. cases.Where(c => !c.IsControl && c.Any)];
+        Case[] audited = [.. cases.Where(c => !c.IsControl)]; // also those of which nothing is there: they were asked for
         double[] pValues = [.. audited.Select(c => Statistics.ConformalPValue(c.Best(_ => true).Similarity, scores))];
         IReadOnlyList<bool> discoveries = summary.Enough && pValues.Length > 0
             ? Statistics.BenjaminiHochberg(pValues, options.FalseDiscoveryRate).Rejected
@@ -79,7 +82,7 @@ public static class Verdicts
             string verdict = Verdict(audited[i], pValues[i], promptScores, summary.Enough, options.Threshold);
             pictures.Add(Picture(audited[i], verdict, summary.Enough ? pValues[i] : 1, discoveries[i] && verdict == Retained, options.Threshold));
         }
-        pictures.AddRange(cases.Where(c => c.IsControl && c.Any).Select(c => Picture(c, NotJudged, 1, false, options.Threshold)));
+        pictures.AddRange(cases.Where(c => c.IsControl).Select(c => Picture(c, NotJudged, 1, false, options.Threshold)));
         return pictures;
     }
 
@@ -107,6 +110,7 @@ public static class Verdicts
             Role = item.Item.Role,
             Verdict = verdict,
             Similarity = similarity,
+            Mirrored = item.ByStart.TryGetValue(start, out UnitRecord? unit) && unit.Snapshots.Any(s => s.Step == step && s.BestIsMirrored),
             Start = start,
             Step = step,
             PValue = pValue,
@@ -164,10 +168,20 @@ public static class Verdicts
         };
     }
 
+    /// <summary>Records that are not this run's, the first of them by name.</summary>
+    private static IEnumerable<string> Wrong(IReadOnlyList<string> wrong)
+    {
+        const int named = 10;
+        foreach (string record in wrong.Take(named)) yield return $"{record}. It counts as missing; the command that made the run computes it again.";
+        if (wrong.Count > named) yield return $"{wrong.Count - named} more records are not this run's units and count as missing.";
+    }
+
     private static List<string> Warnings(Manifest manifest, Case[] cases, ControlSummary controls, int missing)
     {
         AuditOptions options = manifest.Options;
         var warnings = new List<string>();
+        if (!manifest.Bound)
+            warnings.Add("The units are unbound: an older version wrote them without saying what they were computed from, so that nobody can check that they are this run's. Audit again before you rely on them; `--gate` stays shut.");
         if (missing > 0)
             warnings.Add($"The run is not finished: {missing} of {cases.Length * options.Starts.Count} units are missing; pictures whose units are missing are not judged unless they are retained already.");
         if (!controls.Enough)

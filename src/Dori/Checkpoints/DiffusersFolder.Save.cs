@@ -25,7 +25,7 @@ public sealed partial class DiffusersFolder
     /// <see cref="AllFiles"/> and the license byte for byte. Weights of the UNet that were not read (pickled ones, another variant) stay
     /// behind: whoever loads the new folder must not get the old UNet. The folder appears whole or not at all.
     /// </summary>
-    /// <param name="target">A folder that does not exist or is empty. <c>target.partial</c> is written first; what an interrupted save left there is replaced.</param>
+    /// <param name="target">A folder that does not exist or is empty. <c>target.(32 hexadecimal digits).partial</c> is written first; what a killed save left there stays.</param>
     /// <param name="unetWeight">Key to weight, on any device, of any float dtype; a tensor that the call makes is disposed after it, one that was there before stays.</param>
     /// <param name="modelCard">The new <c>README.md</c>, Markdown; null keeps the original's.</param>
     /// <param name="mitigation">What was done, as <see cref="Mitigation"/> is to hold it; null: no such file.</param>
@@ -50,10 +50,10 @@ public sealed partial class DiffusersFolder
     {
         target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
         CheckTarget(target);
-        string partial = target + ".partial";
+        // A name of its own: whatever else is there, under any name, is somebody's.
+        string partial = $"{target}.{Guid.NewGuid():N}.partial";
         try
         {
-            if (Directory.Exists(partial)) Directory.Delete(partial, recursive: true);
             AtomicFile.MakeFolder(partial);
             write(partial);
             if (modelCard is not null) AtomicFile.WriteText(System.IO.Path.Combine(partial, ModelCard), modelCard);

@@ -7,10 +7,12 @@ namespace Dori.Locality;
 /// <summary><c>summary.json</c> of a locality run.</summary>
 public sealed record LocalitySummary
 {
-    public string Schema { get; init; } = "dori.locality/1";
+    public string Schema { get; init; } = "dori.locality/2";
     public required SummaryModel Model { get; init; }
     public required string CopyDetector { get; init; }
     public required double Threshold { get; init; }
+    /// <summary>Whether mirror images count.</summary>
+    public bool Mirror { get; init; } = true;
     /// <summary>N: searches a picture, all from N(0, I).</summary>
     public required int Searches { get; init; }
     public required int Steps { get; init; }

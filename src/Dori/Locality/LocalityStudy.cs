@@ -23,7 +23,7 @@ public sealed class LocalityStudy(DiffusionModel model, RunFolder searches, Pict
     /// <exception cref="DoriException">Too few captions to compare with, or a search's files are damaged.</exception>
     public LocalityOutcome Run(Action<string, double>? progress = null, CancellationToken cancellation = default)
     {
-        Manifest manifest = searches.ReadManifest();
+        Manifest manifest = searches.Manifest;
         AuditOptions options = manifest.Options;
         using var scope = NewDisposeScope();
         SearchedPicture[] pictures = [.. plan.Items.Select(item => SearchedPicture.Read(searches, plan, item, options.Seed, options.Threshold))];
@@ -48,6 +48,7 @@ public sealed class LocalityStudy(DiffusionModel model, RunFolder searches, Pict
                 Model = new SummaryModel(manifest.Model.Name, manifest.Model.Sha256),
                 CopyDetector = manifest.CopyDetector.Name,
                 Threshold = options.Threshold,
+                Mirror = options.Mirror,
                 Searches = plan.Searches,
                 Steps = options.Steps,
                 Generations = options.Generations,

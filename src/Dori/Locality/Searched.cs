@@ -59,7 +59,12 @@ public sealed class SearchedPicture : IDisposable
         var ends = new List<Conditioning>();
         foreach (AuditUnit unit in plan.UnitsOf(item, seed))
         {
-            UnitRecord record = folder.ReadUnit(unit.Id);
+            UnitRecord record = folder.Find(unit) switch
+            {
+                { Record: { } found } => found,
+                { Problem: { } problem } => throw new DoriException($"{folder.Path}: {problem}; the same command computes it again"),
+                _ => throw new DoriException($"{folder.Path}: unit {unit.Id} is missing; the same command computes it"),
+            };
             using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder.Path, "embeddings", unit.Id + ".safetensors"));
             units.Add(record);
             starts.Add(Conditioning.Read(file, "y.0"));

@@ -43,11 +43,12 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
     public WeightPicture Run(WeightMarker marker, SearchedPicture picture, int[] triggers, IReadOnlyList<WeightMask> masks, IReadOnlyList<WeightMask> nulls, Action<double> progress, CancellationToken cancellation)
     {
         string path = Path.Combine(folder, $"{marker.Method}-{picture.Item.Id}.json");
-        string settings = $"{marker.Settings}; triggers {string.Join(' ', triggers)}; {nulls.Count} null captions; {weights.Generations} generations; threshold {options.Threshold.ToString(CultureInfo.InvariantCulture)}";
+        string settings = $"{marker.Settings}; triggers {string.Join(' ', triggers)}; {nulls.Count} null captions; {weights.Generations} generations; threshold {options.Threshold.ToString(CultureInfo.InvariantCulture)}"
+            + (options.Mirror ? "; mirror images" : "");
         if (File.Exists(path) && InputFile.ReadJson(path, InputKind.Record, LocalityJson.Default.WeightPicture) is var known && known.Settings == settings) return known;
 
         using var scope = NewDisposeScope();
-        Tensor originals = UnitRunner.Originals(model, picture.Item), references = detector.Describe(originals), targets = model.Encode(originals);
+        Tensor originals = UnitRunner.Originals(model, picture.Item), references = References(originals), targets = model.Encode(originals);
         Conditioning yNull = model.Embed("");
         Tensor noise = Generation.Noise(model, RandomSource.For("locality transfer", picture.Item.Id, $"{options.Seed}"), weights.Generations);
         double Best(Conditioning y, Tensor z)
@@ -88,6 +89,10 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         AtomicFile.WriteText(path, JsonSerializer.Serialize(result, LocalityJson.Default.WeightPicture) + "\n");
         return result;
     }
+
+    /// <summary>Of the pictures, and of their mirror images where those count.</summary>
+    private Tensor References(Tensor originals) =>
+        options.Mirror ? cat([detector.Describe(originals), detector.Describe(originals.flip(3))], 0) : detector.Describe(originals);
 
     /// <summary>1, 2, 4, ... and all.</summary>
     private static int[] Counts(int triggers) => [.. Enumerable.Range(0, 31).Select(k => 1 << k).TakeWhile(count => count < triggers), triggers];

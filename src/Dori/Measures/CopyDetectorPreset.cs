@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -36,6 +37,13 @@ public sealed record CopyDetectorPreset
     public required int Dimension { get; init; }
     /// <summary>A copy is more similar than this.</summary>
     public required double Threshold { get; init; }
+
+    /// <summary>SHA-256 over how pictures are brought to the detector: what decides a similarity beside the detector's file. Name and threshold do not.</summary>
+    [JsonIgnore]
+    public string TransformSha256 => Sha256Text.Of(string.Create(CultureInfo.InvariantCulture,
+        $"{Resize};{string.Join(',', Size)};{SmallEdge};{Numbers(Mean)};{Numbers(Std)};{Dimension}"));
+
+    private static string Numbers(IEnumerable<float> values) => string.Join(',', values.Select(value => value.ToString("R", CultureInfo.InvariantCulture)));
 
     /// <summary>
     /// The official SSCD files (facebookresearch/sscd-copy-detection) as three code bases of the field use them.

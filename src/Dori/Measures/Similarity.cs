@@ -28,6 +28,17 @@ public static class Similarity
         return Matrix(generations, references).amax([1L]).cpu().contiguous().data<float>().ToArray();
     }
 
+    /// <summary>The same where a generation that is a reference's mirror image counts too: the larger of both.</summary>
+    /// <param name="mirrored">(M, D): descriptors of the references turned left to right; null where a mirror image does not count.</param>
+    /// <returns>N values in [-1, 1], and the numbers of the generations, ascending, that are more similar to a mirror image.</returns>
+    public static (float[] Values, int[] Mirrored) ToReferences(Tensor generations, Tensor references, Tensor? mirrored)
+    {
+        float[] plain = ToReferences(generations, references);
+        if (mirrored is null) return (plain, []);
+        float[] turned = ToReferences(generations, mirrored);
+        return ([.. plain.Zip(turned, MathF.Max)], [.. Enumerable.Range(0, plain.Length).Where(n => turned[n] > plain[n])]);
+    }
+
     /// <summary>D_SSCD: the median similarity among the pairs of one prompt's generations; lower is more diverse.</summary>
     /// <param name="descriptors">(N, D), unit length.</param>
     /// <returns>In [-1, 1]; 1 for a single generation, which has nothing to differ from.</returns>

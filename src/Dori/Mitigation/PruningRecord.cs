@@ -41,7 +41,7 @@ public sealed record PruningRecord
             const string what = "a record of a pruning; take it away, and the report says nothing of the pruning";
             if (StrictJson.Member(json, "schema") != PruningSchema) return null;
             PruningRecord record = StrictJson.Read(path, json, PruningJson.Default.PruningRecord, what);
-            return record.IsWhole ? record : throw new JsonException("a field is missing");
+            return record.IsWhole ? record : throw new JsonException("a field is missing, or a number out of range");
         }
         catch (JsonException e)
         {
@@ -49,8 +49,9 @@ public sealed record PruningRecord
         }
     }
 
-    /// <summary>What is null is left out when a record is written; so only here is seen what must not be.</summary>
-    private bool IsWhole => (Wanda is null || Wanda.Sampler is not null) && Layers.All(layer => layer.Layer is not null)
+    /// <summary>What is null is left out when a record is written; so only here is seen what must not be. A report divides by sizes.</summary>
+    private bool IsWhole => (Wanda is null || Wanda.Sampler is not null) && Layers.Count > 0
+        && Layers.All(layer => layer is { Layer: not null, Rows: >= 1, Columns: >= 1, Marked: >= 0 } && layer.Marked <= (long)layer.Rows * layer.Columns)
         && Items.All(item => item is { Id: not null, Caption: not null, Sha256: not null } && item.Neurons is null or { Layers: not null });
 
     [JsonIgnore] public long Marked => Layers.Sum(layer => layer.Marked);

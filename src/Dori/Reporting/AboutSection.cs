@@ -17,6 +17,7 @@ internal static class AboutSection
         Fact(html, "Copy detector", s.CopyDetector);
         Fact(html, "Threshold", Show.Short(s.Threshold));
         Fact(html, "Search", $"{Show.Steps(s.Steps)}, {Show.Count(s.Generations)} generations per picture and start");
+        Fact(html, "Mirror images", s.Mirror ? "count: the larger similarity, to the picture or to its mirror image" : "do not count (--no-mirror)");
         Fact(html, "Starts", string.Join("; ", s.Starts.Select(Wording.Start)));
         Fact(html, "Units", $"{Show.Count(s.Units)}{(s.MissingUnits > 0 ? $", {Show.Count(s.MissingUnits)} missing" : "")}");
         foreach ((string name, string value) in context.Facts) Fact(html, name, value);
@@ -55,7 +56,7 @@ internal static class AboutSection
         yield return ("Retained", $"A generation passes the threshold of {threshold}, and the controls, searched with the same effort, show that such a find is not the search\u2019s own doing. The model holds the picture, whatever its prompts give.");
         yield return ("Undecided", "A generation passes the threshold, but so do too many controls to tell memory from the search\u2019s force. Fewer steps or more controls may decide it.");
         yield return ("Not found", "No generation from any start passed the threshold. That this search found nothing is evidence that the picture is gone, not proof.");
-        yield return ("Not judged", $"There were too few controls for a verdict, whatever the similarity. A p-value of 0.05 needs at least {Show.Count(s.Controls.Needed)}.");
+        yield return ("Not judged", $"There were too few controls for a verdict, whatever the similarity, or units of the picture are missing. A p-value of 0.05 needs at least {Show.Count(s.Controls.Needed)}.");
         yield return ("Start", "Where the search begins: the picture\u2019s own caption, another caption, or noise. \u201CPrompt\u201D is no search at all: the caption as a user would type it.");
         yield return ("Search", "Gradient descent on the numbers that a prompt is turned into, so that the unchanged model makes this picture. It finds memories that no longer answer to words.");
         yield return ("Control", "A picture that the model was not trained on, searched and compared in exactly the same way. What the controls reach is what the search can force without any memory.");

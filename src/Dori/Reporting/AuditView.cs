@@ -3,7 +3,8 @@ using Dori.Audit;
 namespace Dori.Reporting;
 
 /// <summary>A generation and where it came from. <c>Picture</c> is relative to the run folder, or null where not kept.</summary>
-internal sealed record BestGeneration(string Start, int Steps, double Similarity, string? Picture);
+/// <param name="Mirrored">It is the original's mirror image.</param>
+internal sealed record BestGeneration(string Start, int Steps, double Similarity, string? Picture, bool Mirrored);
 
 /// <summary>An audit as the report reads it: items in the order of concern, each with its best generations.</summary>
 internal sealed class AuditView
@@ -48,7 +49,7 @@ internal sealed class AuditView
         {
             Snapshot last = u.Snapshots[^1];
             int best = Enumerable.Range(0, last.Similarities.Count).MaxBy(i => last.Similarities[i]);
-            return new BestGeneration(u.Start, last.Step, last.Similarities[best], last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null);
+            return new BestGeneration(u.Start, last.Step, last.Similarities[best], last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null, last.Mirrored.Contains(best));
         })
         .MaxBy(g => g.Similarity);
 

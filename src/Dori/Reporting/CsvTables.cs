@@ -22,11 +22,12 @@ public static class CsvTables
     public static string Pictures(Summary summary)
     {
         var table = new StringBuilder();
-        Row(table, "item", "file", "caption", "kind", "role", "verdict", "similarity", "start", "p_value", "discovery", "prompt_similarity", "search_similarity", "steps_to_first_copy", "threshold", "copy_detector");
+        Row(table, "item", "file", "caption", "kind", "role", "verdict", "similarity", "start", "p_value", "discovery", "prompt_similarity", "search_similarity", "steps_to_first_copy", "threshold", "copy_detector", "mirrored");
         foreach (PictureSummary p in summary.Pictures)
         {
             Row(table, Text(p.Item), Text(p.File), Text(p.Caption), Text(p.Kind), Text(p.Role), Text(p.Verdict), Number(p.Similarity), Text(p.Start), Number(p.PValue), p.Discovery ? "true" : "false",
-                Number(p.PromptSimilarity), Number(p.SearchSimilarity), p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold), Text(summary.CopyDetector));
+                Number(p.PromptSimilarity), Number(p.SearchSimilarity), p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold), Text(summary.CopyDetector),
+                p.Mirrored ? "true" : "false");
         }
         return table.ToString();
     }

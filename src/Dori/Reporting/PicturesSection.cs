@@ -70,7 +70,8 @@ internal static class PicturesSection
     {
         Summary s = view.Summary;
         html.Open("dl");
-        Pair(html, "Best similarity", $"{Show.Similarity(p.Similarity)} ({Wording.Start(p.Start)}{(p.Start == "prompt" || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")})");
+        if (p.Start.Length == 0) Pair(html, "Best similarity", "none: no unit of this picture is there");
+        else Pair(html, "Best similarity", $"{Show.Similarity(p.Similarity)} ({Wording.Start(p.Start)}{(p.Start == "prompt" || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")}{(p.Mirrored ? ", to the picture\u2019s mirror image" : "")})");
         if (p.Verdict == "not judged") Pair(html, "p-value", "not judged");
         else
         {
@@ -108,10 +109,13 @@ internal static class PicturesSection
         else
         {
             pictures.Generated(generation.Picture, $"{name}, similarity {Show.Similarity(generation.Similarity)}: {p.Caption}");
-            Caption(html, name, generation.Start == "prompt" ? "no search" : $"from {StartWord(generation.Start)}, {Show.Steps(generation.Steps)}", generation.Similarity, generation.Similarity > view.Summary.Threshold);
+            Caption(html, name, How(generation), generation.Similarity, generation.Similarity > view.Summary.Threshold);
         }
         html.Close();
     }
+
+    private static string How(BestGeneration generation) =>
+        (generation.Start == "prompt" ? "no search" : $"from {StartWord(generation.Start)}, {Show.Steps(generation.Steps)}") + (generation.Mirrored ? ", mirrored" : "");
 
     private static void NearestControl(HtmlWriter html, ReportPictures pictures, PictureSummary? control, BestGeneration? best)
     {

@@ -34,13 +34,13 @@ public sealed class AuditRunTests : IDisposable
         {
             RunFolder other = Open($"shard{shard}");
             Run(other, (shard, 3), workers: 1);
-            Assert.InRange(first.Merge(other), 1, 8);
+            Assert.InRange(Assert.Single(first.Merge([other])).Taken, 1, 8);
         }
         Assert.Equal(expected, Files(first));
 
         RunFolder interrupted = Open("interrupted");
         int interruptions = 0;
-        for (int stopAt = 1; Open("interrupted") is var run && AuditPlan.Of(Set, s_options).Any(u => !run.Has(u.Id)); stopAt = stopAt % 3 + 1)
+        for (int stopAt = 1; Open("interrupted") is var run && AuditPlan.Of(Set, s_options).Any(u => !run.Has(u)); stopAt = stopAt % 3 + 1)
         {
             int seen = 0;
             using var source = new CancellationTokenSource();
@@ -101,7 +101,32 @@ public sealed class AuditRunTests : IDisposable
         RunFolder run = Open("damaged");
         Directory.CreateDirectory(Path.Combine(run.Path, "units"));
         File.WriteAllText(Path.Combine(run.Path, "units", "v00-prompt-0.json"), "{");
-        Assert.Contains("v00-prompt-0.json", Assert.Throws<DoriException>(() => run.ReadUnit("v00-prompt-0")).Message, StringComparison.Ordinal);
+        Assert.Contains("v00-prompt-0.json", Assert.Single(run.ReadUnits().Wrong), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_mirror_image_counts_as_the_picture_and_is_marked()
+    {
+        PictureItem item = Set.Items.Single(i => i.Id == "v00");
+        string turned = Path.Combine(_folder, "turned.png");
+        using (Tensor picture = Dori.Pictures.Picture.Load(item.Paths.Single())) Dori.Pictures.Picture.Save(turned, picture.flip(2));
+        var options = s_options with { SamplerSteps = 8, Generations = 4 };
+        Snapshot Prompt(PictureItem of, bool mirror)
+        {
+            using UnitResult result = new UnitRunner(Emoji.Model, s_detector.Value, options with { Mirror = mirror }).Run(new AuditUnit(of, AuditStart.Prompt, 0, null));
+            return result.Record.Snapshots.Single();
+        }
+        PictureItem other = item with { Files = ["turned.png"], Folder = _folder };
+        Snapshot plain = Prompt(item, false), both = Prompt(item, true), swapped = Prompt(other, true), alone = Prompt(other, false);
+        Assert.Empty(plain.Mirrored);
+        for (int n = 0; n < options.Generations; n++)
+        {
+            // The other picture's mirror image is this picture: the maximum of both is the same, and the mirror wins in one of the two.
+            Assert.Equal(MathF.Max(plain.Similarities[n], alone.Similarities[n]), both.Similarities[n], 4);
+            Assert.Equal(both.Similarities[n], swapped.Similarities[n], 4);
+            Assert.Equal(both.Similarities[n] > plain.Similarities[n], both.Mirrored.Contains(n));
+            Assert.NotEqual(both.Mirrored.Contains(n), swapped.Mirrored.Contains(n));
+        }
     }
 
     [Theory]

@@ -25,6 +25,7 @@ public sealed class DoriAppTests : IDisposable
     [InlineData("no run folder", "report", "EMPTY")]
     [InlineData("--controls DIR is missing", "calibrate", "MODEL", "-o", "RUN")]
     [InlineData("auditt", "auditt")]
+    [InlineData("name a method", "mitigate")]
     [InlineData("colour", "info", "MODEL", "--colour")]
     public void Wrong_input_gets_one_line_and_code_2_and_leaves_nothing(string part, params string[] args)
     {
@@ -49,6 +50,36 @@ public sealed class DoriAppTests : IDisposable
         (int code, string _, string error) = Run(["audit", model, "--images", Emoji.Pictures, "-o", run]);
         Assert.Equal(DoriApp.WrongInput, code);
         Assert.Contains("mitigation.json: not a record of a pruning", Assert.Single(error.TrimEnd().Split('\n')), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(run));
+    }
+
+    [Theory]
+    [InlineData("audit")]
+    [InlineData("calibrate")]
+    [InlineData("compare")]
+    [InlineData("locality")]
+    [InlineData("mitigate")]
+    public void Every_damaged_picture_is_named_before_the_first_unit(string verb)
+    {
+        string pictures = Path.Combine(_folder, "pictures"), run = Path.Combine(_folder, "RUN");
+        Directory.CreateDirectory(pictures);
+        foreach (string file in Directory.GetFiles(Emoji.Pictures)) File.Copy(file, Path.Combine(pictures, Path.GetFileName(file)));
+        foreach (string name in new[] { "verbatim-03.png", "control-07.png" })
+        {
+            string file = Path.Combine(pictures, name);
+            File.WriteAllBytes(file, File.ReadAllBytes(file)[..200]);
+        }
+        (int code, string _, string error) = Run(verb switch
+        {
+            "mitigate" => ["mitigate", "wanda", Golden.EmojiModel, "--images", pictures, "-o", run],
+            "calibrate" => [verb, Golden.EmojiModel, "--controls", pictures, "-o", run],
+            "compare" => [verb, Golden.EmojiModel, Golden.EmojiModel, "--images", pictures, "-o", run],
+            _ => [verb, Golden.EmojiModel, "--images", pictures, "-o", run],
+        });
+        Assert.Equal(DoriApp.WrongInput, code);
+        string said = error.TrimEnd().Split('\n')[^1];
+        Assert.Contains("control-07.png", said, StringComparison.Ordinal);
+        if (verb != "calibrate") Assert.Contains("verbatim-03.png", said, StringComparison.Ordinal); // it looks at controls alone
         Assert.False(Directory.Exists(run));
     }
 

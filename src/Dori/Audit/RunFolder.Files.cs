@@ -1,0 +1,163 @@
+using System.Text.Json;
+using Dori.Checkpoints;
+using Dori.Mitigation;
+using Dori.Pictures;
+using TorchSharp;
+
+namespace Dori.Audit;
+
+public sealed partial class RunFolder
+{
+    /// <summary>
+    /// The bytes of a file in one of the run's own folders, such as <c>pictures/v00-prompt-0-1.png</c>; null where no such file is in there,
+    /// or none that can be read.
+    /// </summary>
+    public byte[]? ReadPart(string name)
+    {
+        if (PartPath(name) is not { } path || !File.Exists(path)) return null;
+        try
+        {
+            return InputFile.ReadBytes(path, KindOf(name));
+        }
+        catch (DoriException)
+        {
+            return null;
+        }
+    }
+
+    private static InputKind KindOf(string name) => name[..name.IndexOf('/')] switch
+    {
+        Units or Costs => InputKind.UnitRecord,
+        Embeddings => InputKind.Weights,
+        _ => InputKind.Picture,
+    };
+
+    /// <summary>An original as it was compared, by the SHA-256 of its file; null where it is not kept.</summary>
+    public byte[]? ReadOriginal(string sha256) => IsHash(sha256) ? ReadPart(OriginalName(sha256)) : null;
+
+    /// <summary>
+    /// Keeps each picture of a set as it is compared: decoded, the shorter side brought to the model's size, centre cropped. Reports show
+    /// these, and read nothing outside the folder.
+    /// </summary>
+    /// <param name="side">The model's picture size in pixels.</param>
+    public void KeepOriginals(PictureSet set, int side)
+    {
+        AtomicFile.MakeFolder(System.IO.Path.Combine(Path, OriginalPictures));
+        foreach ((string path, string sha256) in set.Items.SelectMany(item => item.Paths.Zip(item.Sha256)).DistinctBy(pair => pair.Second))
+        {
+            string target = System.IO.Path.Combine(Path, OriginalName(sha256));
+            if (File.Exists(target)) continue;
+            using torch.Tensor picture = UnitRunner.Original(path, side);
+            Picture.Save(target, picture);
+        }
+    }
+
+    /// <summary>Keeps what a pruning left beside the model, for the report.</summary>
+    /// <exception cref="DoriException">The model's record cannot be read.</exception>
+    public void KeepPruning(string modelFolder)
+    {
+        string target = System.IO.Path.Combine(Path, DiffusersFolder.Mitigation);
+        if (PruningRecord.Read(modelFolder) is { } record)
+            AtomicFile.WriteText(target, JsonSerializer.Serialize(record, PruningJson.Default.PruningRecord) + "\n");
+    }
+
+    /// <summary>What the run keeps of its model's pruning; null where there is none, or none that can be read.</summary>
+    public PruningRecord? ReadPruning()
+    {
+        try
+        {
+            return IsLink(System.IO.Path.Combine(Path, DiffusersFolder.Mitigation)) ? null : PruningRecord.Read(Path);
+        }
+        catch (DoriException)
+        {
+            return null; // the audit stands without it
+        }
+    }
+
+    internal static bool IsHash(string? text) => text is { Length: 64 } && text.All(char.IsAsciiHexDigitLower);
+
+    private static string OriginalName(string sha256) => $"{OriginalPictures}/{sha256}.png";
+
+    /// <summary>
+    /// Where a file that a record names lies: <c>folder/name</c> with one of the run's folders and a plain name, and no link. Anything else
+    /// is none, so
+    /// that no record reaches outside.
+    /// </summary>
+    private string? PartPath(string name)
+    {
+        string[] parts = name.Split('/');
+        if (parts.Length != 2 || !Folders.Contains(parts[0]) || parts[1].Length == 0 || parts[1][0] == '.') return null;
+        if (!parts[1].All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.')) return null;
+        string path = System.IO.Path.Combine(Path, parts[0], parts[1]);
+        return IsLink(path) || IsLink(System.IO.Path.Combine(Path, parts[0])) ? null : path;
+    }
+
+    private static bool IsLink(string path) => new FileInfo(path).LinkTarget is not null;
+
+    /// <exception cref="DoriException">One of the run's own folders is a link: what is written there would land elsewhere.</exception>
+    private static void RefuseLinks(string path)
+    {
+        foreach (string folder in Folders)
+            if (IsLink(System.IO.Path.Combine(path, folder)))
+                throw new DoriException(
+                $"{path}: {folder} is a link; a run's folders lie in the run folder itself, so put it there or choose another with -o");
+    }
+
+    /// <summary>Names of what lies in <c>units</c>, sorted; nothing is said of what is in the files.</summary>
+    private string[] UnitFiles()
+    {
+        string folder = System.IO.Path.Combine(Path, Units);
+        if (!Directory.Exists(folder)) return [];
+        return [.. Directory.GetFiles(folder, "*.json").Select(file => $"{Units}/{System.IO.Path.GetFileName(file)}")
+            .Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Whether a record is a unit of this run: of one of its items, with any seed, since a locality run has many.</summary>
+    private bool BelongsHere(string name)
+    {
+        if (ReadRecord(name).Record is not { } record || !Manifest.Options.Starts.Contains(record.Start)) return false;
+        PictureItem[] items = [.. Manifest.Pictures.Items.Select(item => item.ToPictureItem())];
+        if (items.FirstOrDefault(item => item.Id == record.Item) is not { } own) return false;
+        AuditUnit unit = AuditPlan.Unit(own, record.Start, record.Seed, AuditPlan.ControlCaptions(items));
+        return name == $"{Units}/{unit.Id}.json" && UnitCheck.Problem(record, unit, Manifest) is null;
+    }
+
+    private (UnitRecord? Record, string? Problem) ReadRecord(string name)
+    {
+        if (ReadPart(name) is not { } json) return (null, "it is a link, too large, or cannot be read");
+        try
+        {
+            return (StrictJson.Read("the file", json, AuditJson.Default.UnitRecord, InputKind.UnitRecord.Name), null);
+        }
+        catch (DoriException e)
+        {
+            return (null, e.Message);
+        }
+    }
+
+    private static Manifest ReadManifest(string path)
+    {
+        string file = System.IO.Path.Combine(path, ManifestName);
+        if (IsLink(file)) throw Damaged(file, "it is a link", null);
+        Manifest manifest;
+        try
+        {
+            manifest = InputFile.ReadJson(file, InputKind.Record, AuditJson.Default.Manifest);
+        }
+        catch (DoriException e)
+        {
+            throw Damaged(file, e.Message, e);
+        }
+        // older versions knew no mirror images
+        if (!manifest.Bound) manifest = manifest with { Options = manifest.Options with { Mirror = false } };
+        return manifest.Problem() is { } problem ? throw Damaged(file, problem, null) : manifest;
+    }
+
+    private static DoriException Damaged(string path, string problem, Exception? inner)
+    {
+        string message =
+            $"{path}: damaged, or of another version: {problem}; the command that made the run writes it anew and keeps the units that "
+            + $"belong to it";
+        return inner is null ? new DoriException(message) : new DoriException(message, inner);
+    }
+}

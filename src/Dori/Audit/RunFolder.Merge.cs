@@ -1,0 +1,67 @@
+namespace Dori.Audit;
+
+public sealed partial class RunFolder
+{
+    /// <summary>Takes over the units of other shards of the same run that are not here yet. All are checked before anything is
+    /// written.</summary>
+    /// <returns>How many from each, and the names of files in it that are no units of this run: those stay where they are.</returns>
+    /// <exception cref="DoriException">A folder holds another run, or a unit that is not this run's; nothing was written.</exception>
+    public IReadOnlyList<(int Taken, IReadOnlyList<string> PassedOver)> Merge(IReadOnlyList<RunFolder> others)
+    {
+        if (others.Count == 0) return [];
+        Dictionary<string, AuditUnit> plan = AuditPlan.Of(Manifest).ToDictionary(unit => $"{Units}/{unit.Id}.json");
+        foreach (RunFolder other in others)
+        {
+            if (Shard(other.Manifest) is { } conflict) throw new DoriException($"{other.Path} is no shard of {Path}: {conflict}");
+            foreach (string file in other.UnitFiles().Where(plan.ContainsKey))
+                if (other.Find(plan[file]).Problem is { } problem)
+                    throw new DoriException(
+                        $"{other.Path}: {problem}; nothing was taken over. Give the shard's own command again, which computes it anew, or "
+                        + $"take the file away");
+        }
+        return [.. others.Select(other => Take(other, plan))];
+    }
+
+    private string? Shard(Manifest other) => Manifest.Conflict(other)
+        ?? (!Manifest.Bound
+            ? "both are of an older version, whose units do not say what they were computed from; merge them with the version that made "
+            + "them"
+        : !Manifest.SamePictures(other) ? "its picture set is another one; give the shard's command again with the same pictures"
+        : null);
+
+    private (int, IReadOnlyList<string>) Take(RunFolder other, Dictionary<string, AuditUnit> plan)
+    {
+        int taken = 0;
+        var passed = new List<string>();
+        foreach (string file in other.UnitFiles())
+        {
+            if (!plan.TryGetValue(file, out AuditUnit? unit))
+            {
+                passed.Add(file);
+                continue;
+            }
+            if (Has(unit)) continue;
+            // Names come from the plan, never from the record.
+            int pictures = unit.Snapshots(Manifest.Options)[^1].Generations;
+            Copy(other,
+                [.. Enumerable.Range(0, pictures).Select(unit.PictureName), $"{Embeddings}/{unit.Id}.safetensors",
+                $"{Costs}/{unit.Id}.json", file]);
+            taken++;
+        }
+        Copy(other,
+            [.. Manifest.Pictures.Items.SelectMany(item => item.Sha256).Distinct().Select(OriginalName)
+            .Where(name => ReadPart(name) is null)]);
+        return (taken, passed);
+    }
+
+    private void Copy(RunFolder other, IReadOnlyList<string> parts)
+    {
+        foreach (string part in parts)
+        {
+            if (other.ReadPart(part) is not { } bytes) continue;
+            string to = System.IO.Path.Combine(Path, part);
+            AtomicFile.MakeFolder(System.IO.Path.GetDirectoryName(to)!);
+            AtomicFile.WriteBytes(to, bytes);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using System.Globalization;
+
+namespace Dori.Audit;
+
+/// <summary>
+/// What a unit was computed from, as one hash: everything that decides its bytes and nothing else. Other pictures of the set do not count,
+/// so a run goes on
+/// when one is added, mended or taken away; nor does the program's version, which is the schema's.
+/// </summary>
+public static class UnitKey
+{
+    /// <param name="manifest">The run's.</param>
+    /// <param name="unit">One of its units.</param>
+    /// <returns>64 lower-case hexadecimal digits</returns>
+    public static string Of(Manifest manifest, AuditUnit unit)
+    {
+        AuditOptions o = manifest.Options;
+        var parts = new List<(string Name, string Value)>
+        {
+            ("schema", UnitRecord.Current),
+            ("model", manifest.Model.Sha256),
+            ("item", unit.Item.Id),
+            ("pictures", string.Join(' ', unit.Item.Sha256)),
+            ("caption", unit.Item.Caption),
+            ("start", unit.Start),
+            ("seed", Text(unit.Seed)),
+            ("snapshots", string.Join(' ', unit.Snapshots(o).Select(s => $"{s.Step}:{s.Generations}"))),
+            ("guidance", Text(o.Guidance)),
+            ("sampler", o.Sampler ?? ""),
+            ("sampler steps", Text(o.SamplerSteps)),
+            ("generation batch", Text(o.GenerationBatch)),
+            ("mirror", o.Mirror ? "yes" : "no"),
+            ("copy detector", manifest.CopyDetector.Sha256),
+            ("preset", manifest.CopyDetector.TransformSha256),
+            ("device", manifest.Machine.Device),
+            ("dtype", manifest.Machine.Dtype),
+        };
+        if (manifest.Machine.Device == "cpu") parts.Add(("threads", Text(manifest.Machine.ThreadsPerUnit)));
+        if (unit.Start != AuditStart.Prompt)
+            parts.AddRange(
+                [("steps", Text(o.Steps)), ("batch", Text(o.SearchBatch)), ("micro-batch", Text(o.MicroBatch)),
+                ("learning rate", Text(o.LearningRate))]);
+        if (unit.Start == AuditStart.Other) parts.Add(("other caption", unit.OtherCaption ?? ""));
+        // Every value carries its length, so that no two lists of parts are the same text.
+        return Sha256Text.Of(string.Concat(parts.Select(part => $"{part.Name} {part.Value.Length} {part.Value}\n")));
+    }
+
+    private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,103 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dori.Audit;
+
+namespace Dori.Tests.Audit;
+
+/// <summary>A finished run on disk that no model computed: one audited picture and 19 controls, from the prompt and from the
+/// caption.</summary>
+internal sealed class SampleRun : IDisposable
+{
+    public static readonly AuditOptions Options = new()
+    {
+        Starts = ["prompt", "caption"], Steps = 3, CurveSteps = [1], CurveGenerations = 1, Generations = 2, SearchBatch = 1, MicroBatch = 1,
+            GenerationBatch = 2,
+        Guidance = 3, SamplerSteps = 2, Threshold = 0.7,
+    };
+    private readonly string _around = Directory.CreateTempSubdirectory("dori-sample-run-").FullName;
+
+    /// <param name="found">Best similarity of the audited picture from its caption.</param>
+    public SampleRun(float found = 0.9f, bool bound = true)
+    {
+        File.WriteAllText(Secret, "not to be read or overwritten");
+        Manifest = ManifestOf(Options, bound);
+        Found = found;
+        Write(Run);
+    }
+
+    public Manifest Manifest { get; }
+    public float Found { get; }
+    /// <summary>The run's folder, in one that holds something of somebody else's.</summary>
+    public string Run => Path.Combine(_around, "runs", "run");
+    public string Shard => Path.Combine(_around, "runs", "shard");
+    public string Secret => Path.Combine(_around, "secret.png");
+
+    public string Unit(string id) => Path.Combine(Run, "units", id + ".json");
+
+    public RunFolder Open() => RunFolder.Open(Run);
+
+    public Summary Summary()
+    {
+        RunFolder run = Open();
+        RunUnits units = run.ReadUnits();
+        return Verdicts.Summarize(run.Manifest, units.Records, units.Wrong);
+    }
+
+    public static Manifest ManifestOf(AuditOptions options, bool bound = true)
+    {
+        ManifestItem Item(string id, string role) =>
+            new(id, "/pictures", [$"{id}.png"], [Sha256Text.Of(id)], $"a {id}", role == "audit" ? "verbatim" : "", role);
+        ManifestItem[] items = [Item("v00", "audit"), .. Enumerable.Range(0, 19).Select(i => Item($"c{i:00}", "control"))];
+        return VerdictsTests.ManifestOf(items) with
+        {
+            Schema = bound ? Manifest.Current : Manifest.Unbound, Options = options,
+            Pictures = new ManifestPictures("/pictures", Sha256Text.Of(string.Join(' ', items.SelectMany(i => i.Sha256))), items, []),
+        };
+    }
+
+    public void Write(string folder)
+    {
+        foreach (string name in new[] { "units", "pictures", "embeddings" }) Directory.CreateDirectory(Path.Combine(folder, name));
+        File.WriteAllText(Path.Combine(folder, "manifest.json"), JsonSerializer.Serialize(Manifest, AuditJson.Default.Manifest));
+        foreach (AuditUnit unit in AuditPlan.Of(Manifest))
+        {
+            UnitRecord record = Record(Manifest, unit, unit.Item.Role == "control" ? 0.3f : unit.Start == "caption" ? Found : 0.2f);
+            File.WriteAllText(Path.Combine(folder, "units", unit.Id + ".json"),
+                JsonSerializer.Serialize(record, AuditJson.Default.UnitRecord));
+            foreach (string picture in record.Snapshots[^1].Pictures) File.WriteAllText(Path.Combine(folder, picture), unit.Id);
+            if (unit.Start != "prompt") File.WriteAllText(Path.Combine(folder, "embeddings", unit.Id + ".safetensors"), unit.Id);
+        }
+    }
+
+    public static UnitRecord Record(Manifest manifest, AuditUnit unit, float best) => new()
+    {
+        Schema = manifest.Schema == Manifest.Current ? UnitRecord.Current : UnitRecord.Unbound,
+        Key = manifest.Schema == Manifest.Current ? UnitKey.Of(manifest, unit) : "",
+        Id = unit.Id, Item = unit.Item.Id, Files = unit.Item.Files, Caption = unit.Item.Caption, Kind = unit.Item.Kind,
+            Role = unit.Item.Role, Start = unit.Start, Seed = unit.Seed,
+        Losses = unit.Start == "prompt" ? [] : [.. Enumerable.Repeat(0.1f, manifest.Options.Steps)],
+        Snapshots = [.. unit.Snapshots(manifest.Options).Select(s => new Snapshot
+        {
+            Step = s.Step, Similarities = [.. Enumerable.Repeat(best, s.Generations)], Diversity = 0.5f,
+            Pictures = s.Last ? [.. Enumerable.Range(0, s.Generations).Select(unit.PictureName)] : [],
+        })],
+    };
+
+    /// <summary>Changes a JSON file in place.</summary>
+    public static void Edit(string file, Action<JsonObject> edit)
+    {
+        var json = (JsonObject)JsonNode.Parse(File.ReadAllText(file))!;
+        edit(json);
+        File.WriteAllText(file,
+            json.ToJsonString(
+            new JsonSerializerOptions { NumberHandling =
+            System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals }));
+    }
+
+    /// <summary>Every file around and in the runs, but what lies in one folder, with its bytes.</summary>
+    public Dictionary<string, string> Everything(string? except = null) => Directory.GetFiles(_around, "*", SearchOption.AllDirectories)
+        .Where(file => except is null || !file.StartsWith(except + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            .ToDictionary(file => file, File.ReadAllText);
+
+    public void Dispose() => Directory.Delete(_around, recursive: true);
+}
