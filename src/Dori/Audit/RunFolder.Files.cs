@@ -138,7 +138,7 @@ public sealed partial class RunFolder
     private static Manifest ReadManifest(string path)
     {
         string file = System.IO.Path.Combine(path, ManifestName);
-        if (IsLink(file)) throw Damaged(file, "it is a link", null);
+        if (IsLink(file)) throw Damaged($"{file}: it is a link", null);
         Manifest manifest;
         try
         {
@@ -146,18 +146,16 @@ public sealed partial class RunFolder
         }
         catch (DoriException e)
         {
-            throw Damaged(file, e.Message, e);
+            throw Damaged(e.Message, e);
         }
         // older versions knew no mirror images
         if (!manifest.Bound) manifest = manifest with { Options = manifest.Options with { Mirror = false } };
-        return manifest.Problem() is { } problem ? throw Damaged(file, problem, null) : manifest;
+        return manifest.Problem() is { } problem ? throw Damaged($"{file}: {problem}", null) : manifest;
     }
 
-    private static DoriException Damaged(string path, string problem, Exception? inner)
+    private static DoriException Damaged(string message, Exception? inner)
     {
-        string message =
-            $"{path}: damaged, or of another version: {problem}; the command that made the run writes it anew and keeps the units that "
-            + $"belong to it";
-        return inner is null ? new DoriException(message) : new DoriException(message, inner);
+        const string advice = "damaged, or of another version; the command that made the run writes it anew and keeps the units that belong to it";
+        return inner is null ? new DoriException($"{message}: {advice}") : new DoriException($"{message}: {advice}", inner);
     }
 }
