@@ -58,7 +58,7 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
 
     /// <summary>What a run folder keeps besides its units, and what is to be said of what it holds already: before the first unit.</summary>
     /// <param name="units">To be computed where they are not there.</param>
-    public static void Prepare(Shell shell, RunFolder run, PictureSet set, DiffusersFolder folder, DiffusionModel model, IReadOnlyList<AuditUnit> units)
+    public static void Prepare(Shell shell, RunFolder run, PictureSet set, Checkpoint folder, DiffusionModel model, IReadOnlyList<AuditUnit> units)
     {
         shell.Warn([.. run.Remarks, .. units.Select(unit => run.Find(unit).Problem).OfType<string>().Select(problem => $"{problem}; it is computed again")]);
         run.KeepOriginals(set, model.PictureSize);

@@ -31,8 +31,7 @@ public sealed record Manifest
 
     /// <summary>
     /// What differs between two manifests of which none of one's units can stand among the other's; null where nothing does. The pictures
-    /// are not asked: a
-    /// unit's key says whether it is still its picture's.
+    /// are not asked: a unit's key says whether it is still its picture's.
     /// </summary>
     public string? Conflict(Manifest other)
     {
@@ -60,8 +59,7 @@ public sealed record Manifest
     /// <summary>Whether two manifests ask for the same pictures and say the same of them.</summary>
     internal bool SamePictures(Manifest other) => Pictures.Sha256 == other.Pictures.Sha256 && Pictures.ItemsKey == other.Pictures.ItemsKey;
 
-    /// <summary>Whether a picture of this run is one of another's, so that the one may be the other after changes to its
-    /// pictures.</summary>
+    /// <summary>Whether the two have a picture in common, so that the one may be the other after changes to its pictures.</summary>
     internal bool SharesPicture(Manifest other)
     {
         var mine = Pictures.Items.SelectMany(item => item.Sha256).ToHashSet();

@@ -80,8 +80,7 @@ public sealed partial class RunFolder
 
     /// <summary>
     /// Where a file that a record names lies: <c>folder/name</c> with one of the run's folders and a plain name, and no link. Anything else
-    /// is none, so
-    /// that no record reaches outside.
+    /// is none, so that no record reaches outside.
     /// </summary>
     private string? PartPath(string name)
     {

@@ -43,8 +43,7 @@ public sealed partial class RunFolder
 
     /// <summary>
     /// Opens a run folder to add to, or makes it. One whose pictures have changed since takes the new manifest, as does one whose manifest
-    /// is damaged or
-    /// gone; units that are still of this run stay.
+    /// is damaged or gone; units that are still of this run stay.
     /// </summary>
     /// <exception cref="DoriException">It holds another run, or one of an older version, or something else.</exception>
     public static RunFolder Create(string path, Manifest manifest)

@@ -4,8 +4,7 @@ namespace Dori.Audit;
 
 /// <summary>
 /// What a unit was computed from, as one hash: everything that decides its bytes and nothing else. Other pictures of the set do not count,
-/// so a run goes on
-/// when one is added, mended or taken away; nor does the program's version, which is the schema's.
+/// so a run goes on when one is added, mended or taken away; nor does the program's version, which is the schema's.
 /// </summary>
 public static class UnitKey
 {
