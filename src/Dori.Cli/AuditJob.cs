@@ -5,6 +5,7 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Spectre.Console;
 using TorchSharp;
 

@@ -5,6 +5,7 @@ using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
 using Dori.Pictures;
+using Dori.Quality;
 using Dori.Reporting;
 using Spectre.Console;
 using TorchSharp;

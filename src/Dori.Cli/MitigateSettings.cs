@@ -2,6 +2,7 @@ using System.ComponentModel;
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Models;
+using Dori.Pictures;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;

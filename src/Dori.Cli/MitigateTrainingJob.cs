@@ -1,4 +1,3 @@
-using Dori.Training;
 using System.Globalization;
 using System.Text.Json;
 using Dori.Audit;
@@ -6,6 +5,8 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Pictures;
+using Dori.Training;
 using Spectre.Console;
 using TorchSharp;
 using static TorchSharp.torch;

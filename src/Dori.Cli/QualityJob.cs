@@ -2,6 +2,8 @@ using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Pictures;
+using Dori.Quality;
 using TorchSharp;
 
 namespace Dori.Cli;

@@ -1,13 +1,14 @@
 using System.Diagnostics;
 using System.Formats.Tar;
-using System.Text;
 using System.Text.Json;
+using System.Text;
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
 using Dori.Models;
+using Dori.Pictures;
 using Dori.Tests.Reporting;
 using Dori.Tests.Support;
 

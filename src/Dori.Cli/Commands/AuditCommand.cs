@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dori.Audit;
+using Dori.Pictures;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli.Commands;

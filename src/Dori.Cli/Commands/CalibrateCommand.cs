@@ -1,10 +1,11 @@
 using System.ComponentModel;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json;
 using Dori.Audit;
-using Spectre.Console;
+using Dori.Pictures;
 using Spectre.Console.Cli;
+using Spectre.Console;
 
 namespace Dori.Cli.Commands;
 

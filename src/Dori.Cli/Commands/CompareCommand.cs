@@ -3,6 +3,8 @@ using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Pictures;
+using Dori.Quality;
 using Spectre.Console.Cli;
 using TorchSharp;
 

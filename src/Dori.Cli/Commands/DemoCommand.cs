@@ -3,8 +3,9 @@ using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Mitigation;
-using Spectre.Console;
+using Dori.Pictures;
 using Spectre.Console.Cli;
+using Spectre.Console;
 using TorchSharp;
 
 namespace Dori.Cli.Commands;

@@ -4,8 +4,10 @@ using System.Text.Json;
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
-using Spectre.Console;
+using Dori.Pictures;
+using Dori.Quality;
 using Spectre.Console.Cli;
+using Spectre.Console;
 using TorchSharp;
 
 namespace Dori.Cli.Commands;

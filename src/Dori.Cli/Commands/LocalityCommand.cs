@@ -7,9 +7,10 @@ using Dori.Diffusion;
 using Dori.Locality;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Dori.Reporting;
-using Spectre.Console;
 using Spectre.Console.Cli;
+using Spectre.Console;
 using TorchSharp;
 
 namespace Dori.Cli.Commands;

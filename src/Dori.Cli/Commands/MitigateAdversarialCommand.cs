@@ -4,9 +4,10 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation.Adversarial;
+using Dori.Pictures;
 using Dori.Training;
-using Spectre.Console;
 using Spectre.Console.Cli;
+using Spectre.Console;
 using TorchSharp;
 using static TorchSharp.torch;
 

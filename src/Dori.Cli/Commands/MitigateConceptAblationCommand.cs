@@ -1,10 +1,11 @@
-using Dori.Training;
 using System.ComponentModel;
 using System.Text.Json;
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Pictures;
+using Dori.Training;
 using Spectre.Console.Cli;
 using static TorchSharp.torch;
 

@@ -1,7 +1,8 @@
 using System.ComponentModel;
-using Dori.Diffusion;
 using Dori.Audit;
+using Dori.Diffusion;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Spectre.Console.Cli;
 using static TorchSharp.torch;
 

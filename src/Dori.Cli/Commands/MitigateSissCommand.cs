@@ -3,6 +3,7 @@ using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Spectre.Console.Cli;
 using TorchSharp;
 using static TorchSharp.torch;

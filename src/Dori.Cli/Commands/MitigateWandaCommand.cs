@@ -3,6 +3,7 @@ using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli.Commands;

@@ -1,4 +1,5 @@
 using Dori.Diffusion;
+using Dori.Pictures;
 
 namespace Dori.Audit;
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Dori.Measures;
+using Dori.Quality;
 
 namespace Dori.Audit;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dori.Pictures;
 
 namespace Dori.Audit;
 

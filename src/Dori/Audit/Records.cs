@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dori.Checkpoints;
 using Dori.Measures;
 
 namespace Dori.Audit;
@@ -80,11 +81,6 @@ public sealed record Summary
     /// <summary>What a reader must know before believing the figures, one sentence each.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 }
-
-/// <summary>The audited checkpoint.</summary>
-/// <param name="Name">Folder's name.</param>
-/// <param name="Sha256">One hash over the names and hashes of all its files.</param>
-public sealed record SummaryModel(string Name, string Sha256);
 
 /// <summary>How the controls came out, and whether a verdict can rest on them.</summary>
 public sealed record ControlSummary

@@ -1,3 +1,4 @@
+using Dori.Checkpoints;
 using Dori.Measures;
 
 namespace Dori.Audit;

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Measures;
 
 namespace Dori.Locality;

@@ -1,6 +1,8 @@
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 

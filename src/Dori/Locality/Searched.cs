@@ -1,6 +1,7 @@
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -4,6 +4,7 @@ using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Dori.Search;
 using TorchSharp;
 using static TorchSharp.torch;

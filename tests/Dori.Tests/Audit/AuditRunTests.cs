@@ -4,6 +4,7 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Dori.Tests.Support;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

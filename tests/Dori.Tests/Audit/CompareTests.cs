@@ -1,7 +1,9 @@
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Quality;
 using Dori.Reporting;
 using Dori.Tests.Reporting;
 using Dori.Tests.Support;

@@ -34,7 +34,7 @@ public sealed class LocalityReportTests : IDisposable
         };
         return new LocalityOutcome(new LocalitySummary
         {
-            Model = new Dori.Audit.SummaryModel("emoji", "00"), CopyDetector = "d", Threshold = 0.7, Searches = 3, Steps = 50, Generations = 2, Seed = 0,
+            Model = new SummaryModel("emoji", "00"), CopyDetector = "d", Threshold = 0.7, Searches = 3, Steps = 50, Generations = 2, Seed = 0,
             Pictures = [new LocalityPicture("v00", "v.png", caption, "verbatim", 3, 3, new Spread(0.9, 0.01), new Spread(0, 0.01), false)],
             Input = input with { Verdict = LocalityVerdicts.Input(1, input) }, Activation = new ActivationSpace { Verdict = LocalityVerdicts.Activation(layers), Timestep = 961, Captions = 3, Layers = layers },
             Weight = new WeightSpace { Methods = [method], Verdict = LocalityVerdicts.Weight([method]) }, Warnings = ["One picture."],

@@ -1,5 +1,6 @@
 using Dori.Audit;
 using Dori.Measures;
+using Dori.Pictures;
 using Dori.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,5 +1,6 @@
 using Dori.Audit;
 using Dori.Measures;
+using Dori.Pictures;
 using Dori.Tests.Support;
 
 namespace Dori.Tests.Measures;

@@ -1,10 +1,11 @@
-using Dori.Mitigation.Adversarial;
-using Dori.Training;
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Mitigation.Adversarial;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Dori.Tests.Support;
+using Dori.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,7 @@
-using Dori.Mitigation.Adversarial;
 using Dori.Audit;
+using Dori.Mitigation.Adversarial;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Dori.Tests.Support;
 
 namespace Dori.Tests.Mitigation;

@@ -3,6 +3,7 @@ using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Cli;
 using Dori.Mitigation;
+using Dori.Pictures;
 using Dori.Tests.Support;
 using Spectre.Console.Testing;
 

@@ -1,7 +1,8 @@
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.RegularExpressions;
+using System.Text;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Reporting;
 
 namespace Dori.Tests.Reporting;

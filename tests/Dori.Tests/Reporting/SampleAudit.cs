@@ -1,5 +1,6 @@
-using Dori.Measures;
 using Dori.Audit;
+using Dori.Checkpoints;
+using Dori.Measures;
 using Dori.Reporting;
 using Dori.Tests.Support;
 

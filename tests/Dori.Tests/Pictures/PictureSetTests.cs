@@ -4,7 +4,7 @@ using Dori.Pictures;
 using Dori.Tests.Support;
 using TorchSharp;
 
-namespace Dori.Tests.Audit;
+namespace Dori.Tests.Pictures;
 
 public sealed class PictureSetTests : IDisposable
 {

@@ -1,4 +1,4 @@
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>One memory to look for: a caption and the pictures that are references of it.</summary>
 /// <param name="Id">Safe as a file's name, unique in its set also where case does not count.</param>

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>
 /// A walk over a tar's headers before .NET's reader sees it: that one reads a long name or a pax header of any size into memory, and

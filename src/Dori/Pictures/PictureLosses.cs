@@ -1,8 +1,7 @@
 using Dori.Checkpoints;
-using Dori.Pictures;
 using TorchSharp;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>
 /// Reads pictures once before the work: all that cannot be used are named together, and what the files say that is not in the pixels is

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>Pictures with captions, kinds and roles: what an audit looks for, and its controls.</summary>
 public sealed class PictureSet

@@ -6,7 +6,7 @@ using Dori.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Tests.Audit;
+namespace Dori.Tests.Pictures;
 
 public sealed class OrdinaryPicturesTests : IDisposable
 {

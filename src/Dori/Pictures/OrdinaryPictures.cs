@@ -1,8 +1,7 @@
-using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>
 /// Ordinary pictures with captions, as a model should go on drawing them: the reference of quality, and what fine-tuning keeps a model alive

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using CsvHelper;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>Rows of a CSV or a JSON lines file, as text by column.</summary>
 internal sealed class MetadataTable

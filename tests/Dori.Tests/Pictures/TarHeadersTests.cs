@@ -1,7 +1,8 @@
 using System.Text;
 using Dori.Audit;
+using Dori.Pictures;
 
-namespace Dori.Tests.Audit;
+namespace Dori.Tests.Pictures;
 
 public sealed class TarHeadersTests : IDisposable
 {

@@ -1,10 +1,13 @@
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Measures;
+using Dori.Pictures;
+using Dori.Quality;
 using Dori.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Tests.Audit;
+namespace Dori.Tests.Quality;
 
 public sealed class QualityRunnerTests : IDisposable
 {

@@ -1,9 +1,10 @@
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Audit;
+namespace Dori.Quality;
 
 /// <summary>Draws the captions of a plan, describes the pictures, and takes the figures. Networks stay the caller's.</summary>
 public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, FeatureNetwork network, ClipScore clip, OrdinaryPictures ordinary, QualityPlan plan, QualityOptions options)

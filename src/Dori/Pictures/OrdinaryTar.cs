@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>
 /// A webdataset: an uncompressed tar whose members of one name, up to the extension, belong together. The archive is walked once for its

@@ -1,4 +1,4 @@
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>Hands out ids that are safe as a file's name on every system, each once.</summary>
 internal sealed class ItemIds

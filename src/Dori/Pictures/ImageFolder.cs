@@ -1,4 +1,4 @@
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>Reads a Hugging Face imagefolder.</summary>
 internal static class ImageFolder

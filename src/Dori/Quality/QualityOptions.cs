@@ -1,9 +1,11 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json;
+using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Pictures;
 
-namespace Dori.Audit;
+namespace Dori.Quality;
 
 /// <summary>What decides the bytes of a quality run, and how its figures are taken.</summary>
 public sealed record QualityOptions

@@ -4,7 +4,7 @@ using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Audit;
+namespace Dori.Quality;
 
 /// <summary>
 /// A quality run on disk: <c>manifest.json</c>, one file of features for each chunk of captions, the pictures, and <c>quality.json</c>. Every file appears

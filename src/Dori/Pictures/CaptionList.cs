@@ -1,4 +1,4 @@
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>Reads the published lists of memorized captions, whose pictures the user brings.</summary>
 internal static class CaptionList

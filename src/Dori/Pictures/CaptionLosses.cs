@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 using Dori.Checkpoints;
 using Dori.Models;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>
 /// What a model does not see of the captions that it is given: each kind in one sentence, with the number and the first by name.

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Dori.Checkpoints;
 
-namespace Dori.Audit;
+namespace Dori.Pictures;
 
 /// <summary>What a webdataset's walk has met: pictures, and captions by the key that both share.</summary>
 internal sealed class OrdinaryTarMembers(string path)
