@@ -26,7 +26,9 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         PictureSet set = pictures();
         IReadOnlyList<string> pictureNotes = PictureLosses.Of(set);
         if (set.Missing.Count > 0)
-            shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture ({string.Join("; ", set.Missing.Take(3).Select(m => $"{m.Index} \"{m.Caption}\""))}{(set.Missing.Count > 3 ? "; ..." : "")}); {set.Items.Count(i => i.Role != "control")} remain. All are named in manifest.json");
+            shell.Error.WriteLine(
+                $"dori: warning: {set.Missing.Count} entries of the list have no picture "
+                + $"({string.Join("; ", set.Missing.Take(3).Select(m => $"{m.Index} \"{m.Caption}\""))}{(set.Missing.Count > 3 ? "; ..." : "")}); {set.Items.Count(i => i.Role != "control")} remain. All are named in manifest.json");
         using TorchScriptCopyDetector detector = LoadDetector(folder.Folder ?? folder.Path);
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         string[] notes = [.. model.Notes, .. set.Warnings, .. pictureNotes, .. CaptionLosses.Of(set, model.Tokenizer)];
@@ -35,21 +37,28 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         Workers workers = Workers(model, settings);
 
         Manifest manifest = MakeManifest(folder, set, picturesPath, detector, options, workers.ThreadsEach) with { Notes = notes };
-        RunFolder run = RunFolder.Create(runPath, manifest);
         IReadOnlyList<AuditUnit> plan = AuditPlan.Of(set, options);
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(plan, shard.Index, shard.Count);
+        RunFolder run = Begin(runPath, manifest, model, detector, set, own);
         Prepare(shell, run, set, folder, model, own);
         AuditUnit[] open = [.. own.Where(unit => !run.Has(unit))];
         int controls = set.Items.Count(item => item.Role == "control");
         if (controls < Verdicts.ControlsNeeded)
-            shell.Error.WriteLine($"dori: warning: {controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: add pictures that the model has never seen, as role=control or with --controls");
+            shell.Error.WriteLine(
+                $"dori: warning: {controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and "
+                + $"nothing judged: add pictures that the model has never seen, as role=control or with --controls");
         if (open.Length > 0)
         {
             var cost = CostEstimate.Measure(model, options, open, workers.Count, workers.ThreadsEach);
-            if (!settings.Quiet) shell.Error.WriteLine($"dori: {own.Count} units{(shard.Count > 1 ? $" of {plan.Count}" : "")}, {own.Count - open.Length} done already; {cost}");
+            if (!settings.Quiet)
+                shell.Error.WriteLine(
+                $"dori: {own.Count} units{(shard.Count > 1 ? $" of {plan.Count}" : "")}, {own.Count - open.Length} done already; {cost}");
             if (cost.MemoryBytes > CostEstimate.AvailableMemory())
-                shell.Error.WriteLine($"dori: warning: about {cost.MemoryBytes >> 20} MiB will be needed and {CostEstimate.AvailableMemory() >> 20} MiB are free; --micro-batch and --generation-batch make it less");
-            using var progress = new UnitProgress(shell, settings.Quiet, open.Select(unit => CostEstimate.Weight(unit, options)).ToArray(), open);
+                shell.Error.WriteLine(
+                    $"dori: warning: about {cost.MemoryBytes >> 20} MiB will be needed and {CostEstimate.AvailableMemory() >> 20} MiB are "
+                    + $"free; --micro-batch and --generation-batch make it less");
+            using var progress =
+                new UnitProgress(shell, settings.Quiet, open.Select(unit => CostEstimate.Weight(unit, options)).ToArray(), open);
             new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed)
                 .Run(open, workers, progress.Report, shell.Interrupted);
         }
@@ -57,11 +66,32 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         return Silent ? RunReport.Write(run) : Finish(shell, run, settings);
     }
 
-    /// <summary>What a run folder keeps besides its units, and what is to be said of what it holds already: before the first unit.</summary>
+    /// <summary>
+    /// Opens the run's folder and takes the positive control where units are to be computed, also when resuming: a manifest's word is not
+    /// enough for that. A model that fails leaves no new folder.
+    /// </summary>
     /// <param name="units">To be computed where they are not there.</param>
-    public static void Prepare(Shell shell, RunFolder run, PictureSet set, Checkpoint folder, DiffusionModel model, IReadOnlyList<AuditUnit> units)
+    internal RunFolder Begin(string runPath, Manifest manifest, DiffusionModel model, ICopyDetector detector, PictureSet set,
+        IReadOnlyList<AuditUnit> units)
     {
-        shell.Warn([.. run.Remarks, .. units.Select(unit => run.Find(unit).Problem).OfType<string>().Select(problem => $"{problem}; it is computed again")]);
+        // another run's folder is refused before any work
+        RunFolder? there = RunFolder.IsTaken(runPath) ? RunFolder.Create(runPath, manifest) : null;
+        if (there is { Manifest.Control: not null } && units.All(there.Has)) return there;
+        PositiveControl control = new ControlJob(shell, settings).Take(model, detector, set, manifest);
+        RunFolder run = there ?? RunFolder.Create(runPath, manifest);
+        run.Record(control);
+        return run;
+    }
+
+    /// <summary>What a run folder keeps besides its units, and what is to be said of what it holds already: before the first
+    /// unit.</summary>
+    /// <param name="units">To be computed where they are not there.</param>
+    public static void Prepare(Shell shell, RunFolder run, PictureSet set, Checkpoint folder, DiffusionModel model,
+        IReadOnlyList<AuditUnit> units)
+    {
+        shell.Warn(
+            [.. run.Remarks,
+            .. units.Select(unit => run.Find(unit).Problem).OfType<string>().Select(problem => $"{problem}; it is computed again")]);
         run.KeepOriginals(set, model.PictureSize);
         run.KeepPruning(folder.Path);
     }
@@ -71,7 +101,8 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         model.IsSmall && settings.Device.type == DeviceType.CPU ? new Workers(settings.Threads, 1) : new Workers(1, settings.Threads);
 
     internal TorchScriptCopyDetector LoadDetector(string modelPath) =>
-        CopyDetectors.Load(modelPath, settings.CopyDetector, settings.Preset, settings.Device, "generations are compared with pictures by one");
+        CopyDetectors.Load(modelPath, settings.CopyDetector, settings.Preset, settings.Device,
+            "generations are compared with pictures by one");
 
     internal Manifest MakeManifest(Checkpoint folder, PictureSet set, string picturesPath, TorchScriptCopyDetector detector,
         AuditOptions options, int threadsPerUnit)
@@ -84,11 +115,15 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
             Model = new ManifestModel(Path.GetFullPath(folder.Path), folder.Name, Checkpoint.Sha256Of(hashes),
                 hashes.ToDictionary(f => f.File, f => f.Sha256), ManifestAdapters(folder)),
             Pictures = new ManifestPictures(Path.GetFullPath(picturesPath), set.Sha256,
-                [.. set.Items.Select(i => new ManifestItem(i.Id, Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
+                [.. set.Items.Select(i =>
+                    new ManifestItem(i.Id, Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
                 [.. set.Missing.Select(m => $"{m.Index}: {m.Caption}")]),
-            CopyDetector = new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold, detector.Preset.TransformSha256),
+            CopyDetector =
+                new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold, detector.Preset.TransformSha256),
             Options = options,
-            Machine = new ManifestMachine(settings.DeviceName, settings.Dtype == torch.ScalarType.Float32 ? "float32" : "bfloat16", threadsPerUnit,
+            Machine =
+                new ManifestMachine(settings.DeviceName, settings.Dtype == torch.ScalarType.Float32 ? "float32" : "bfloat16",
+                threadsPerUnit,
                 Processor(), System.Runtime.InteropServices.RuntimeInformation.OSDescription, torch.__version__),
         };
     }
@@ -100,8 +135,10 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     private static string Processor()
     {
         const string file = "/proc/cpuinfo";
-        string? line = File.Exists(file) ? InputFile.ReadLines(file, InputKind.System).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
-        return $"{line?.Split(':', 2)[1].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString()}, {Environment.ProcessorCount} cores";
+        string? line = File.Exists(file)
+            ? InputFile.ReadLines(file, InputKind.System).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
+        return $"{line?.Split(':', 2)[1].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString()}, "
+            + $"{Environment.ProcessorCount} cores";
     }
 
     /// <summary>Summary, report and tables of a run folder, and what is said of them on the console.</summary>
@@ -119,12 +156,16 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
         var table = new PlainTable("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in summary.Groups)
             table.AddRow(g.Group, g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
-                string.Create(CultureInfo.InvariantCulture, $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
                 string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
         console.Write(table);
         PictureSummary[] audited = [.. summary.Pictures.Where(p => p.Role != "control")];
-        console.WriteLine(string.Join(", ", audited.GroupBy(p => p.Verdict).OrderBy(g => Array.IndexOf(s_order, g.Key)).Select(g => $"{g.Count()} {g.Key}"))
-            + $" of {audited.Length}; {summary.Controls.AboveThreshold} of {summary.Controls.Items} controls pass the threshold of {summary.Threshold.ToString(CultureInfo.InvariantCulture)} ({summary.CopyDetector}, {summary.Generations} generations)");
+        console.WriteLine(
+            string.Join(", ",
+            audited.GroupBy(p => p.Verdict).OrderBy(g => Array.IndexOf(s_order, g.Key)).Select(g => $"{g.Count()} {g.Key}"))
+            + $" of {audited.Length}; {summary.Controls.AboveThreshold} of {summary.Controls.Items} controls pass the threshold of "
+                + $"{summary.Threshold.ToString(CultureInfo.InvariantCulture)} ({summary.CopyDetector}, {summary.Generations} generations)");
         foreach (string warning in summary.Warnings) console.WriteLine($"Note: {warning}");
         console.WriteLine($"Report: {Path.Combine(run.Path, "report.html")}");
     }
@@ -136,7 +177,8 @@ internal sealed class AuditJob(Shell shell, SearchSettings settings)
     {
         if (!gate) return DoriApp.Done;
         Gate result = Gate.Of(summary);
-        if (result.Outcome == GateOutcome.Unknown) throw new DoriException($"--gate: {result.Reason}, so the gate cannot open; see the report");
+        if (result.Outcome == GateOutcome.Unknown)
+            throw new DoriException($"--gate: {result.Reason}, so the gate cannot open; see the report");
         return result.Outcome == GateOutcome.Open ? DoriApp.Done : DoriApp.Gate;
     }
 }

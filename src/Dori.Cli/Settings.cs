@@ -13,7 +13,8 @@ internal class CommonSettings : CommandSettings
     [CommandOption("--device <DEVICE>"), Description("cpu or cuda"), DefaultValue("cpu")]
     public string DeviceName { get; init; } = "cpu";
 
-    [CommandOption("--dtype <DTYPE>"), Description("The UNet's numbers: float32 or bfloat16 (default: float32 on the CPU, bfloat16 on CUDA)")]
+    [CommandOption("--dtype <DTYPE>"),
+        Description("The UNet's numbers: float32 or bfloat16 (default: float32 on the CPU, bfloat16 on CUDA)")]
     public string? DtypeName { get; init; }
 
     [CommandOption("--threads <N>"), Description("Processor threads in all (default: one per core)")]
@@ -28,7 +29,10 @@ internal class CommonSettings : CommandSettings
     public Device Device => DeviceName switch
     {
         "cpu" => CPU,
-        "cuda" => cuda.is_available() ? CUDA : throw new DoriException("--device cuda: this build's libtorch sees no CUDA device; build with -p:TorchBackend=cuda, or use --device cpu"),
+        "cuda" =>
+            cuda.is_available() ? CUDA
+            : throw new DoriException(
+            "--device cuda: this build's libtorch sees no CUDA device; build with -p:TorchBackend=cuda, or use --device cpu"),
         _ => throw new DoriException($"--device {DeviceName}: not known; cpu and cuda are possible"),
     };
 
@@ -56,7 +60,8 @@ internal class SearchSettings : ModelSettings
     [CommandOption("--generations|-n <N>"), Description("Pictures generated per item and start (default: 10)")]
     public int? Generations { get; init; }
 
-    [CommandOption("--starts <LIST>"), Description("Where searches begin, by commas: prompt (no search), caption, random, other (default: all)")]
+    [CommandOption("--starts <LIST>"),
+        Description("Where searches begin, by commas: prompt (no search), caption, random, other (default: all)")]
     public string? Starts { get; init; }
 
     [CommandOption("--curve <LIST>"), Description("Further steps at which the curve is taken, by commas, or none (default: 0,1,10,25)")]
@@ -92,14 +97,21 @@ internal class SearchSettings : ModelSettings
     [CommandOption("--threshold <S>"), Description("Similarity above which a generation is a copy (default: the copy detector's)")]
     public double? Threshold { get; init; }
 
-    [CommandOption("--no-mirror"), Description("A generation that is the picture's mirror image does not count as the picture (the published protocol)")]
+    [CommandOption("--no-mirror"),
+        Description("A generation that is the picture's mirror image does not count as the picture (the published protocol)")]
     public bool NoMirror { get; init; }
 
-    [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
+    [CommandOption("--copy-detector <PATH>"),
+        Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
 
-    [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
+    [CommandOption("--preset <NAME>"),
+        Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
+
+    [CommandOption("--despite-control")]
+    [Description("Search although the positive control failed: everything is measured and nothing judged")]
+    public bool DespiteControl { get; init; }
 
     /// <summary>The command line over the model's defaults over the published ones.</summary>
     public AuditOptions Options(ModelDefaults defaults, double threshold)
@@ -107,7 +119,8 @@ internal class SearchSettings : ModelSettings
         int steps = Steps ?? defaults.SearchSteps, batch = SearchBatch ?? defaults.SearchBatch, generations = Generations ?? 10;
         var options = new AuditOptions
         {
-            Starts = Starts is null ? AuditStart.All : [.. Starts.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
+            Starts = Starts is null ? AuditStart.All
+                : [.. Starts.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
             Seed = Seed,
             Steps = steps,
             SearchBatch = batch,
@@ -132,7 +145,8 @@ internal class SearchSettings : ModelSettings
         if (text == "none") return [];
         try
         {
-            return [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(int.Parse).Order().Distinct()];
+            return [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(int.Parse).Order()
+                .Distinct()];
         }
         catch (Exception e) when (e is FormatException or OverflowException)
         {

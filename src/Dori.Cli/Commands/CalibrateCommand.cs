@@ -14,7 +14,8 @@ internal sealed class CalibrateSettings : SearchSettings
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
-    [CommandOption("--controls <DIR>"), Description("An imagefolder of pictures that the model has never seen; where it has roles, those with role control")]
+    [CommandOption("--controls <DIR>"),
+        Description("An imagefolder of pictures that the model has never seen; where it has roles, those with role control")]
     public string Controls { get; init; } = "";
 
     [CommandOption("-o|--output <RUN>"), Description("The run folder; one that holds the same run is resumed")]
@@ -25,9 +26,14 @@ internal sealed class CalibrateSettings : SearchSettings
 }
 
 /// <summary>What controls do at every step of a long search, and the last step before the first of them passes for a copy.</summary>
-/// <param name="Budget">Largest number of steps tried up to which no control passes the threshold from any start; -1 where even the first does.</param>
+/// <param name="Budget">
+/// Largest number of steps tried up to which no control passes the threshold from any start; -1 where even the first does, or where the
+/// positive control failed.
+/// </param>
 /// <param name="Clean">Whether no control passed at any step tried, so that the budget may be larger still.</param>
-internal sealed record Calibration(string Schema, int Budget, bool Clean, int Controls, int Generations, double Threshold, IReadOnlyList<GroupSummary> Curve);
+/// <param name="Judged">Whether the positive control passed: the controls of a model that cannot draw are clean after any search.</param>
+internal sealed record Calibration(string Schema, bool Judged, int Budget, bool Clean, int Controls, int Generations, double Threshold,
+    IReadOnlyList<GroupSummary> Curve);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, NewLine = "\n")]
 [JsonSerializable(typeof(Calibration))]
@@ -39,7 +45,8 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
 
     protected override int Execute(CommandContext context, CalibrateSettings settings, CancellationToken cancellation)
     {
-        if (settings.Controls.Length == 0) throw new DoriException("calibrate: --controls DIR is missing: a folder of pictures that the model has never seen");
+        if (settings.Controls.Length == 0)
+            throw new DoriException("calibrate: --controls DIR is missing: a folder of pictures that the model has never seen");
         if (settings.Run.Length == 0) throw new DoriException("calibrate: -o RUN is missing: the folder for the results");
         Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(settings.OpenModel(settings.Model), (
             ) => Controls(settings), settings.Controls, settings.Run, (1, 1), options =>
@@ -55,7 +62,8 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
             };
         });
         Calibration calibration = Read(summary);
-        AtomicFile.WriteText(Path.Combine(settings.Run, "calibration.json"), JsonSerializer.Serialize(calibration, CalibrationJson.Default.Calibration) + "\n");
+        AtomicFile.WriteText(Path.Combine(settings.Run, "calibration.json"),
+            JsonSerializer.Serialize(calibration, CalibrationJson.Default.Calibration) + "\n");
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(calibration, CalibrationJson.Default.Calibration));
         else if (!settings.Quiet) Print(calibration, summary);
         return DoriApp.Done;
@@ -73,8 +81,10 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
     {
         int[] steps = [.. summary.Curve.Select(g => g.Steps).Distinct().Order()];
         int? first = summary.Curve.Where(g => g.MemorizationRate.Count > 0).Select(g => (int?)g.Steps).Min();
-        int budget = steps.Where(s => first is null || s < first).DefaultIfEmpty(-1).Max();
-        return new Calibration("dori.calibration/2", budget, first is null, summary.Controls.Items, summary.Generations, summary.Threshold, summary.Curve);
+        bool judged = summary.Control is { Holds: true };
+        int budget = !judged ? -1 : steps.Where(s => first is null || s < first).DefaultIfEmpty(-1).Max();
+        return new Calibration("dori.calibration/2", judged, budget, judged && first is null,
+            summary.Controls.Items, summary.Generations, summary.Threshold, summary.Curve);
     }
 
     private void Print(Calibration calibration, Summary summary)
@@ -82,10 +92,16 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
         var table = new PlainTable("start", "steps", "controls above the threshold", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in calibration.Curve)
             table.AddRow(g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
-                string.Create(CultureInfo.InvariantCulture, $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
                 string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
         shell.Console.Write(table);
-        shell.Console.WriteLine(calibration.Budget < 0 ? "Controls pass the threshold without any search: no budget is clean; the threshold or the controls are at fault."
-            : $"Budget: {calibration.Budget} steps: the largest of those tried up to which none of {calibration.Controls} controls passes {calibration.Threshold.ToString(CultureInfo.InvariantCulture)} ({summary.CopyDetector}, {calibration.Generations} generations){(calibration.Clean ? "; none passed at all, so it may be larger (--steps)" : "")}. Use it as `dori audit --steps {calibration.Budget}`.");
+        shell.Console.WriteLine(!calibration.Judged ? "The positive control failed: no budget is cleared."
+            : calibration.Budget < 0
+            ? "Controls pass the threshold without any search: no budget is clean; the threshold or the controls are at fault."
+            : $"Budget: {calibration.Budget} steps: the largest of those tried up to which none of {calibration.Controls} controls passes "
+                + $"{calibration.Threshold.ToString(CultureInfo.InvariantCulture)} ({summary.CopyDetector}, {calibration.Generations} "
+                + $"generations){(calibration.Clean ? "; none passed at all, so it may be larger (--steps)" : "")}. Use it as `dori audit "
+                + $"--steps {calibration.Budget}`.");
     }
 }

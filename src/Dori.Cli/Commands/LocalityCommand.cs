@@ -20,31 +20,38 @@ internal sealed class LocalitySettings : SearchSettings
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
-    [CommandOption("--images <DIR>"), Description("An imagefolder with the pictures in question, others to compare with, and controls (role=control)")]
+    [CommandOption("--images <DIR>"),
+        Description("An imagefolder with the pictures in question, others to compare with, and controls (role=control)")]
     public string Images { get; init; } = "";
 
-    [CommandOption("-o|--output <RUN>"), Description("The run folder; one that holds the same run is resumed, also with more searches or pictures")]
+    [CommandOption("-o|--output <RUN>"),
+        Description("The run folder; one that holds the same run is resumed, also with more searches or pictures")]
     public string Run { get; init; } = "";
 
-    [CommandOption("--items <LIST>"), Description("The pictures in question: item names by commas, or a number: the first N audited (default: 1)")]
+    [CommandOption("--items <LIST>"),
+        Description("The pictures in question: item names by commas, or a number: the first N audited (default: 1)")]
     public string Items { get; init; } = "1";
 
     [CommandOption("--searches <N>"), Description("Searches for each of them, all from N(0, I) (default: 100)")]
     public int Searches { get; init; } = 100;
 
-    [CommandOption("--others <N>"), Description("Further pictures of the same kind with one search each, for triggers of different pictures (default: 12)")]
+    [CommandOption("--others <N>"),
+        Description("Further pictures of the same kind with one search each, for triggers of different pictures (default: 12)")]
     public int Others { get; init; } = 12;
 
     [CommandOption("--no-weights"), Description("Leave out the third chapter, which marks, prunes and searches anew")]
     public bool NoWeights { get; init; }
 
-    [CommandOption("--methods <LIST>"), Description("Whose marks the third chapter compares and prunes, by commas: NeMo, Wanda (default: both; NeMo takes most of the time)")]
+    [CommandOption("--methods <LIST>"),
+        Description(
+        "Whose marks the third chapter compares and prunes, by commas: NeMo, Wanda (default: both; NeMo takes most of the time)")]
     public string Methods { get; init; } = "NeMo,Wanda";
 
     [CommandOption("--weight-triggers <N>"), Description("Triggers of each picture that the third chapter prunes for (default: 6)")]
     public int WeightTriggers { get; init; } = 6;
 
-    [CommandOption("--sparsity <S>"), Description("Wanda's share of each output row (default: 0.01; 0.05 for models of up to 200 million parameters, which need more)")]
+    [CommandOption("--sparsity <S>"),
+        Description("Wanda's share of each output row (default: 0.01; 0.05 for models of up to 200 million parameters, which need more)")]
     public double? Sparsity { get; init; }
 }
 
@@ -64,7 +71,9 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         string[] notes = [.. model.Notes, .. set.Warnings, .. pictureNotes, .. CaptionLosses.Of(set, model.Tokenizer)];
         shell.Warn(notes);
         // The audit's own units: searches from random starts, with a look at what the start itself generates.
-        AuditOptions options = settings.Options(model.Defaults, detector.Preset.Threshold) with { Starts = [AuditStart.Random], CurveSteps = [0], CurveGenerations = 1, Generations = settings.Generations ?? 4 };
+        AuditOptions options =
+            settings.Options(model.Defaults, detector.Preset.Threshold)
+            with { Starts = [AuditStart.Random], CurveSteps = [0], CurveGenerations = 1, Generations = settings.Generations ?? 4 };
         options.Check();
         Workers workers = AuditJob.Workers(model, settings);
         var weights = new WeightSpaceOptions
@@ -75,15 +84,21 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         };
         weights.Check();
 
-        RunFolder run = RunFolder.Create(Path.Combine(settings.Run, "searches"),
-            job.MakeManifest(folder, set, settings.Images, detector, options, workers.ThreadsEach) with { Notes = notes });
-        AuditUnit[] units = [.. plan.Units(options.Seed)], open = [.. units.Where(unit => !run.Has(unit))];
+        AuditUnit[] units = [.. plan.Units(options.Seed)];
+        Manifest manifest = job.MakeManifest(folder, set, settings.Images, detector, options, workers.ThreadsEach) with { Notes = notes };
+        RunFolder run = job.Begin(Path.Combine(settings.Run, "searches"), manifest, model, detector, set, units);
+        AuditUnit[] open = [.. units.Where(unit => !run.Has(unit))];
         AuditJob.Prepare(shell, run, set, folder, model, units);
         if (open.Length > 0)
         {
-            if (!settings.Quiet) shell.Error.WriteLine($"dori: {units.Length} searches, {units.Length - open.Length} done already; {CostEstimate.Measure(model, options, open, workers.Count, workers.ThreadsEach)}");
-            using var progress = new UnitProgress(shell, settings.Quiet, [.. open.Select(unit => CostEstimate.Weight(unit, options))], open);
-            new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed).Run(open, workers, progress.Report, shell.Interrupted);
+            if (!settings.Quiet)
+                shell.Error.WriteLine(
+                $"dori: {units.Length} searches, {units.Length - open.Length} done already; "
+                + $"{CostEstimate.Measure(model, options, open, workers.Count, workers.ThreadsEach)}");
+            using var progress =
+                new UnitProgress(shell, settings.Quiet, [.. open.Select(unit => CostEstimate.Weight(unit, options))], open);
+            new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed)
+                .Run(open, workers, progress.Report, shell.Interrupted);
         }
 
         torch.set_num_threads(settings.Threads);
@@ -91,7 +106,8 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         var study = new LocalityStudy(model, run, set, plan)
         {
             Weights = settings.NoWeights ? null : (pictures, captions) =>
-                new WeightSpaceTest(model, detector, set, options, weights, workers, Path.Combine(settings.Run, "weights")).Run(pictures, captions, stages.Report, shell.Interrupted),
+                new WeightSpaceTest(model, detector, set, options, weights, workers, Path.Combine(settings.Run, "weights"))
+                    .Run(pictures, captions, stages.Report, shell.Interrupted),
         };
         LocalityOutcome outcome = study.Run(stages.Report, shell.Interrupted);
         Write(settings, run, units, outcome, weights);
@@ -102,35 +118,45 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
 
     private static void Check(LocalitySettings settings)
     {
-        if (settings.Images.Length == 0) throw new DoriException("locality: --images DIR is missing: the folder with the pictures in question");
+        if (settings.Images.Length == 0)
+            throw new DoriException("locality: --images DIR is missing: the folder with the pictures in question");
         if (settings.Run.Length == 0) throw new DoriException("locality: -o RUN is missing: the folder for the results");
         if (settings.Searches is < 3 or > 100_000) throw new DoriException($"--searches {settings.Searches}: 3 to 100000 is possible");
         if (settings.Others is < 0 or > 10_000) throw new DoriException($"--others {settings.Others}: 0 to 10000 is possible");
         if (settings.Starts is not null || settings.Curve is not null || settings.CurveGenerations is not null)
-            throw new DoriException("locality: --starts, --curve and --curve-generations do not apply; every search begins from N(0, I) and is looked at before and after");
+            throw new DoriException(
+                "locality: --starts, --curve and --curve-generations do not apply; every search begins from N(0, I) and is looked at "
+                + "before and after");
     }
 
     private static LocalityPlan Plan(LocalitySettings settings, PictureSet set)
     {
         PictureItem[] audited = [.. set.Items.Where(item => item.Role != "control")], items;
         if (int.TryParse(settings.Items, NumberStyles.None, CultureInfo.InvariantCulture, out int count))
-            items = count >= 1 && count <= audited.Length ? audited[..count] : throw new DoriException($"--items {count}: the set has {audited.Length} audited pictures; 1 to that many are possible");
+            items = count >= 1 && count <= audited.Length ? audited[..count]
+                : throw new DoriException($"--items {count}: the set has {audited.Length} audited pictures; 1 to that many are possible");
         else
         {
             string[] names = settings.Items.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
             items = [.. names.Distinct().Select(name => audited.FirstOrDefault(item => item.Id == name)
-                ?? throw new DoriException($"--items {name}: no audited picture has this name; the first are {string.Join(", ", audited.Take(5).Select(item => item.Id))}"))];
+                ?? throw new DoriException(
+                    $"--items {name}: no audited picture has this name; the first are "
+                    + $"{string.Join(", ", audited.Take(5).Select(item => item.Id))}"))];
             if (items.Length == 0) throw new DoriException("--items: name at least one picture, or give a number");
         }
-        return new LocalityPlan(items, [.. audited.Where(item => !items.Contains(item) && item.Kind == items[0].Kind).Take(settings.Others)], settings.Searches);
+        return new LocalityPlan(items,
+            [.. audited.Where(item => !items.Contains(item) && item.Kind == items[0].Kind).Take(settings.Others)], settings.Searches);
     }
 
-    private static void Write(LocalitySettings settings, RunFolder run, AuditUnit[] units, LocalityOutcome outcome, WeightSpaceOptions weights)
+    private static void Write(LocalitySettings settings, RunFolder run, AuditUnit[] units, LocalityOutcome outcome,
+        WeightSpaceOptions weights)
     {
         Manifest manifest = run.Manifest;
         UnitCost[] costs = [.. units.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>()];
         string third = settings.NoWeights ? "left out"
-            : string.Create(CultureInfo.InvariantCulture, $"{string.Join(" and ", weights.Methods)}, {weights.Triggers} triggers a picture; Wanda marks {weights.Sparsity * 100:0.##} % of each output row");
+            : string.Create(CultureInfo.InvariantCulture,
+                $"{string.Join(" and ", weights.Methods)}, {weights.Triggers} triggers a picture; Wanda marks "
+                + $"{weights.Sparsity * 100:0.##} % of each output row");
         LocalityReport.Write(Path.Combine(settings.Run, "report.html"), outcome, new ReportContext
         {
             OriginalPicture = RunReport.Originals(run),
@@ -139,15 +165,21 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
             Version = manifest.Version,
             Facts = [.. RunReport.Facts(manifest), ("Weights", third)],
             Cost = costs.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
-                $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} searches (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s each), at most {costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
+                $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} searches (median "
+                    + $"{costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s each), at most "
+                    + $"{costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
         });
         LocalityTables.Write(settings.Run, outcome);
-        AtomicFile.WriteText(Path.Combine(settings.Run, "summary.json"), JsonSerializer.Serialize(outcome.Summary, LocalityJson.Default.LocalitySummary) + "\n"); // last: it says that the rest is there
+        // last: it says that the rest is there
+        AtomicFile.WriteText(Path.Combine(settings.Run, "summary.json"),
+            JsonSerializer.Serialize(outcome.Summary, LocalityJson.Default.LocalitySummary) + "\n");
     }
 
     private void Print(LocalitySettings settings, LocalitySummary s)
     {
-        foreach ((string chapter, LocalityVerdict? verdict) in new[] { ("Input space", s.Input.Verdict), ("Activation space", s.Activation.Verdict), ("Weight space", s.Weight?.Verdict) })
+        foreach (
+            (string chapter, LocalityVerdict? verdict) in new[] { ("Input space", s.Input.Verdict),
+            ("Activation space", s.Activation.Verdict), ("Weight space", s.Weight?.Verdict) })
         {
             if (verdict is null) continue;
             shell.Console.WriteLine($"{chapter}: {verdict.Outcome}. {verdict.Sentence}");

@@ -9,11 +9,13 @@ namespace Dori.Audit;
 /// <param name="Units">Of the run that the summary is of.</param>
 /// <param name="Quality">Null where quality was not taken.</param>
 /// <param name="Samples">What the quality was taken from, by set; for the intervals of differences.</param>
-public sealed record AuditedModel(string Name, Summary Summary, IReadOnlyList<UnitRecord> Units, QualitySummary? Quality = null, IReadOnlyDictionary<string, QualitySamples>? Samples = null);
+public sealed record AuditedModel(string Name, Summary Summary, IReadOnlyList<UnitRecord> Units, QualitySummary? Quality = null,
+    IReadOnlyDictionary<string, QualitySamples>? Samples = null);
 
 /// <summary>A group of items from one start under one model.</summary>
 /// <param name="Group">verbatim, template, audit (items without a kind), all (where there are several kinds) or control.</param>
-/// <param name="Start">One of the audit's starts; or <c>search</c>: from any start but the prompt, where several were searched from.</param>
+/// <param name="Start">One of the audit's starts; or <c>search</c>: from any start but the prompt, where several were searched
+/// from.</param>
 /// <param name="MemorizationRate">Items with a generation above the threshold.</param>
 /// <param name="Similarity">Over items, of each item's best generation.</param>
 public sealed record ComparedRow(string Group, string Start, int Images, Rate MemorizationRate, Spread Similarity);
@@ -26,7 +28,8 @@ public sealed record ComparedRow(string Group, string Start, int Images, Rate Me
 public sealed record PairedTest(string Model, string Group, string Start, int Images, int OnlyFirst, int OnlyThis, double PValue);
 
 /// <param name="Verdicts">Audited items by verdict.</param>
-public sealed record ComparedModel(string Name, string Sha256, int MissingUnits, IReadOnlyDictionary<string, int> Verdicts, ControlSummary Controls, IReadOnlyList<ComparedRow> Rows, IReadOnlyList<QualitySet> Quality);
+public sealed record ComparedModel(string Name, string Sha256, int MissingUnits, IReadOnlyDictionary<string, int> Verdicts,
+    ControlSummary Controls, IReadOnlyList<ComparedRow> Rows, IReadOnlyList<QualitySet> Quality);
 
 /// <summary>This model's quality - the first model's, over the same captions and noise.</summary>
 public sealed record ComparedQuality(string Model, string Set, QualityDifference Difference);
@@ -78,7 +81,11 @@ public sealed record Comparison
             FeatureNetwork = quality?.FeatureNetwork,
             Clip = quality?.Clip,
             Models = [.. models.Select(model => Compared(model, items[model.Name], groups, starts, first))],
-            Tests = [.. models.Skip(1).SelectMany(model => groups.SelectMany(group => starts.Select(start => Test(model.Name, group, start, items[models[0].Name], items[model.Name], first))).OfType<PairedTest>())],
+            Tests = [.. models.Skip(1)
+                .SelectMany(model =>
+                groups.SelectMany(group =>
+                starts.Select(start => Test(model.Name, group, start, items[models[0].Name], items[model.Name], first)))
+                .OfType<PairedTest>())],
             QualityDifferences = [.. models.Skip(1).SelectMany(model => Differences(models[0], model, below, resamples))],
             Warnings = [.. Cautions(models)],
         };
@@ -96,14 +103,18 @@ public sealed record Comparison
         }
     }
 
-    private static Item[] Items(AuditedModel model) => [.. model.Units.Where(u => u.Snapshots.Count > 0 && model.Summary.Starts.Contains(u.Start)).GroupBy(u => u.Item)
-        .Select(units => new Item(units.Key, units.First() is { Role: "control" } ? "control" : units.First().Kind is { Length: > 0 } kind ? kind : "audit",
+    private static Item[] Items(AuditedModel model) =>
+        [.. model.Units.Where(u => u.Snapshots.Count > 0 && model.Summary.Starts.Contains(u.Start)).GroupBy(u => u.Item)
+        .Select(units =>
+            new Item(units.Key,
+            units.First() is { Role: "control" } ? "control" : units.First().Kind is { Length: > 0 } kind ? kind : "audit",
             units.ToDictionary(u => u.Start, u => (double)u.Snapshots[^1].Best)))];
 
     private static string[] Groups(Item[] items)
     {
         string[] kinds = [.. new[] { "verbatim", "template", "audit" }.Where(group => items.Any(item => item.Group == group))];
-        return [.. kinds, .. kinds.Length > 1 ? ["all"] : Array.Empty<string>(), .. items.Any(item => item.Group == "control") ? ["control"] : Array.Empty<string>()];
+        return [.. kinds, .. kinds.Length > 1 ? ["all"] : Array.Empty<string>(),
+            .. items.Any(item => item.Group == "control") ? ["control"] : Array.Empty<string>()];
     }
 
     private static bool In(Item item, string group) => group == "all" ? item.Group != "control" : item.Group == group;
@@ -116,10 +127,14 @@ public sealed record Comparison
             {
                 double[] best = [.. items.Where(item => In(item, group)).Select(item => item.At(start, options)).OfType<double>()];
                 if (best.Length > 0)
-                    rows.Add(new ComparedRow(group, start, best.Length, Statistics.Wilson(best.Count(x => x > options.Threshold), best.Length), Statistics.Spread(best)));
+                    rows.Add(
+                        new ComparedRow(group, start, best.Length, Statistics.Wilson(best.Count(x => x > options.Threshold), best.Length),
+                        Statistics.Spread(best)));
             }
-        var verdicts = model.Summary.Pictures.Where(p => p.Role != "control").GroupBy(p => p.Verdict).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
-        return new ComparedModel(model.Name, model.Summary.Model.Sha256, model.Summary.MissingUnits, verdicts, model.Summary.Controls, rows, model.Quality?.Sets ?? []);
+        var verdicts = model.Summary.Pictures.Where(p => p.Role != "control").GroupBy(p => p.Verdict)
+            .OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
+        return new ComparedModel(model.Name, model.Summary.Model.Sha256, model.Summary.MissingUnits, verdicts, model.Summary.Controls, rows,
+            model.Quality?.Sets ?? []);
     }
 
     private static PairedTest? Test(string name, string group, string start, Item[] first, Item[] second, Summary options)
@@ -129,7 +144,8 @@ public sealed record Comparison
             .Select(item => (A: item.At(start, options), B: other[item.Id].At(start, options)))
             .Where(pair => pair is { A: not null, B: not null }).Select(pair => (pair.A > options.Threshold, pair.B > options.Threshold))];
         if (pairs.Length == 0) return null;
-        int onlyFirst = pairs.Count(pair => pair is { First: true, This: false }), onlyThis = pairs.Count(pair => pair is { First: false, This: true });
+        int onlyFirst = pairs.Count(pair => pair is { First: true, This: false }),
+            onlyThis = pairs.Count(pair => pair is { First: false, This: true });
         return new PairedTest(name, group, start, pairs.Length, onlyFirst, onlyThis, Statistics.McNemar(onlyFirst, onlyThis));
     }
 
@@ -138,7 +154,8 @@ public sealed record Comparison
         if (first.Samples is null || model.Samples is null) yield break;
         foreach (QualitySet set in first.Quality!.Sets)
             if (model.Samples.TryGetValue(set.Name, out QualitySamples? samples))
-                yield return new ComparedQuality(model.Name, set.Name, QualityFigures.Difference(first.Samples[set.Name], samples, below, resamples));
+                yield return new ComparedQuality(model.Name, set.Name,
+                    QualityFigures.Difference(first.Samples[set.Name], samples, below, resamples));
     }
 
     private static void CheckAlike(AuditedModel first, AuditedModel model)
@@ -157,10 +174,13 @@ public sealed record Comparison
             ("CLIP", first.Quality?.Clip ?? "none", model.Quality?.Clip ?? "none"),
         ];
         foreach ((string what, string a, string b) in alike)
-            if (a != b) throw new DoriException($"{first.Name} and {model.Name} cannot be compared: {what} {a} there, {b} here; give both the same options");
+            if (a != b)
+                throw new DoriException(
+                $"{first.Name} and {model.Name} cannot be compared: {what} {a} there, {b} here; give both the same options");
     }
 
-    private static string Bound(AuditedModel model) => model.Summary.Bound ? UnitRecord.Current : $"{UnitRecord.Unbound} (an older version's)";
+    private static string Bound(AuditedModel model) =>
+        model.Summary.Bound ? UnitRecord.Current : $"{UnitRecord.Unbound} (an older version's)";
 
     private static string Mirrors(AuditedModel model) => model.Summary.Mirror ? "counted" : "not counted";
 
@@ -169,15 +189,26 @@ public sealed record Comparison
         foreach (AuditedModel model in models)
         {
             ControlSummary controls = model.Summary.Controls;
-            if (model.Summary.MissingUnits > 0) yield return $"{model.Name}: the audit is not finished, {model.Summary.MissingUnits} units are missing.";
-            if (!controls.Enough) yield return $"{model.Name}: {controls.Items} controls were searched and {controls.Needed} are needed for verdicts: a find cannot be told from the search's own strength.";
-            if (controls.AboveThreshold > 0) yield return $"{model.Name}: {controls.AboveThreshold} of {controls.Items} controls, which no model here has seen, pass the threshold too: rates by search are the search's own doing to that extent.";
+            if (model.Summary.MissingUnits > 0)
+                yield return $"{model.Name}: the audit is not finished, {model.Summary.MissingUnits} units are missing.";
+            if (model.Summary.Control is { Holds: false } control)
+                yield return $"{model.Name}: the positive control {control.InOneLine}; nothing is judged, and that this model gives no "
+                    + "picture back says nothing.";
+            if (!controls.Enough)
+                yield return $"{model.Name}: {controls.Items} controls were searched and {controls.Needed} are needed for verdicts: a find "
+                + $"cannot be told from the search's own strength.";
+            if (controls.AboveThreshold > 0)
+                yield return $"{model.Name}: {controls.AboveThreshold} of {controls.Items} controls, which no model here has seen, pass "
+                + $"the threshold too: rates by search are the search's own doing to that extent.";
         }
-        if (models[0].Quality is null) yield return "Quality was not taken (dori compare --ordinary PATH takes it): a model that draws nothing sensible any more would look clean here.";
+        if (models[0].Quality is null)
+            yield return "Quality was not taken (dori compare --ordinary PATH takes it): a model that draws nothing sensible any more "
+            + "would look clean here.";
         foreach (string warning in models.SelectMany(model => model.Quality?.Warnings ?? []).Distinct()) yield return warning;
     }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, NewLine = "\n")]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, NewLine = "\n")]
 [JsonSerializable(typeof(Comparison))]
 public sealed partial class CompareJson : JsonSerializerContext;

@@ -21,6 +21,8 @@ public sealed record Manifest
     public required ManifestDetector CopyDetector { get; init; }
     public required AuditOptions Options { get; init; }
     public required ManifestMachine Machine { get; init; }
+    /// <summary>Taken before the first unit; null where it has not been yet, and in runs of older versions.</summary>
+    public PositiveControl? Control { get; init; }
     /// <summary>
     /// What was read otherwise than model, pictures or captions say it, or was lost on the way in: one sentence each, shown in the
     /// report.
@@ -80,6 +82,7 @@ public sealed record Manifest
             if (!ItemIds.IsId(item.Id) || !ids.Add(item.Id)) return $"item \"{item.Id}\": not an id, or one that is there twice";
             if (item.Problem() is { } problem) return $"item {item.Id}: {problem}";
         }
+        if (Control?.Problem() is { } wrong) return $"its positive control: {wrong}";
         try
         {
             Options.Check();

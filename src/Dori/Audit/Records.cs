@@ -4,7 +4,8 @@ using Dori.Measures;
 
 namespace Dori.Audit;
 
-/// <summary>One unit's outcome, <c>units/&lt;id&gt;.json</c>: nothing in it depends on the clock, the machine's load or other units.</summary>
+/// <summary>One unit's outcome, <c>units/&lt;id&gt;.json</c>: nothing in it depends on the clock, the machine's load or other
+/// units.</summary>
 public sealed record UnitRecord
 {
     /// <summary>What this program writes.</summary>
@@ -39,7 +40,8 @@ public sealed record UnitRecord
 public sealed record Snapshot
 {
     public required int Step { get; init; }
-    /// <summary>Per generation: similarity to the item, the maximum over its references and, where they count, their mirror images.</summary>
+    /// <summary>Per generation: similarity to the item, the maximum over its references and, where they count, their mirror
+    /// images.</summary>
     public required IReadOnlyList<float> Similarities { get; init; }
     /// <summary>Numbers of the generations, ascending, that are more similar to a mirror image than to the picture itself.</summary>
     public IReadOnlyList<int> Mirrored { get; init; } = [];
@@ -73,6 +75,11 @@ public sealed record Summary
     /// <summary>Units that the plan holds and the run folder lacks: more than 0 says that the run is not finished.</summary>
     public required int MissingUnits { get; init; }
     public required ControlSummary Controls { get; init; }
+    /// <summary>
+    /// Whether the model can draw and the instrument sees; null where none was taken: then nothing is judged, but in runs of older
+    /// versions.
+    /// </summary>
+    public PositiveControl? Control { get; init; }
     /// <summary>Rates at the last step, per group and start.</summary>
     public required IReadOnlyList<GroupSummary> Groups { get; init; }
     /// <summary>The same at every snapshot: the dose-response curve.</summary>
@@ -124,7 +131,8 @@ public sealed record PictureSummary
     public required string Caption { get; init; }
     public required string Kind { get; init; }
     public required string Role { get; init; }
-    /// <summary>retained, undecided (passes the threshold, but so do controls), not found, or not judged (too few controls, or units are missing).</summary>
+    /// <summary>retained, undecided (passes the threshold, but so do controls), not found, or not judged (too few controls, or units are
+    /// missing).</summary>
     public required string Verdict { get; init; }
     /// <summary>Best over all generations of all starts and snapshots, prompt included; -1 where none of the units is there.</summary>
     public required double Similarity { get; init; }
@@ -140,6 +148,7 @@ public sealed record PictureSummary
     public required bool Discovery { get; init; }
     public required double PromptSimilarity { get; init; }
     public required double SearchSimilarity { get; init; }
-    /// <summary>Fewest search steps (among the snapshots) after which a generation passes the threshold; 0 where the prompt alone does; null where none.</summary>
+    /// <summary>Fewest search steps (among the snapshots) after which a generation passes the threshold; 0 where the prompt alone does;
+    /// null where none.</summary>
     public required int? StepsToFirstCopy { get; init; }
 }

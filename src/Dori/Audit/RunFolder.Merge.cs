@@ -26,6 +26,9 @@ public sealed partial class RunFolder
         ?? (!Manifest.Bound
             ? "both are of an older version, whose units do not say what they were computed from; merge them with the version that made "
             + "them"
+        : Manifest.Control?.Holds != other.Control?.Holds
+            ? $"its positive control {other.Control?.InOneLine ?? "is not recorded"}, and here "
+                + (Manifest.Control?.InOneLine ?? "none is recorded")
         : !Manifest.SamePictures(other) ? "its picture set is another one; give the shard's command again with the same pictures"
         : null);
 

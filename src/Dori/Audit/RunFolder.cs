@@ -36,7 +36,7 @@ public sealed partial class RunFolder
     public string Path { get; }
 
     /// <summary>What the run is.</summary>
-    public Manifest Manifest { get; }
+    public Manifest Manifest { get; private set; }
 
     /// <summary>What was found, and mended, on opening; one sentence each.</summary>
     public IReadOnlyList<string> Remarks { get; private init; } = [];
@@ -52,8 +52,7 @@ public sealed partial class RunFolder
         string file = System.IO.Path.Combine(path, ManifestName);
         if (!File.Exists(file))
         {
-            bool empty = !Directory.Exists(path) || !Directory.EnumerateFileSystemEntries(path).Any();
-            return empty ? Written(path, manifest) : Recovered(path, manifest, "is gone");
+            return !IsTaken(path) ? Written(path, manifest) : Recovered(path, manifest, "is gone");
         }
         Manifest there;
         try
@@ -120,6 +119,16 @@ public sealed partial class RunFolder
         AtomicFile.WriteText(System.IO.Path.Combine(Path, ManifestName),
             JsonSerializer.Serialize(Manifest, AuditJson.Default.Manifest) + "\n");
 
+    /// <summary>Whether something is there already, a run or anything else.</summary>
+    public static bool IsTaken(string path) => Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any();
+
+    /// <summary>Writes what the positive control found into the manifest, in place of an earlier one.</summary>
+    public void Record(PositiveControl control)
+    {
+        Manifest = Manifest with { Control = control };
+        WriteManifest();
+    }
+
     /// <summary>Puts the folder and its manifest back where somebody has taken them away during the run.</summary>
     public void Restore()
     {
@@ -162,7 +171,8 @@ public sealed partial class RunFolder
         try
         {
             return ReadPart($"{Costs}/{unitId}.json") is { } json
-                && StrictJson.Read(unitId, json, AuditJson.Default.UnitCost, "a cost") is { Seconds: >= 0 and < 1e9, PeakMemoryMiB: >= 0 } cost
+                && StrictJson.Read(unitId, json, AuditJson.Default.UnitCost, "a cost")
+                    is { Seconds: >= 0 and < 1e9, PeakMemoryMiB: >= 0 } cost
                 && cost.Id == unitId ? cost : null;
         }
         catch (DoriException)

@@ -3,7 +3,8 @@ using Dori.Measures;
 
 namespace Dori.Audit;
 
-/// <summary>From units to verdicts and rates. A pure function of the manifest and the records: the same units give the same summary.</summary>
+/// <summary>From units to verdicts and rates. A pure function of the manifest and the records: the same units give the same
+/// summary.</summary>
 public static class Verdicts
 {
     public const string Retained = "retained", Undecided = "undecided", NotFound = "not found", NotJudged = "not judged";
@@ -19,11 +20,13 @@ public static class Verdicts
         public string Group => IsControl ? "control" : Item.Kind.Length > 0 ? Item.Kind : "audit";
         public bool Any => ByStart.Count > 0;
         /// <summary>
-        /// Largest similarity over all that was generated from the starts that a filter passes, and where it came from. Every snapshot counts, for
+        /// Largest similarity over all that was generated from the starts that a filter passes, and where it came from. Every snapshot
+        /// counts, for
         /// controls as for pictures: a copy after 10 steps is a copy, though the search may lose it again by the 50th.
         /// </summary>
         public (double Similarity, string Start, int Step) Best(Func<string, bool> filter) => ByStart.Where(s => filter(s.Key))
-            .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, s.Key, snapshot.Step))).DefaultIfEmpty((-1, "", 0)).MaxBy(found => found.Item1);
+            .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, s.Key, snapshot.Step)))
+                .DefaultIfEmpty((-1, "", 0)).MaxBy(found => found.Item1);
     }
 
     /// <param name="units">Those of the plan that exist, checked against it; others are ignored.</param>
@@ -31,7 +34,8 @@ public static class Verdicts
     public static Summary Summarize(Manifest manifest, IReadOnlyList<UnitRecord> units, IReadOnlyList<string>? wrong = null)
     {
         AuditOptions options = manifest.Options;
-        ILookup<string, UnitRecord> byItem = units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
+        ILookup<string,
+            UnitRecord> byItem = units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
         Case[] cases = [.. manifest.Pictures.Items.Select(item =>
         {
             var known = byItem[item.Id].ToDictionary(u => u.Start);
@@ -62,34 +66,39 @@ public static class Verdicts
             Units = planned,
             MissingUnits = planned - present,
             Controls = summary,
+            Control = manifest.Control,
             Groups = Groups(cases, options, atEnd: true),
             Curve = Groups(cases, options, atEnd: false),
-            Pictures = Judge(cases, controls, scores, summary, options),
+            Pictures = Judge(cases, controls, scores, summary, manifest),
             Warnings = [.. Warnings(manifest, cases, summary, planned - present), .. Wrong(wrong ?? []), .. manifest.Notes],
         };
     }
 
-    private static List<PictureSummary> Judge(Case[] cases, Case[] controls, double[] scores, ControlSummary summary, AuditOptions options)
+    private static List<PictureSummary> Judge(Case[] cases, Case[] controls, double[] scores, ControlSummary summary, Manifest manifest)
     {
+        AuditOptions options = manifest.Options;
+        bool able = summary.Enough && Able(manifest);
+        HashSet<string> unseen = [.. manifest.Control?.Unseen.Select(item => item.Item) ?? []];
         double[] promptScores = [.. controls.Select(c => c.Best(IsPrompt).Similarity)];
         Case[] audited = [.. cases.Where(c => !c.IsControl)]; // also those of which nothing is there: they were asked for
         double[] pValues = [.. audited.Select(c => Statistics.ConformalPValue(c.Best(_ => true).Similarity, scores))];
-        IReadOnlyList<bool> discoveries = summary.Enough && pValues.Length > 0
+        IReadOnlyList<bool> discoveries = able && pValues.Length > 0
             ? Statistics.BenjaminiHochberg(pValues, options.FalseDiscoveryRate).Rejected
             : new bool[pValues.Length];
         var pictures = new List<PictureSummary>();
         for (int i = 0; i < audited.Length; i++)
         {
-            string verdict = Verdict(audited[i], pValues[i], promptScores, summary.Enough, options.Threshold);
-            pictures.Add(Picture(audited[i], verdict, summary.Enough ? pValues[i] : 1, discoveries[i] && verdict == Retained, options.Threshold));
+            string verdict = able ? Verdict(audited[i], pValues[i], promptScores, options.Threshold) : NotJudged;
+            // A generation that is a copy is evidence whatever the eye says of the picture; that none is, is not.
+            if (verdict == NotFound && unseen.Contains(audited[i].Item.Id)) verdict = NotJudged;
+            pictures.Add(Picture(audited[i], verdict, able ? pValues[i] : 1, discoveries[i] && verdict == Retained, options.Threshold));
         }
         pictures.AddRange(cases.Where(c => c.IsControl).Select(c => Picture(c, NotJudged, 1, false, options.Threshold)));
         return pictures;
     }
 
-    private static string Verdict(Case item, double pValue, double[] promptScores, bool enough, double threshold)
+    private static string Verdict(Case item, double pValue, double[] promptScores, double threshold)
     {
-        if (!enough) return NotJudged;
         if (item.Best(_ => true).Similarity > threshold && pValue <= Level) return Retained;
         // What the caption alone brings back is no product of the search, however strong the search is on controls.
         double prompt = item.Best(IsPrompt).Similarity;
@@ -134,11 +143,13 @@ public static class Verdicts
             if (members.Length == 0 || (group == "all" && members.Select(c => c.Group).Distinct().Count() == 1)) continue;
             foreach (string start in options.Starts)
             {
-                IEnumerable<int> steps = atEnd ? [start == AuditStart.Prompt ? 0 : options.Steps] : start == AuditStart.Prompt ? [0] : options.SnapshotSteps;
+                IEnumerable<int> steps = atEnd ? [start == AuditStart.Prompt ? 0 : options.Steps] : start == AuditStart.Prompt ? [0]
+                    : options.SnapshotSteps;
                 foreach (int step in steps)
                 {
                     int take = atEnd ? options.Generations : options.CurveGenerations;
-                    Snapshot[] snapshots = [.. members.Select(c => At(c, start, step)).OfType<Snapshot>().Where(s => s.Similarities.Count >= take)];
+                    Snapshot[] snapshots =
+                        [.. members.Select(c => At(c, start, step)).OfType<Snapshot>().Where(s => s.Similarities.Count >= take)];
                     if (snapshots.Length > 0) result.Add(Group(group, start, step, take, snapshots, options.Threshold));
                 }
             }
@@ -173,7 +184,8 @@ public static class Verdicts
     private static IEnumerable<string> Wrong(IReadOnlyList<string> wrong)
     {
         const int named = 10;
-        foreach (string record in wrong.Take(named)) yield return $"{record}. It counts as missing; the command that made the run computes it again.";
+        foreach (string record in wrong.Take(named))
+            yield return $"{record}. It counts as missing; the command that made the run computes it again.";
         if (wrong.Count > named) yield return $"{wrong.Count - named} more records are not this run's units and count as missing.";
     }
 
@@ -182,20 +194,55 @@ public static class Verdicts
         AuditOptions options = manifest.Options;
         var warnings = new List<string>();
         if (!manifest.Bound)
-            warnings.Add("The units are unbound: an older version wrote them without saying what they were computed from, so that nobody can check that they are this run's. Audit again before you rely on them; `--gate` stays shut.");
+            warnings.Add(
+                "The units are unbound: an older version wrote them without saying what they were computed from, so that nobody can check "
+                + "that they are this run's. Audit again before you rely on them; `--gate` stays shut.");
         if (missing > 0)
-            warnings.Add($"The run is not finished: {missing} of {cases.Length * options.Starts.Count} units are missing; pictures whose units are missing are not judged unless they are retained already.");
+            warnings.Add(
+                $"The run is not finished: {missing} of {cases.Length * options.Starts.Count} units are missing; pictures whose units are "
+                + $"missing are not judged unless they are retained already.");
+        warnings.AddRange(ControlWarnings(manifest));
         if (!controls.Enough)
-            warnings.Add($"Nothing is judged: {controls.Items} controls have been searched and {ControlsNeeded} are needed, since without them a find cannot be told from the search's own strength.");
+            warnings.Add(
+                $"Nothing is judged: {controls.Items} controls have been searched and {ControlsNeeded} are needed, since without them a "
+                + $"find cannot be told from the search's own strength.");
         if (controls.AboveThreshold > 0)
-            warnings.Add($"{controls.AboveThreshold} of {controls.Items} controls, which the model has never seen, pass the threshold of {options.Threshold} too: after {options.Steps} steps the search is at its edge. A picture no more similar than they are is called undecided; `dori calibrate` finds a budget that keeps controls clean.");
+            warnings.Add(
+                $"{controls.AboveThreshold} of {controls.Items} controls, which the model has never seen, pass the threshold of "
+                + $"{options.Threshold} too: after {options.Steps} steps the search is at its edge. A picture no more similar than they "
+                + $"are is called undecided; `dori calibrate` finds a budget that keeps controls clean.");
         if (cases.Any(c => !c.IsControl && c.Item.Files.Count > 1) && cases.Where(c => c.IsControl).All(c => c.Item.Files.Count == 1))
-            warnings.Add("Items with several references take the largest similarity to any of them, controls have one each: compare their figures with that in mind.");
+            warnings.Add(
+                "Items with several references take the largest similarity to any of them, controls have one each: compare their figures "
+                + "with that in mind.");
         if (manifest.Pictures.Missing.Count > 0)
-            warnings.Add($"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of the {cases.Count(c => !c.IsControl)} that have one.");
+            warnings.Add(
+                $"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of "
+                + $"the {cases.Count(c => !c.IsControl)} that have one.");
         if (!options.Starts.Any(s => !IsPrompt(s)))
             warnings.Add("No search was run: a model that is silent by prompt may still hold the picture.");
         warnings.AddRange(manifest.Notes);
         return warnings;
+    }
+
+    /// <summary>
+    /// Whether the run may judge: its positive control passed. Older versions took none, and what they judged stays as it was.
+    /// </summary>
+    private static bool Able(Manifest manifest) => manifest.Control?.Holds ?? !manifest.Bound;
+
+    private static IEnumerable<string> ControlWarnings(Manifest manifest)
+    {
+        if (manifest.Control is not { } control)
+            yield return manifest.Bound
+                ? "Nothing is judged: no positive control is recorded, so that it is not known whether this model can draw at all; give "
+                    + "the command that made the run again, which takes it."
+                : "No positive control is recorded with this run of an older version: where nothing was found, it is not known whether the "
+                    + "model could draw at all.";
+        else if (!control.Holds)
+            yield return $"Nothing is judged: the positive control {control.InOneLine}. A model that cannot draw gives no picture back, "
+                + $"whatever it holds; {control.Advice}.";
+        else if (control.Unseen.Count > 0)
+            yield return $"{control.Unseen.Count} pictures do not come back from the VAE as copies of themselves and are not judged unless "
+                + $"retained, since no generation could be told for a copy: {string.Join(", ", control.Unseen.Select(item => item.Item))}.";
     }
 }

@@ -16,7 +16,8 @@ public sealed class DiffusionModel : IDisposable
         SchedulerConfig scheduler, ModelDefaults defaults, Device device, ScalarType dtype, ModelNotes notes)
     {
         _notes = notes;
-        (Tokenizer, TextEncoder, Vae, UNet, Scheduler, Defaults, Device, Dtype) = (tokenizer, textEncoder, vae, unet, scheduler, defaults, device, dtype);
+        (Tokenizer, TextEncoder, Vae, UNet, Scheduler, Defaults, Device, Dtype) =
+            (tokenizer, textEncoder, vae, unet, scheduler, defaults, device, dtype);
         Schedule = new NoiseSchedule(scheduler);
     }
 
@@ -49,14 +50,16 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>Side of the square pictures that the model makes, in pixels.</summary>
     public int PictureSize => UNet.Config.SampleSize * Vae.Scale;
     /// <summary>
-    /// At most 200 million weights in the UNet: then one libtorch thread a piece of work and several pieces at a time are faster than several
+    /// At most 200 million weights in the UNet: then one libtorch thread a piece of work and several pieces at a time are faster than
+    /// several
     /// threads in one.
     /// </summary>
     public bool IsSmall => UNet.parameters().Sum(p => p.numel()) <= 200_000_000;
     /// <summary>(4, h, w) of one latent.</summary>
     public long[] LatentShape => [UNet.Config.InChannels, UNet.Config.SampleSize, UNet.Config.SampleSize];
     /// <summary>Where a search from N(0, I) begins: a conditioning of one row.</summary>
-    public Conditioning RandomConditioning(RandomSource random) => new(random.Normal([1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim]));
+    public Conditioning RandomConditioning(RandomSource random) =>
+        new(random.Normal([1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim]));
 
     /// <param name="folder">A diffusers folder.</param>
     /// <param name="dtype">float32 or bfloat16, for the UNet</param>
@@ -69,15 +72,21 @@ public sealed class DiffusionModel : IDisposable
     {
         device ??= CPU;
         if (folder.UNet.CrossAttentionDim != folder.TextEncoder.HiddenSize)
-            throw new DoriException($"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives {folder.TextEncoder.HiddenSize}");
+            throw new DoriException(
+                $"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives "
+                + $"{folder.TextEncoder.HiddenSize}");
         if (folder.UNet.InChannels != folder.Vae.LatentChannels || folder.UNet.OutChannels != folder.Vae.LatentChannels)
-            throw new DoriException($"{folder.Path}: unet has {folder.UNet.InChannels} input and {folder.UNet.OutChannels} output channels, vae {folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
+            throw new DoriException(
+                $"{folder.Path}: unet has {folder.UNet.InChannels} input and {folder.UNet.OutChannels} output channels, vae "
+                + $"{folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
         ModelDefaults defaults = ReadDefaults(folder);
         ModelNotes notes = folder.Collected.Copy();
         ClipTokenizer tokenizer = folder.OpenTokenizer();
         CheckAddedTokens(folder, tokenizer, notes);
         if (tokenizer.VocabularySize > folder.TextEncoder.VocabSize || tokenizer.MaxLength > folder.TextEncoder.MaxPositionEmbeddings)
-            throw new DoriException($"{folder.Path}: tokenizer has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, text_encoder takes {folder.TextEncoder.VocabSize} and {folder.TextEncoder.MaxPositionEmbeddings}");
+            throw new DoriException(
+                $"{folder.Path}: tokenizer has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, text_encoder takes "
+                + $"{folder.TextEncoder.VocabSize} and {folder.TextEncoder.MaxPositionEmbeddings}");
         using (WeightSet weights = folder.OpenTextEncoder(), vaeWeights = folder.OpenVae(), unetWeights = folder.OpenUNet())
         {
             PlausibleSize.Check(folder, weights, vaeWeights, unetWeights);
@@ -98,7 +107,8 @@ public sealed class DiffusionModel : IDisposable
             foreach (nn.Module part in new nn.Module[] { text, vae, unet })
             {
                 part.eval();
-                foreach (TorchSharp.Modules.Parameter parameter in part.parameters()) parameter.DetachFromDisposeScope(); // the model outlives the caller's scope
+                // the model outlives the caller's scope
+                foreach (TorchSharp.Modules.Parameter parameter in part.parameters()) parameter.DetachFromDisposeScope();
             }
             return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, defaults, device, dtype, notes);
         }
@@ -122,7 +132,8 @@ public sealed class DiffusionModel : IDisposable
         string[] words = [.. tokenizer.AddedTokens.Select(token => $"\"{token.Text}\"")];
         string[] rowless = [.. tokenizer.AddedTokens.Where(token => token.Id >= rows).Select(token => $"\"{token.Text}\" ({token.Id})")];
         if (rowless.Length > 0)
-            throw new DoriException($"{folder.Path}: its tokenizer adds {ModelNotes.First(rowless)} to the vocabulary, and the text encoder has "
+            throw new DoriException(
+                $"{folder.Path}: its tokenizer adds {ModelNotes.First(rowless)} to the vocabulary, and the text encoder has "
                 + $"{rows} rows and none for them; take the text encoder that was saved with them, or take the added tokens out");
         notes.Detail($"tokenizer: adds {ModelNotes.First(words)} to the vocabulary; captions that hold such a word are read with it.");
     }
@@ -171,7 +182,8 @@ public sealed class DiffusionModel : IDisposable
     }
 
     /// <summary>
-    /// The same parts around a copy of the UNet, frozen as it is now: training this model leaves the copy alone. Disposing it frees the copy only;
+    /// The same parts around a copy of the UNet, frozen as it is now: training this model leaves the copy alone. Disposing it frees the
+    /// copy only;
     /// it must not outlive this model.
     /// </summary>
     /// <param name="copied">
@@ -192,6 +204,13 @@ public sealed class DiffusionModel : IDisposable
         unet.eval();
         return new DiffusionModel(Tokenizer, TextEncoder, Vae, unet, Scheduler, Defaults, Device, Dtype, _notes) { _borrowed = true };
     }
+
+    /// <summary>
+    /// The same parts and weights, in the same memory, with the UNet under a config whose weights have the same names and shapes.
+    /// Disposing it frees nothing of this model, which it must not outlive.
+    /// </summary>
+    internal DiffusionModel Under(UNetConfig config) =>
+        new(Tokenizer, TextEncoder, Vae, UNet.Under(config), Scheduler, Defaults, Device, Dtype, _notes) { _borrowed = true };
 
     public void Dispose()
     {

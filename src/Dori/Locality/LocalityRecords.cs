@@ -33,18 +33,20 @@ public sealed record LocalitySummary
 /// <param name="Similarity">Over searches, of the best generation from the end.</param>
 /// <param name="StartSimilarity">The same from the start, before any search: the null.</param>
 /// <param name="Other">Searched once, only to see triggers of different pictures.</param>
-public sealed record LocalityPicture(string Item, string File, string Caption, string Kind, int Searches, int Triggers, Spread Similarity, Spread StartSimilarity, bool Other);
+public sealed record LocalityPicture(string Item, string File, string Caption, string Kind, int Searches, int Triggers, Spread Similarity,
+    Spread StartSimilarity, bool Other);
 
 /// <summary>What a chapter concludes about the claim that memorization is local.</summary>
-/// <param name="Outcome">refuted, supported or undecided</param>
+/// <param name="Outcome">refuted, supported, undecided, or not judged where the positive control failed</param>
 /// <param name="Sentence">The answer in one sentence.</param>
 /// <param name="Figures">The figures that decide, one sentence each.</param>
 public sealed record LocalityVerdict(string Outcome, string Sentence, IReadOnlyList<string> Figures)
 {
-    public const string Refuted = "refuted", Supported = "supported", Undecided = "undecided";
+    public const string Refuted = "refuted", Supported = "supported", Undecided = "undecided", NotJudged = "not judged";
 }
 
-/// <summary>First chapter: do the triggers of one picture lie together as embeddings? Comparisons are over all pictures with enough triggers; null where there are none.</summary>
+/// <summary>First chapter: do the triggers of one picture lie together as embeddings? Comparisons are over all pictures with enough
+/// triggers; null where there are none.</summary>
 public sealed record InputSpace
 {
     public required LocalityVerdict Verdict { get; init; }
@@ -116,7 +118,8 @@ public sealed record ActivationLayer
     public required IReadOnlyDictionary<string, Comparison> Pictures { get; init; }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, NewLine = "\n",
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(LocalitySummary))]

@@ -72,7 +72,8 @@ public sealed class UNet2DConditionModel : nn.Module
     /// <param name="latents">(N, 4, H, W), noisy, scaled</param>
     /// <param name="timesteps">(N) or (1), integers or floats in 0 .. T-1</param>
     /// <param name="encoderHiddenStates">
-    /// (E, tokens, crossAttentionDim) where E divides N; an embedding that rows share is given, and projected, once (see <see cref="Attention"/>)
+    /// (E, tokens, crossAttentionDim) where E divides N; an embedding that rows share is given, and projected, once (see <see
+    /// cref="Attention"/>)
     /// </param>
     /// <returns>(N, 4, H, W): the noise, or v, that the model predicts</returns>
     public Tensor call(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates)
@@ -86,6 +87,25 @@ public sealed class UNet2DConditionModel : nn.Module
         foreach (UNetUpBlock block in up_blocks) x = block.call(x, time, encoderHiddenStates, skips);
         x = conv_out.call(F.silu(conv_norm_out.call(x))); // (N, 4, H, W)
         return x.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The same weights, in the same memory, under a config whose weights have the same names and shapes (another number of heads or
+    /// groups). Disposing it frees nothing of this one.
+    /// </summary>
+    internal UNet2DConditionModel Under(UNetConfig config)
+    {
+        using var noGrad = no_grad();
+        var other = new UNet2DConditionModel(config);
+        Dictionary<string, Parameter> mine = named_parameters().ToDictionary(p => p.name, p => p.parameter);
+        foreach ((string name, Parameter parameter) in other.named_parameters())
+        {
+            using var scope = NewDisposeScope();
+            parameter.set_(mine[name].detach());
+            parameter.DetachFromDisposeScope();
+        }
+        other.eval();
+        return other;
     }
 
     /// <summary>(N) -> (N, C): cosines and sines of t at C/2 frequencies from 1 down to 1/10000.</summary>

@@ -3,7 +3,8 @@ using Dori.Audit;
 namespace Dori.Reporting;
 
 /// <summary>
-/// The audit's report: one HTML file that holds everything it shows and asks the network for nothing. Verdicts come first, every rate has its count,
+/// The audit's report: one HTML file that holds everything it shows and asks the network for nothing. Verdicts come first, every rate has
+/// its count,
 /// interval and controls, and the pictures that a reader should worry about stand on top. The same input gives the same bytes.
 /// </summary>
 public static class AuditReport
@@ -28,6 +29,7 @@ public static class AuditReport
         PicturesSection.Write(html, view, pictures, context);
         CurvesSection.Write(html, view);
         TableSection.Write(html, view);
+        ControlSection.Write(html, view.Summary.Control);
         if (context.Pruning is { } pruning) PruningSection.Write(html, pruning, null, "pruning");
         AboutSection.Write(html, view, context);
         html.Close();

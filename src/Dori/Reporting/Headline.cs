@@ -13,10 +13,17 @@ internal sealed record Headline(string Sentence, string Detail)
     {
         Summary s = view.Summary;
         var obstacles = new List<string>();
-        if (view.Unfinished) obstacles.Add($"This run is not finished: {(s.MissingUnits == 1 ? "1 unit is" : Show.Count(s.MissingUnits) + " units are")} missing, and what {(s.MissingUnits == 1 ? "it" : "they")} would show is not known.");
+        if (view.Unfinished)
+            obstacles.Add(
+            $"This run is not finished: {(s.MissingUnits == 1 ? "1 unit is" : Show.Count(s.MissingUnits) + " units are")} missing, and "
+            + $"what {(s.MissingUnits == 1 ? "it" : "they")} would show is not known.");
+        if (s.Control is { Holds: false })
+            obstacles.Add("The positive control failed: this model cannot be judged, and that nothing was found says nothing.");
         if (!s.Controls.Enough)
         {
-            string controls = s.Controls.Items switch { 0 => "There are no controls", 1 => "One control is too few", _ => $"{Show.Count(s.Controls.Items)} controls are too few" };
+            string controls =
+                s.Controls.Items switch { 0 => "There are no controls", 1 => "One control is too few",
+                _ => $"{Show.Count(s.Controls.Items)} controls are too few" };
             obstacles.Add($"{controls}: a verdict needs at least {Show.Count(s.Controls.Needed)}. The pictures are not judged.");
         }
         return obstacles.Count == 0 ? null : string.Join(" ", obstacles);
@@ -24,7 +31,8 @@ internal sealed record Headline(string Sentence, string Detail)
 
     /// <summary>One for each kind of picture, verbatim first.</summary>
     public static IReadOnlyList<Headline> Of(AuditView view) =>
-        view.Targets.Count == 0 ? [new Headline("No picture has been audited.", ControlSentence(view))] : [.. view.Kinds.Select((kind, i) => OfKind(view, kind, first: i == 0))];
+        view.Targets.Count == 0 ? [new Headline("No picture has been audited.", ControlSentence(view))]
+            : [.. view.Kinds.Select((kind, i) => OfKind(view, kind, first: i == 0))];
 
     private static Headline OfKind(AuditView view, string kind, bool first)
     {
@@ -36,16 +44,23 @@ internal sealed record Headline(string Sentence, string Detail)
         {
             int passing = pictures.Count(view.Passes);
             return new Headline(
-                Capital($"{soFar}{Number(passing)} of {Show.Count(all)} {noun} {(passing == 1 ? "comes" : "come")} back above the threshold, without a verdict."),
+                Capital($"{soFar}{Number(passing)} of {Show.Count(all)} {noun} {(passing == 1 ? "comes" : "come")} back above the "
+                    + $"threshold, without a verdict."),
                 $"{IntervalOf(passing, all)} {controls}");
         }
-        int retained = pictures.Count(p => p.Verdict == "retained"), undecided = pictures.Count(p => p.Verdict == "undecided"), notJudged = pictures.Count(p => p.Verdict == "not judged");
-        string sentence = Capital($"{soFar}{Number(retained)} of {Show.Count(all)} {noun} {(retained == 1 ? "is" : "are")} {(retained == 0 ? "found to be " : "")}retained.");
-        if (undecided > 0) sentence += $" {Show.Count(undecided)} {(retained == 0 ? "" : "more ")}{(undecided == 1 ? "is" : "are")} undecided.";
+        int retained = pictures.Count(p => p.Verdict == "retained"), undecided = pictures.Count(p => p.Verdict == "undecided"),
+            notJudged = pictures.Count(p => p.Verdict == "not judged");
+        string sentence =
+            Capital($"{soFar}{Number(retained)} of {Show.Count(all)} {noun} {(retained == 1 ? "is" : "are")} "
+            + $"{(retained == 0 ? "found to be " : "")}retained.");
+        if (undecided > 0)
+            sentence += $" {Show.Count(undecided)} {(retained == 0 ? "" : "more ")}{(undecided == 1 ? "is" : "are")} undecided.";
         if (notJudged > 0) sentence += $" {Show.Count(notJudged)} {(notJudged == 1 ? "is" : "are")} not judged.";
         string nothing = retained == 0 ? " Not finding a picture does not prove that the model forgot it." : "";
         int standOut = pictures.Count(AuditView.StandsOut);
-        string outstanding = standOut == 0 ? "" : $" {Show.Count(standOut)} that {(standOut == 1 ? "was" : "were")} not found still {(standOut == 1 ? "comes" : "come")} closer than the controls do: compare by eye below.";
+        string outstanding = standOut == 0 ? ""
+            : $" {Show.Count(standOut)} that {(standOut == 1 ? "was" : "were")} not found still {(standOut == 1 ? "comes" : "come")} "
+            + $"closer than the controls do: compare by eye below.";
         return new Headline(sentence, $"{IntervalOf(retained, all)} {controls}{nothing}{outstanding}");
     }
 
@@ -54,7 +69,9 @@ internal sealed record Headline(string Sentence, string Detail)
         ControlSummary c = view.Summary.Controls;
         if (c.Items == 0) return "No controls were run, so that nothing can be compared.";
         Rate rate = Statistics.Wilson(c.AboveThreshold, c.Items);
-        return $"Of the controls, pictures that the model was not trained on, {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} {(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) after the same search (95 % interval {Show.Interval(rate.Low, rate.High)}).";
+        return $"Of the controls, pictures that the model was not trained on, {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} "
+            + $"{(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) after the same "
+            + $"search (95 % interval {Show.Interval(rate.Low, rate.High)}).";
     }
 
     private static string ControlsInShort(AuditView view)
@@ -68,7 +85,8 @@ internal sealed record Headline(string Sentence, string Detail)
     private static string IntervalOf(int count, int all)
     {
         Rate rate = Statistics.Wilson(count, all);
-        return $"{Show.Count(count)} of {Show.Count(all)} is {Show.Percent(rate.Value)}, 95 % interval {Show.Interval(rate.Low, rate.High)}.";
+        return $"{Show.Count(count)} of {Show.Count(all)} is {Show.Percent(rate.Value)}, 95 % interval "
+            + $"{Show.Interval(rate.Low, rate.High)}.";
     }
 
     private static string Number(int count) => count == 0 ? "none" : Show.Count(count);

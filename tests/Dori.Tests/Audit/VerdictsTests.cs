@@ -1,4 +1,5 @@
 using Dori.Audit;
+using Dori.Tests.Control;
 
 namespace Dori.Tests.Audit;
 
@@ -50,6 +51,32 @@ public class VerdictsTests
     [Fact]
     public void What_the_prompt_alone_brings_back_is_retained_though_the_search_is_strong_on_controls() =>
         Assert.Equal(Verdicts.Retained, Audited(Judge(20, control: 0.9, prompt: 0.8, search: 0.85, controlPrompt: 0.3)).Verdict);
+
+    [Fact]
+    public void Where_the_positive_control_failed_or_is_not_recorded_nothing_is_judged_not_even_a_copy()
+    {
+        (Manifest manifest, List<UnitRecord> units) = Case(20, 0.3, 0.9, 0.9);
+        foreach (PositiveControl? control in new[] { SampleControl.Failed, SampleControl.Failed with { Passed = true }, null })
+        {
+            Summary summary = Verdicts.Summarize(manifest with { Control = control }, units);
+            Assert.Equal((Verdicts.NotJudged, 1.0, false), (Audited(summary).Verdict, Audited(summary).PValue, Audited(summary).Discovery));
+            Assert.Contains(summary.Warnings, w => w.Contains("positive control", StringComparison.Ordinal));
+        }
+        Summary old = Verdicts.Summarize(manifest with { Control = null, Schema = Manifest.Unbound }, units);
+        Assert.Equal(Verdicts.Retained, Audited(old).Verdict); // a run of an older version, which took none, and says so
+        Assert.Contains(old.Warnings, w => w.Contains("No positive control is recorded", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(0.5f, Verdicts.NotJudged)]
+    [InlineData(0.9f, Verdicts.Retained)]
+    public void A_picture_that_the_eye_does_not_see_is_judged_only_where_it_is_found(float search, string verdict)
+    {
+        (Manifest manifest, List<UnitRecord> units) = Case(20, 0.3, 0.2, search);
+        Summary summary = Verdicts.Summarize(manifest with { Control = SampleControl.Of(0.98, new UnseenItem("v00", 0.6)) }, units);
+        Assert.Equal(verdict, Audited(summary).Verdict);
+        Assert.Contains(summary.Warnings, w => w.Contains("v00", StringComparison.Ordinal));
+    }
 
     [Theory]
     [InlineData(18, Verdicts.NotJudged)]
@@ -121,10 +148,12 @@ public class VerdictsTests
         return Verdicts.Summarize(manifest, units);
     }
 
-    private static (Manifest, List<UnitRecord>) Case(int controls, double control, double prompt, double? search, double? controlPrompt = null)
+    private static (Manifest, List<UnitRecord>) Case(int controls, double control, double prompt, double? search,
+        double? controlPrompt = null)
     {
         var items = new List<ManifestItem> { new("v00", "/pictures", ["v00.png"], ["0"], "a caption", "verbatim", "audit") };
-        items.AddRange(Enumerable.Range(0, controls).Select(i => new ManifestItem($"c{i:00}", "/pictures", [$"c{i:00}.png"], [$"{i}"], $"control {i}", "", "control")));
+        items.AddRange(Enumerable.Range(0, controls)
+            .Select(i => new ManifestItem($"c{i:00}", "/pictures", [$"c{i:00}.png"], [$"{i}"], $"control {i}", "", "control")));
         var units = new List<UnitRecord> { Unit(items[0], "prompt", prompt) };
         if (search is { } found) units.Add(Unit(items[0], "caption", found));
         foreach (ManifestItem item in items.Skip(1))
@@ -142,7 +171,8 @@ public class VerdictsTests
         Snapshot At(int step, params float[] similarities) => new() { Step = step, Similarities = similarities, Diversity = 0.5f };
         return new UnitRecord
         {
-            Id = $"{item.Id}-{start}-0", Item = item.Id, Files = item.Files, Caption = item.Caption, Kind = item.Kind, Role = item.Role, Start = start, Seed = 0, Losses = [],
+            Id = $"{item.Id}-{start}-0", Item = item.Id, Files = item.Files, Caption = item.Caption, Kind = item.Kind, Role = item.Role,
+                Start = start, Seed = 0, Losses = [],
             Snapshots = start == "prompt" ? [At(0, b, b - 0.2f, b)] : [At(10, 0.1f, 0.2f), At(50, b - 0.1f, b - 0.2f, b)],
         };
     }
@@ -151,7 +181,9 @@ public class VerdictsTests
     {
         Version = "0", Command = "dori audit", Model = new ManifestModel("/model", "model", "m", new Dictionary<string, string>()),
         Pictures = new ManifestPictures("/pictures", "p", items, []), CopyDetector = new ManifestDetector("detector", "d", T),
-        Options = new AuditOptions { Starts = ["prompt", "caption"], CurveSteps = [0, 10], CurveGenerations = 2, Generations = 3, Threshold = T },
+        Options =
+            new AuditOptions { Starts = ["prompt", "caption"], CurveSteps = [0, 10], CurveGenerations = 2, Generations = 3, Threshold = T },
         Machine = new ManifestMachine("cpu", "float32", 1, "", "", ""),
+        Control = SampleControl.Passed,
     };
 }

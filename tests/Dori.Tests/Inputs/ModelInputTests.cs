@@ -100,7 +100,7 @@ public sealed class ModelInputTests : IDisposable
         using StringWriter output = new(), error = new();
         string detector = Path.Combine(Golden.EmojiModel, "copy_detector");
         string[] args = ["audit", _model.Folder, "--images", pictures, "-o", run, "--copy-detector", detector, "--starts", "prompt",
-            "--curve", "none", "-n", "1", "--sampler-steps", "1", "--quiet"];
+            "--curve", "none", "-n", "1", "--sampler-steps", "1", "--quiet", "--despite-control"];
         Assert.Equal(0, DoriApp.Run(args, console, output, error));
         string page = WebUtility.HtmlDecode(File.ReadAllText(Path.Combine(run, "report.html")));
         string manifest = Regex.Unescape(File.ReadAllText(Path.Combine(run, "manifest.json")));

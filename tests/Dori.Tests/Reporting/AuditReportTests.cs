@@ -26,7 +26,8 @@ public partial class AuditReportTests
     public void Sections_come_in_the_order_of_a_readers_questions()
     {
         string[] titles = [.. Regex.Matches(Page.Value, "<h2[^>]*>([^<]+)</h2>").Select(m => m.Groups[1].Value)];
-        Assert.Equal(["Before you rely on this", "How many come back", "Picture by picture", "How much search it takes", "All pictures", "What was run", "What the words mean", "What this audit cannot say"], titles);
+        Assert.Equal(["Before you rely on this", "How many come back", "Picture by picture", "How much search it takes", "All pictures",
+            "Could this audit have found anything?", "What was run", "What the words mean", "What this audit cannot say"], titles);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Measures;
+using Dori.Tests.Control;
 using Dori.Reporting;
 using Dori.Tests.Support;
 
@@ -15,17 +16,22 @@ internal sealed class SampleAudit
     private readonly List<UnitRecord> units = [];
     private readonly List<PictureSummary> summaries = [];
 
-    public SampleAudit(int controls = 40, int missing = 0, Func<string, string>? caption = null, int verbatim = 16, int templates = 8, bool strongControl = false, IReadOnlyList<string>? warnings = null)
+    public SampleAudit(int controls = 40, int missing = 0, Func<string, string>? caption = null, int verbatim = 16, int templates = 8,
+        bool strongControl = false, IReadOnlyList<string>? warnings = null)
     {
-        for (int i = 0; i < controls; i++) Add($"c{i:00}", [$"control-{i:00}.png"], "", "control", i, controls, caption, best: strongControl && i == 0 ? 0.8 : 0.42 + 0.15 * Noise("control", i), $"control-{(i + 1) % 40:00}.png");
+        for (int i = 0; i < controls; i++)
+            Add($"c{i:00}", [$"control-{i:00}.png"], "", "control", i, controls, caption,
+            best: strongControl && i == 0 ? 0.8 : 0.42 + 0.15 * Noise("control", i), $"control-{(i + 1) % 40:00}.png");
         for (int i = 0; i < verbatim; i++)
         {
             bool found = i is not (5 or 11);
-            Add($"v{i:00}", [$"verbatim-{i:00}.png"], "verbatim", "audit", i, controls, caption, best: found ? 0.9 + 0.09 * Noise("verbatim", i) : 0.5 + 0.1 * Noise("verbatim", i),
+            Add($"v{i:00}", [$"verbatim-{i:00}.png"], "verbatim", "audit", i, controls, caption,
+                best: found ? 0.9 + 0.09 * Noise("verbatim", i) : 0.5 + 0.1 * Noise("verbatim", i),
                 found ? $"verbatim-{i:00}.png" : $"control-{i:00}.png");
         }
         for (int i = 0; i < templates; i++)
-            Add($"t{i:00}", [.. Enumerable.Range(0, 4).Select(r => $"template-{i:00}-{r}.png")], "template", "audit", i, controls, caption, best: i == 2 ? 0.74 : 0.55 + 0.12 * Noise("template", i), $"template-{i:00}-1.png");
+            Add($"t{i:00}", [.. Enumerable.Range(0, 4).Select(r => $"template-{i:00}-{r}.png")], "template", "audit", i, controls, caption,
+                best: i == 2 ? 0.74 : 0.55 + 0.12 * Noise("template", i), $"template-{i:00}-1.png");
         if (missing > 0) units.RemoveAll(u => u.Item == "v03");
 
         double[] controlBest = [.. summaries.Where(p => p.Role == "control").Select(p => p.Similarity)];
@@ -47,7 +53,10 @@ internal sealed class SampleAudit
             Starts = ["prompt", "caption", "random"],
             Units = units.Count,
             MissingUnits = missing,
-            Controls = new ControlSummary { Items = controls, AboveThreshold = controlBest.Count(c => c > Threshold), Needed = 19, Enough = enough, SmallestPValue = 1.0 / (1 + controls), FalseDiscoveryRate = 0.05 },
+            Controls =
+                new ControlSummary { Items = controls, AboveThreshold = controlBest.Count(c => c > Threshold), Needed = 19, Enough = enough,
+                SmallestPValue = 1.0 / (1 + controls), FalseDiscoveryRate = 0.05 },
+            Control = SampleControl.Passed,
             Groups = [.. Groups().Where(g => g.Steps == (g.Start == "prompt" ? 0 : 50))],
             Curve = [.. Groups()],
             Pictures = summaries,
@@ -63,13 +72,17 @@ internal sealed class SampleAudit
     {
         OriginalPicture = Read,
         GeneratedPicture = path => Read(Path.GetFileName(path)),
-        Command = "dori audit models/emoji --images models/emoji/pictures --steps 50 --generations 4 --starts prompt,caption,random --seed 0 -o run",
+        Command =
+            "dori audit models/emoji --images models/emoji/pictures --steps 50 --generations 4 --starts prompt,caption,random --seed 0 -o "
+            + "run",
         Version = "0.1.0",
         Date = "2026-01-31",
         Facts =
         [
-            ("Picture set, SHA-256", "1f0e6a5d48c7b2e1f09d8c7b6a5f4e3d2c1b0a99887766554433221100ffaabb"), ("Copy detector, SHA-256", "aa0e6a5d48c7b2e1f09d8c7b6a5f4e3d2c1b0a99887766554433221100ffaabb"),
-            ("Device", "cpu, 2 threads"), ("Number format", "float32"), ("Sampler", "DDIM, 25 steps, guidance 3"), ("Search", "Adam, learning rate 0.1, batch 8"), ("libtorch", "2.10.0"),
+            ("Picture set, SHA-256", "1f0e6a5d48c7b2e1f09d8c7b6a5f4e3d2c1b0a99887766554433221100ffaabb"),
+                ("Copy detector, SHA-256", "aa0e6a5d48c7b2e1f09d8c7b6a5f4e3d2c1b0a99887766554433221100ffaabb"),
+            ("Device", "cpu, 2 threads"), ("Number format", "float32"), ("Sampler", "DDIM, 25 steps, guidance 3"),
+                ("Search", "Adam, learning rate 0.1, batch 8"), ("libtorch", "2.10.0"),
         ],
         Cost = "14 min 20 s of computing, 1.4 GB at the most",
     };
@@ -92,11 +105,13 @@ internal sealed class SampleAudit
 
     private byte[]? Read(string file) => File.Exists(Path.Combine(pictures, file)) ? File.ReadAllBytes(Path.Combine(pictures, file)) : null;
 
-    private void Add(string item, IReadOnlyList<string> files, string kind, string role, int number, int controls, Func<string, string>? caption, double best, string generated)
+    private void Add(string item, IReadOnlyList<string> files, string kind, string role, int number, int controls,
+        Func<string, string>? caption, double best, string generated)
     {
         string text = caption?.Invoke(item) ?? Captions.Value.GetValueOrDefault(files[0], item);
         bool template = kind == "template", control = role == "control";
-        double prompt = control ? 0.17 + 0.05 * Noise(item, 1) : template ? best - 0.2 : number % 3 == 0 ? best - 0.02 : 0.3 + 0.1 * Noise(item, 2);
+        double prompt = control ? 0.17 + 0.05 * Noise(item, 1) : template ? best - 0.2 : number % 3 == 0 ? best - 0.02
+            : 0.3 + 0.1 * Noise(item, 2);
         foreach (string start in (string[])["prompt", "caption", "random"])
         {
             double end = start switch { "prompt" => prompt, "caption" => best, _ => best - 0.06 };
@@ -109,15 +124,20 @@ internal sealed class SampleAudit
                 Snapshots = [.. steps.Select(s =>
                 {
                     float top = (float)(start == "prompt" ? end : from + (end - from) * Math.Pow(s / 50.0, control ? 0.9 : 0.35));
-                    return new Snapshot { Step = s, Similarities = [top - 0.2f, top, top - 0.1f, top - 0.15f], Diversity = control ? 0.3f : 0.8f, Pictures = s is 0 or 50 ? [.. Enumerable.Range(0, 4).Select(n => $"pictures/{(top > Threshold || s > 0 ? generated : $"control-{39 - number % 40:00}.png")}")] : [] };
+                    return new Snapshot { Step = s, Similarities = [top - 0.2f, top, top - 0.1f, top - 0.15f],
+                        Diversity = control ? 0.3f : 0.8f, Pictures = s is 0 or 50
+                        ? [.. Enumerable.Range(0, 4)
+                        .Select(n => $"pictures/{(top > Threshold || s > 0 ? generated : $"control-{39 - number % 40:00}.png")}")] : [] };
                 })],
             });
         }
         double Last(string start) => units.Single(u => u.Item == item && u.Start == start).Snapshots[^1].Best;
-        int? first = units.Where(u => u.Item == item).SelectMany(u => u.Snapshots).Where(s => s.Best > Threshold).Select(s => (int?)s.Step).Min();
+        int? first = units.Where(u => u.Item == item).SelectMany(u => u.Snapshots).Where(s => s.Best > Threshold).Select(s => (int?)s.Step)
+            .Min();
         summaries.Add(new PictureSummary
         {
-            File = files[0], Item = item, Caption = text, Kind = kind, Role = role, Verdict = "", Similarity = Last("caption"), Start = "caption", Step = 50, PValue = 1, Discovery = false,
+            File = files[0], Item = item, Caption = text, Kind = kind, Role = role, Verdict = "", Similarity = Last("caption"),
+                Start = "caption", Step = 50, PValue = 1, Discovery = false,
             PromptSimilarity = Last("prompt"), SearchSimilarity = Last("caption"), StepsToFirstCopy = first,
         });
     }
@@ -130,13 +150,19 @@ internal sealed class SampleAudit
             {
                 foreach (string group in (string[])["verbatim", "template", "all", "control"])
                 {
-                    Snapshot[] snapshots = [.. units.Where(u => u.Start == start && (group == "all" ? u.Role != "control" : group == "control" ? u.Role == group : u.Kind == group)).Select(u => u.Snapshots.Single(s => s.Step == step))];
+                    Snapshot[] snapshots =
+                        [.. units.Where(u => u.Start == start
+                        && (group == "all" ? u.Role != "control" : group == "control" ? u.Role == group : u.Kind == group))
+                        .Select(u => u.Snapshots.Single(s => s.Step == step))];
                     if (snapshots.Length == 0) continue;
                     int count = snapshots.Count(s => s.Best > Threshold);
                     yield return new GroupSummary
                     {
-                        Group = group, Start = start, Images = snapshots.Length, Generations = 4, Steps = step, Diversity = snapshots[0].Diversity,
-                        Similarity = Spread(snapshots.Select(s => (double)s.Best)), MedianSimilarity = Spread(snapshots.Select(s => (double)s.Similarities[2])), MemorizationRate = Statistics.Wilson(count, snapshots.Length),
+                        Group = group, Start = start, Images = snapshots.Length, Generations = 4, Steps = step,
+                            Diversity = snapshots[0].Diversity,
+                        Similarity = Spread(snapshots.Select(s => (double)s.Best)),
+                            MedianSimilarity = Spread(snapshots.Select(s => (double)s.Similarities[2])),
+                            MemorizationRate = Statistics.Wilson(count, snapshots.Length),
                     };
                 }
             }
@@ -150,7 +176,10 @@ internal sealed class SampleAudit
         return new Spread(median, sorted.Select(v => Math.Abs(v - median)).Order().ElementAt(sorted.Length / 2));
     }
 
-    private static readonly Lazy<Dictionary<string, string>> Captions = new(() => File.ReadLines(Path.Combine(Golden.EmojiModel, "pictures", "metadata.csv")).Skip(1).Select(l => l.Split(',')).ToDictionary(c => c[0], c => c[1]));
+    private static readonly Lazy<Dictionary<string, string>> Captions =
+        new(() =>
+        File.ReadLines(Path.Combine(Golden.EmojiModel, "pictures", "metadata.csv")).Skip(1).Select(l => l.Split(','))
+        .ToDictionary(c => c[0], c => c[1]));
 
     private static double Noise(string name, int i) => Golden.HashedValues($"{name}/{i}", 1)[0];
 }

@@ -1,0 +1,135 @@
+using Dori.Audit;
+using Dori.Cli;
+using Dori.Diffusion;
+using Dori.Measures;
+using Dori.Mitigation;
+using Dori.Pictures;
+using Dori.Tests.Mitigation;
+using Dori.Tests.Support;
+using static TorchSharp.torch;
+
+namespace Dori.Tests.Control;
+
+/// <summary>Which models may be judged: sound and mitigated ones are, broken ones never.</summary>
+[Collection(EmojiHooks.Name)]
+public sealed class PositiveControlTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("dori-control-").FullName;
+    private static readonly Lazy<TorchScriptCopyDetector> s_detector = new(() => TorchScriptCopyDetector.Load(Golden.EmojiModel));
+    private static readonly AuditOptions s_options = new() { Guidance = 3, Sampler = "ddim", SamplerSteps = 25 };
+    private static readonly PictureSet s_all = PictureSet.Load(Emoji.Pictures);
+    /// <summary>As many controls as the hand and the ear look at, and few pictures for the eye.</summary>
+    private static readonly PictureSet s_few = s_all.Limit(12).Where(item => item.Role == "control" || item.Id is "v00" or "v01" or "v02");
+    private static readonly Lazy<PositiveControl> s_sound = new(() => Take(Emoji.Model, s_all));
+
+    public static TheoryData<string> Broken => [.. BrokenModel.Broken];
+
+    public static TheoryData<string> BrokenToo => [.. BrokenModel.BrokenToo];
+
+    [Theory(Explicit = true), Trait("Category", "Slow")]
+    [MemberData(nameof(BrokenToo))]
+    public void A_model_broken_in_another_way_fails(string kind) => A_broken_model_fails(kind);
+
+    [Theory]
+    [MemberData(nameof(Broken))]
+    public void A_broken_model_fails(string kind)
+    {
+        PositiveControl control;
+        using (DiffusionModel model = DiffusionModel.Load(BrokenModel.Make(_folder, kind))) control = Take(model, s_few);
+        Assert.False(control.Passed);
+        Assert.False(control.Holds);
+        Assert.StartsWith("failed: ", control.InOneLine, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', control.InOneLine);
+    }
+
+    [Fact]
+    public void The_built_in_model_passes_sees_every_picture_and_says_so_the_same_each_time()
+    {
+        PositiveControl control = s_sound.Value;
+        Assert.True(control.Holds, control.InOneLine);
+        Assert.Equal((24, 24), (control.Seen, control.Looked));
+        Assert.Empty(control.Unseen);
+        Assert.StartsWith("passed (eye 24 of 24, hand ", control.InOneLine, StringComparison.Ordinal);
+        PictureSet two = s_all.Limit(2);
+        Assert.Equal(Take(Emoji.Model, two).Figures, Take(Emoji.Model, two).Figures);
+    }
+
+    [Fact]
+    public void It_costs_less_than_3_percent_of_the_audit()
+    {
+        // In latents through the UNet, of the audit that docs/audit.md shows and of the shortest one of the whole set that judges.
+        AuditOptions shortest = s_options with { Starts = ["prompt", "caption"], Generations = 4, CurveSteps = [] };
+        foreach (AuditOptions options in new[] { s_options, shortest })
+        {
+            double audit = AuditPlan.Of(s_all, options).Sum(unit => CostEstimate.Weight(unit, options));
+            Assert.InRange(s_sound.Value.UNetRows, 1, 0.03 * audit);
+        }
+    }
+
+    [Theory]
+    [InlineData(0.01)]
+    [InlineData(0.05)]
+    [InlineData(0.1)]
+    public void Pruned_by_Wanda_it_passes(double sparsity)
+    {
+        using var scope = NewDisposeScope();
+        using DiffusionModel pruned = Emoji.Model.WithUNetCopy();
+        IEnumerable<PictureItem> items = s_all.Items.Where(item => item.Kind == "verbatim").Take(4);
+        Conditioning[] captions = [.. items.Select(item => Emoji.Model.Embed(item.Caption))];
+        WandaResult result = Wanda.Run(pruned, captions, WandaOptions.For(pruned) with { Sparsity = sparsity });
+        using IDisposable now = result.Mask.PruneForNow(pruned.UNet);
+        PositiveControl control = Take(pruned, s_few);
+        Assert.True(control.Holds, control.InOneLine);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void A_set_of_few_pictures_is_no_reason_to_fail(int each)
+    {
+        PositiveControl control = Take(Emoji.Model, s_all.Limit(each));
+        Assert.True(control.Holds, control.InOneLine);
+    }
+
+    [Fact]
+    public void Pictures_of_controls_alone_are_looked_at_for_a_calibration()
+    {
+        PositiveControl control = Take(Emoji.Model, s_all.Where(item => item.Role == "control").Limit(4));
+        Assert.True(control.Holds, control.InOneLine);
+        Assert.Equal(4, control.Looked);
+    }
+
+    [Fact]
+    public void A_picture_that_the_VAE_does_not_bring_back_is_named()
+    {
+        // Noise of single pixels is what no autoencoder keeps.
+        string pictures = Path.Combine(_folder, "pictures");
+        Directory.CreateDirectory(pictures);
+        Dori.Pictures.Picture.Save(Path.Combine(pictures, "noise.png"), Golden.Rand("noise", 3, 64, 64).sign() * 0.5 + 0.5);
+        File.WriteAllText(Path.Combine(pictures, "metadata.csv"), "file_name,text,item\nnoise.png,noise,n00\n");
+        PictureItem noise = PictureSet.Load(pictures).Items[0];
+        var set = new PictureSet([noise, .. s_all.Limit(2).Items], [], []);
+        PositiveControl control = Take(Emoji.Model, set);
+        Assert.True(control.Holds, control.InOneLine);
+        Assert.Equal(["n00"], control.Unseen.Select(item => item.Item));
+        Assert.Contains("n00", control.InOneLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_record_that_says_passed_above_figures_that_fail_does_not_hold()
+    {
+        Assert.True(SampleControl.Passed.Holds);
+        Assert.False(SampleControl.Failed.Holds);
+        Assert.False((SampleControl.Failed with { Passed = true }).Holds);
+        Assert.False((SampleControl.Passed with { Figures = [] }).Holds);
+        ControlFigure[] numberless = [.. SampleControl.Passed.Figures.Select(figure => figure with { Value = null })];
+        Assert.False((SampleControl.Passed with { Figures = numberless }).Holds);
+        Assert.NotNull((SampleControl.Passed with { Unseen = [null!] }).Problem());
+    }
+
+    private static PositiveControl Take(DiffusionModel model, PictureSet set) =>
+        new ControlRunner(model, s_detector.Value, s_options).Run(set);
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}
