@@ -23,7 +23,6 @@ internal static class WholeSteps
 
     public static void Run(TextWriter output, string[] args)
     {
-        Native.NativeLibraries.Prepare();
         bool small = args.Contains("--built-in-only");
         output.WriteLine($"{Environment.ProcessorCount} processors, {get_num_threads()} threads, libtorch {__version__}");
         double rate = MatrixProduct(ScalarType.Float32);

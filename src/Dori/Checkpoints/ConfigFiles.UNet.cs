@@ -1,3 +1,5 @@
+using Dori.Models;
+
 namespace Dori.Checkpoints;
 
 public static partial class ConfigFiles

@@ -1,3 +1,5 @@
+using Dori.Models;
+
 namespace Dori.Checkpoints;
 
 /// <summary>

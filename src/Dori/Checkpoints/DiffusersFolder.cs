@@ -9,7 +9,7 @@ namespace Dori.Checkpoints;
 public sealed partial class DiffusersFolder : ICheckpointSource
 {
     /// <summary>File name before any <c>.fp16</c> and shard number.</summary>
-    private const string ModelBaseName = "diffusion_pytorch_model", TextBaseName = "model";
+    internal const string ModelBaseName = "diffusion_pytorch_model", TextBaseName = "model";
 
     private DiffusersFolder(string path) => Path = path;
 

@@ -90,26 +90,9 @@ public sealed class DiffusionModel : IDisposable
         using (WeightSet weights = folder.OpenTextEncoder(), vaeWeights = folder.OpenVae(), unetWeights = folder.OpenUNet())
         {
             PlausibleSize.Check(folder, weights, vaeWeights, unetWeights);
-            var text = new ClipTextModel(folder.TextEncoder);
-            ModuleLoader.Load(text, weights, "text_encoder", CheckpointKeys.TextEncoder,
-                LeftoverWeights.PassOver(weights, "text_encoder", notes));
-            var vae = new AutoencoderKL(folder.Vae);
-            ModuleLoader.Load(vae, vaeWeights, "vae", CheckpointKeys.Vae, LeftoverWeights.PassOver(vaeWeights, "vae", notes));
-            var unet = new UNet2DConditionModel(folder.UNet);
-            if (dtype != ScalarType.Float32) unet.to(dtype);
-            ModuleLoader.Load(unet, unetWeights, "unet", ignorable: LeftoverWeights.PassOver(unetWeights, "unet", notes));
-            if (device.type != DeviceType.CPU)
-            {
-                text.to(device);
-                vae.to(device);
-                unet.to(device);
-            }
-            foreach (nn.Module part in new nn.Module[] { text, vae, unet })
-            {
-                part.eval();
-                // the model outlives the caller's scope
-                foreach (TorchSharp.Modules.Parameter parameter in part.parameters()) parameter.DetachFromDisposeScope();
-            }
+            ClipTextModel text = ModelParts.TextEncoder(folder.TextEncoder, weights, device, notes);
+            AutoencoderKL vae = ModelParts.Vae(folder.Vae, vaeWeights, device, notes);
+            UNet2DConditionModel unet = ModelParts.UNet(folder.UNet, unetWeights, device, dtype, notes);
             return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, defaults, device, dtype, notes);
         }
     }

@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Models;
 using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Models;
 
 namespace Dori.Diffusion;
 

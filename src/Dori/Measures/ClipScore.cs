@@ -48,7 +48,7 @@ public sealed class ClipScore : IDisposable
         string preprocessor = Path.Combine(full, Preprocessor);
         (float[] Mean, float[] Std) normalization = File.Exists(preprocessor) ? ConfigFiles.ReadClipNormalization(preprocessor)
             : ([.. ConfigFiles.ClipMean.Select(x => (float)x)], [.. ConfigFiles.ClipStd.Select(x => (float)x)]);
-        ClipModel model = ClipModel.Load(full, device);
+        ClipModel model = ModelParts.Clip(full, device);
         if (tokenizer.VocabularySize > model.Text.VocabSize || tokenizer.MaxLength > model.Text.MaxPositionEmbeddings)
         {
             model.Dispose();

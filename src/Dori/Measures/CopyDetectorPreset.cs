@@ -85,19 +85,26 @@ public sealed record CopyDetectorPreset
 
     private IEnumerable<string> Problems()
     {
-        const int largest = 4096;
         if (string.IsNullOrWhiteSpace(Name)) yield return "name is empty";
-        if (string.IsNullOrEmpty(File) || File != Path.GetFileName(File) || File is "." or "..") yield return "file must be a plain file name in the preset's folder";
-        bool sized = Size is { Count: 2 } && Size.All(side => side is >= 1 and <= largest);
-        if (Resize != CopyDetectorResize.SmallEdge && !sized) yield return $"size must be [height, width], each 1 to {largest}";
-        if (Resize == CopyDetectorResize.SmallEdge && SmallEdge < 1) yield return "smallEdge is missing";
-        if (SmallEdge is < 0 or > largest) yield return $"smallEdge must be 1 to {largest}";
-        if (Resize == CopyDetectorResize.SmallEdgeCrop && sized && SmallEdge > 0 && SmallEdge < Size.Max()) yield return "smallEdge is smaller than the crop";
-        if (Resize == CopyDetectorResize.SmallEdgeCrop && sized && SmallEdge == 0 && Size[0] != Size[1]) yield return "smallEdge is missing";
+        if (string.IsNullOrEmpty(File) || File != Path.GetFileName(File) || File is "." or "..")
+            yield return "file must be a plain file name in the preset's folder";
+        foreach (string problem in SizeProblems()) yield return problem;
         if (Mean is not { Count: 3 } || !Mean.All(float.IsFinite)) yield return "mean must be three numbers";
         if (Std is not { Count: 3 } || !Std.All(value => float.IsFinite(value) && value > 0)) yield return "std must be three numbers above 0";
         if (Dimension is < 1 or > 65536) yield return "dimension must be 1 to 65536";
         if (Threshold is not (> -1 and < 1)) yield return "threshold must lie between -1 and 1";
+    }
+
+    private IEnumerable<string> SizeProblems()
+    {
+        const int largest = 4096;
+        bool sized = Size is { Count: 2 } && Size.All(side => side is >= 1 and <= largest);
+        if (Resize != CopyDetectorResize.SmallEdge && !sized) yield return $"size must be [height, width], each 1 to {largest}";
+        if (Resize == CopyDetectorResize.SmallEdge && SmallEdge < 1) yield return "smallEdge is missing";
+        if (SmallEdge is < 0 or > largest) yield return $"smallEdge must be 1 to {largest}";
+        if (Resize != CopyDetectorResize.SmallEdgeCrop || !sized) yield break;
+        if (SmallEdge > 0 && SmallEdge < Size.Max()) yield return "smallEdge is smaller than the crop";
+        if (SmallEdge == 0 && Size[0] != Size[1]) yield return "smallEdge is missing";
     }
 }
 

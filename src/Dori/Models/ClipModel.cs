@@ -1,4 +1,3 @@
-using Dori.Checkpoints;
 using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -30,20 +29,6 @@ public sealed class ClipModel : nn.Module
         text_projection = new Linear(text.HiddenSize, text.ProjectionDim, hasBias: false);
         visual_projection = new Linear(vision.HiddenSize, vision.ProjectionDim, hasBias: false);
         RegisterComponents();
-    }
-
-    /// <param name="folder">Holds <c>config.json</c> and <c>model.safetensors</c> (or its shards).</param>
-    /// <exception cref="DoriException">Whatever the folder lacks or has wrong, by name.</exception>
-    public static ClipModel Load(string folder, Device? device = null)
-    {
-        (ClipTextConfig text, ClipVisionConfig vision) = ConfigFiles.ReadClip(Path.Combine(folder, "config.json"));
-        using WeightSet weights = WeightSet.Open(folder, "model");
-        var model = new ClipModel(text, vision);
-        ModuleLoader.Load(model, weights, "clip", ignorable: Ignorable);
-        model.eval();
-        if (device is not null && device.type != DeviceType.CPU) model.to(device);
-        foreach (TorchSharp.Modules.Parameter parameter in model.parameters()) parameter.DetachFromDisposeScope(); // outlives the caller's scope
-        return model;
     }
 
     /// <param name="ids">(N, T) int64, padded</param>

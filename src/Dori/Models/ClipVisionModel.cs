@@ -1,4 +1,3 @@
-using Dori.Checkpoints;
 using Dori.Native;
 using TorchSharp;
 using TorchSharp.Modules;

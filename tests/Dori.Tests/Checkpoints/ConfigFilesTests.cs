@@ -1,4 +1,5 @@
 using Dori.Checkpoints;
+using Dori.Models;
 using Dori.Tests.Support;
 using static Dori.Tests.Checkpoints.ConfigPublished;
 using static Dori.Tests.Checkpoints.ConfigScratch;

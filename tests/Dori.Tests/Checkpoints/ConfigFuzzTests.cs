@@ -1,6 +1,7 @@
-using System.Text;
 using System.Text.Json;
+using System.Text;
 using Dori.Checkpoints;
+using Dori.Models;
 
 namespace Dori.Tests.Checkpoints;
 

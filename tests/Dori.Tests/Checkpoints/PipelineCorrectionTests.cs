@@ -1,5 +1,6 @@
 using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Models;
 using Dori.Tests.Support;
 using static Dori.Tests.Checkpoints.ConfigPublished;
 using static Dori.Tests.Checkpoints.ConfigScratch;

@@ -1,6 +1,7 @@
-using System.Text;
 using System.Text.Json.Nodes;
+using System.Text;
 using Dori.Checkpoints;
+using Dori.Models;
 using Dori.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,5 +1,6 @@
 using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Models;
 using Dori.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Models;
 using Dori.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,9 +7,6 @@ namespace Dori.Tests.Support;
 /// <summary>Golden files, and the hash-filled values that their inputs and weights are made of (Goldens/README.md).</summary>
 internal static class Golden
 {
-    [ModuleInitializer]
-    internal static void LoadNative() => Dori.Native.NativeLibraries.Prepare();
-
     public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "Goldens");
 
     public static string PathOf(string name) => Path.Combine(Folder, name);

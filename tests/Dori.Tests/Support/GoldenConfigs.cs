@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dori.Checkpoints;
+using Dori.Models;
 
 namespace Dori.Tests.Support;
 

@@ -1,5 +1,6 @@
 using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Models;
 using Dori.Native;
 using static TorchSharp.torch;
 

@@ -1,4 +1,5 @@
 using Dori.Checkpoints.SingleFile;
+using Dori.Models;
 
 namespace Dori.Checkpoints.Adapters;
 

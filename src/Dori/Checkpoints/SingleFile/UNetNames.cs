@@ -39,32 +39,27 @@ internal static class UNetNames
         }
         if (parts.Length < 4 || !Number(parts[2], out int branch)) return null;
         (int block, int layerInBlock) = Math.DivRem(parts[0] == "input_blocks" ? at - 1 : at, across);
-        string rest = parts[3];
-        switch (parts[0])
+        bool last = layerInBlock == layersPerBlock;
+        return parts[0] switch
         {
-            case "input_blocks" when layerInBlock == layersPerBlock:
-                return branch == 0 && After(rest, "op") is { } op ? $"down_blocks.{block}.downsamplers.0.conv{op}" : null;
-            case "input_blocks":
-                return branch switch
-                {
-                    0 => Resnet($"down_blocks.{block}.resnets.{layerInBlock}.", rest),
-                    1 => $"down_blocks.{block}.attentions.{layerInBlock}.{rest}",
-                    _ => null,
-                };
-            case "output_blocks":
-                // Without attention in the block, the upsampler comes first after the resnet.
-                if (branch is 1 or 2 && layerInBlock == layersPerBlock && After(rest, "conv") is { } conv)
-                    return $"up_blocks.{block}.upsamplers.0.conv{conv}";
-                return branch switch
-                {
-                    0 => Resnet($"up_blocks.{block}.resnets.{layerInBlock}.", rest),
-                    1 => $"up_blocks.{block}.attentions.{layerInBlock}.{rest}",
-                    _ => null,
-                };
-            default:
-                return null;
-        }
+            "input_blocks" when last =>
+                branch == 0 && After(parts[3], "op") is { } op ? $"down_blocks.{block}.downsamplers.0.conv{op}" : null,
+            "input_blocks" => Layer($"down_blocks.{block}", layerInBlock, branch, parts[3]),
+            // Without attention in the block, the upsampler comes first after the resnet.
+            "output_blocks" when last && branch is 1 or 2 && After(parts[3], "conv") is { } conv =>
+                $"up_blocks.{block}.upsamplers.0.conv{conv}",
+            "output_blocks" => Layer($"up_blocks.{block}", layerInBlock, branch, parts[3]),
+            _ => null,
+        };
     }
+
+    /// <summary>A block's resnet comes first in a single file's layer, its attention second.</summary>
+    private static string? Layer(string block, int layer, int branch, string rest) => branch switch
+    {
+        0 => Resnet($"{block}.resnets.{layer}.", rest),
+        1 => $"{block}.attentions.{layer}.{rest}",
+        _ => null,
+    };
 
     /// <param name="diffusers">A parameter's name or a layer's.</param>
     /// <param name="upAttends">Whether an up block has attention.</param>

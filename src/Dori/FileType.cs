@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace Dori.Native;
+namespace Dori;
 
 /// <summary>
 /// What kind of thing a path names, its links followed. .NET does not tell, and opening is no way to find out: opening a FIFO waits for

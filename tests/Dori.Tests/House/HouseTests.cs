@@ -1,0 +1,67 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Dori.Tests.House;
+
+/// <summary>What keeps the code readable, held by the compiler's own view of it.</summary>
+public sealed class HouseTests
+{
+    private const int MostBranches = 20;
+
+    /// <summary>Upstream to downstream: a room may use those before it, never those after it.</summary>
+    private static readonly string[] s_rooms =
+    [
+        "Dori", "Dori.Native", "Dori.Models", "Dori.Checkpoints", "Dori.Diffusion", "Dori.Pictures", "Dori.Measures", "Dori.Search",
+        "Dori.Training", "Dori.Mitigation", "Dori.Quality", "Dori.Audit", "Dori.Locality", "Dori.Reporting", "Dori.Cli",
+    ];
+
+    [Fact]
+    public void No_method_branches_more_than_20_times()
+    {
+        string[] branchy = [.. Sources.Trees.Values.SelectMany(Sources.Methods)
+            .Select(method => (method.Name, Count: BranchesOf(method.Body))).Where(m => m.Count > MostBranches)
+                .Select(m => $"{m.Name}: {m.Count} branches")];
+        Assert.True(branchy.Length == 0, string.Join("\n", branchy));
+    }
+
+    [Fact]
+    public void Rooms_know_only_those_before_them()
+    {
+        var arrows = new SortedSet<string>(StringComparer.Ordinal);
+        foreach ((string file, SyntaxTree tree) in Sources.Trees)
+        {
+            SemanticModel model = Sources.Compilation.GetSemanticModel(tree);
+            string? own = tree.GetRoot().DescendantNodes().OfType<BaseNamespaceDeclarationSyntax>().FirstOrDefault()?.Name.ToString();
+            foreach (SimpleNameSyntax name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
+            {
+                ISymbol? symbol = model.GetSymbolInfo(name).Symbol;
+                INamedTypeSymbol? type = symbol as INamedTypeSymbol ?? symbol?.ContainingType;
+                if (type?.ContainingAssembly?.Name != "dori" || own is null) continue;
+                (int here, int there) = (Room(own), Room(type.ContainingNamespace.ToDisplayString()));
+                if (there > here) arrows.Add($"{s_rooms[here]} -> {s_rooms[there]}: {Path.GetFileName(file)} uses {type.Name}");
+            }
+        }
+        Assert.True(arrows.Count == 0, string.Join("\n", arrows));
+    }
+
+    private static int Room(string name)
+    {
+        string room = name.StartsWith("Dori.Cli", StringComparison.Ordinal) ? "Dori.Cli" : string.Join('.', name.Split('.').Take(2));
+        int at = Array.IndexOf(s_rooms, room);
+        return at >= 0 ? at : throw new InvalidOperationException($"{name}: this room has no place in the order yet");
+    }
+
+    /// <summary>Decisions: statements and operators after which the code goes one of two ways. Those of local functions count for
+    /// themselves alone.</summary>
+    private static int BranchesOf(SyntaxNode node) =>
+        node.DescendantNodes(inner => inner == node || inner is not LocalFunctionStatementSyntax).Count(inner => inner switch
+        {
+            IfStatementSyntax or ForStatementSyntax or CommonForEachStatementSyntax or WhileStatementSyntax or DoStatementSyntax => true,
+            CatchClauseSyntax or ConditionalExpressionSyntax => true,
+            CaseSwitchLabelSyntax or CasePatternSwitchLabelSyntax or SwitchExpressionArmSyntax => true,
+            BinaryExpressionSyntax binary =>
+                binary.Kind() is SyntaxKind.LogicalAndExpression or SyntaxKind.LogicalOrExpression or SyntaxKind.CoalesceExpression,
+            _ => false,
+        });
+}
