@@ -27,6 +27,11 @@ internal class ModelSettings : CommonSettings
     /// <exception cref="DoriException">Whatever <see cref="Checkpoint.Open"/> refuses, or an option that cannot be read.</exception>
     public Checkpoint OpenModel(string model) => Checkpoint.Open(model, ModelOptions());
 
+    /// <summary>Another model than the one in question: without its adapters, and as a single file read by the same options.</summary>
+    /// <inheritdoc cref="OpenModel"/>
+    protected Checkpoint OpenOther(string model) =>
+        Checkpoint.Open(model, Directory.Exists(model) ? null : ModelOptions() with { Adapters = [] });
+
     /// <summary>The model as <see cref="OpenModel"/> opens it.</summary>
     private CheckpointOptions ModelOptions() => new()
     {

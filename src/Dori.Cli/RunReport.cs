@@ -12,8 +12,9 @@ internal static class RunReport
         Manifest manifest = run.Manifest;
         RunUnits read = run.ReadUnits();
         IReadOnlyList<UnitRecord> units = read.Records;
-        Summary summary = Verdicts.Summarize(manifest, units, read.Wrong);
-        UnitCost[] costs = [.. units.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>()];
+        Summary summary = Verdicts.Summarize(manifest, units, read.Wrong, run.ReadOriginal());
+        IReadOnlyList<UnitCost> ofOriginal = run.ReadCostsOfOriginal();
+        UnitCost[] costs = [.. units.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>(), .. ofOriginal];
         AuditReport.Write(Path.Combine(run.Path, "report.html"), summary, units, new ReportContext
         {
             OriginalPicture = Originals(run),
@@ -23,7 +24,10 @@ internal static class RunReport
             Facts = Facts(manifest),
             Pruning = run.ReadPruning(),
             Cost = costs.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
-                $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} units (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s a unit), at most {costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
+                $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} units"
+                    + $"{(ofOriginal.Count > 0 ? $", {ofOriginal.Count} of them of the original" : "")} (median "
+                    + $"{costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s a unit), at most "
+                    + $"{costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
         });
         CsvTables.Write(run.Path, summary);
         run.WriteSummary(summary); // last: it says that the rest is there
@@ -35,6 +39,13 @@ internal static class RunReport
     {
         var hashes = run.Manifest.Pictures.Items.SelectMany(item => item.Files.Zip(item.Sha256)).GroupBy(pair => pair.First).ToDictionary(g => g.Key, g => g.First().Second);
         return file => hashes.TryGetValue(file, out string? sha256) ? run.ReadOriginal(sha256) : null;
+    }
+
+    private static IEnumerable<(string, string)> OriginalFacts(ManifestModel? original)
+    {
+        if (original is null) yield break;
+        yield return ("Original", $"{original.Name} ({original.Path})");
+        yield return ("Original, SHA-256", original.Sha256);
     }
 
     private static IEnumerable<(string, string)> AdapterFacts(ManifestAdapter a)
@@ -52,6 +63,7 @@ internal static class RunReport
             ("Model", $"{m.Model.Name} ({m.Model.Path})"),
             .. (m.Model.Adapters ?? []).SelectMany(AdapterFacts),
             ("Model, SHA-256", m.Model.Sha256),
+            .. OriginalFacts(m.Original),
             ("Pictures", $"{m.Pictures.Items.Count(i => i.Role != "control")} items and {m.Pictures.Items.Count(i => i.Role == "control")} controls from {m.Pictures.Path}"),
             ("Pictures, SHA-256", m.Pictures.Sha256),
             ("Copy detector", $"{m.CopyDetector.Name}, threshold {N(o.Threshold)}"),

@@ -23,6 +23,9 @@ internal sealed class UnitProgress : IDisposable
         _begun = shell.Elapsed();
     }
 
+    /// <summary>Before every line.</summary>
+    public string Whose { get; init; } = "";
+
     /// <summary>Called from the workers.</summary>
     public void Report(AuditRunner.Progress progress)
     {
@@ -34,7 +37,8 @@ internal sealed class UnitProgress : IDisposable
             TimeSpan now = _shell.Elapsed();
             double done = _shares.Sum(pair => _weights[pair.Key] * pair.Value) / _total;
             TimeSpan left = (now - _begun) * ((1 - done) / Math.Max(done, 1e-6));
-            string line = $"{done * 100,3:0} %  {_finished} of {_weights.Count} units  {(done < 0.005 ? "" : $"{Show(left)} left")}  {progress.Unit.Item.Id} {progress.Unit.Start}";
+            string line = $"{Whose}{done * 100,3:0} %  {_finished} of {_weights.Count} units  "
+                + $"{(done < 0.005 ? "" : $"{Show(left)} left")}  {progress.Unit.Item.Id} {progress.Unit.Start}";
             if (_shell.Console.Profile.Out.IsTerminal && _shell.Console.Profile.Capabilities.Interactive)
             {
                 if (_said != TimeSpan.MinValue && now - _said < TimeSpan.FromMilliseconds(200) && done < 1) return;

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Pictures;
 using Spectre.Console.Cli;
 
@@ -19,6 +20,10 @@ internal sealed class AuditSettings : SearchSettings
     [CommandOption("--controls <DIR>"), Description("An imagefolder of pictures that the model has never seen (default: those of --images with role control)")]
     public string? Controls { get; init; }
 
+    [CommandOption("--original <MODEL>"), Description("The ancestor that is expected to hold the pictures, searched in the same way: shows "
+        + "that this search finds them (--lora does not apply to it)")]
+    public string? Original { get; init; }
+
     [CommandOption("-o|--output <RUN>"), Description("The run folder; one that holds the same run is resumed")]
     public string Run { get; init; } = "";
 
@@ -30,6 +35,8 @@ internal sealed class AuditSettings : SearchSettings
 
     [CommandOption("--gate"), Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
+
+    public Checkpoint? OpenOriginal() => Original is null ? null : OpenOther(Original);
 
     public (int Index, int Count) ShardParts()
     {
@@ -47,9 +54,10 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
         if (settings.Images.Length == 0) throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
-        Summary summary = new AuditJob(shell, settings)
-            .Run(settings.OpenModel(settings.Model), () => Pictures(settings), settings.Images, settings.Run, settings.ShardParts(
-            ), options => options);
+        Checkpoint model = settings.OpenModel(settings.Model);
+        var job = new AuditJob(shell, settings) { Original = settings.OpenOriginal() };
+        Summary summary =
+            job.Run(model, () => Pictures(settings), settings.Images, settings.Run, settings.ShardParts(), options => options);
         return AuditJob.ExitCode(summary, settings.Gate);
     }
 

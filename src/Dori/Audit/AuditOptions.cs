@@ -83,4 +83,6 @@ public static class AuditStart
     public const string Other = "other";
 
     public static IReadOnlyList<string> All { get; } = [Prompt, Caption, Random, Other];
+
+    internal static bool IsPrompt(string start) => start == Prompt;
 }

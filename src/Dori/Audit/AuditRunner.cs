@@ -19,9 +19,9 @@ public sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<TimeSp
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Run(IReadOnlyList<AuditUnit> units, Workers workers, Action<Progress>? report = null, CancellationToken cancellation = default)
     {
-        AuditUnit[] open = [.. units.Where(unit => !folder.Has(unit))];
+        IReadOnlyList<AuditUnit> open = folder.Open(units);
         torch.set_num_threads(workers.ThreadsEach);
-        workers.Run(open.Length, (piece, stop) =>
+        workers.Run(open.Count, (piece, stop) =>
         {
             AuditUnit unit = open[piece];
             using var scope = torch.NewDisposeScope();

@@ -24,6 +24,12 @@ public sealed record Manifest
     /// <summary>Taken before the first unit; null where it has not been yet, and in runs of older versions.</summary>
     public PositiveControl? Control { get; init; }
     /// <summary>
+    /// The ancestor that is expected to hold the pictures and is searched in the same way; absent where none was named. What it gives back
+    /// stands in the summary, from its own units.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ManifestModel? Original { get; init; }
+    /// <summary>
     /// What was read otherwise than model, pictures or captions say it, or was lost on the way in: one sentence each, shown in the
     /// report.
     /// </summary>
@@ -31,6 +37,15 @@ public sealed record Manifest
 
     /// <summary>Whether the run's units say what they were computed from.</summary>
     internal bool Bound => Schema == Current;
+
+    /// <exception cref="DoriException">It is the model under audit itself.</exception>
+    internal Manifest WithOriginal(ManifestModel original) => original.Sha256 != Model.Sha256 ? this with { Original = original }
+        : throw new DoriException($"{original.Path}: the original is the model under audit itself (the same SHA-256 of its weights and "
+            + "configs); name the ancestor that it was made from, which is expected to hold the pictures");
+
+    /// <summary>What the run in <c>original/</c> is: the same, of the original. Null where none was named.</summary>
+    internal Manifest? OfOriginal() => Original is null ? null
+        : this with { Model = Original, Original = null, Control = null, Notes = [] };
 
     /// <summary>
     /// What differs between two manifests of which none of one's units can stand among the other's; null where nothing does. The pictures
@@ -82,6 +97,7 @@ public sealed record Manifest
             if (!ItemIds.IsId(item.Id) || !ids.Add(item.Id)) return $"item \"{item.Id}\": not an id, or one that is there twice";
             if (item.Problem() is { } problem) return $"item {item.Id}: {problem}";
         }
+        if (Original?.Sha256 == Model.Sha256) return "its original is the model itself";
         if (Control?.Problem() is { } wrong) return $"its positive control: {wrong}";
         try
         {

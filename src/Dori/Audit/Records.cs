@@ -80,6 +80,9 @@ public sealed record Summary
     /// versions.
     /// </summary>
     public PositiveControl? Control { get; init; }
+    /// <summary>What the original gives back under the same settings: the audit's power. Absent where none was named.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public OriginalSummary? Original { get; init; }
     /// <summary>Rates at the last step, per group and start.</summary>
     public required IReadOnlyList<GroupSummary> Groups { get; init; }
     /// <summary>The same at every snapshot: the dose-response curve.</summary>

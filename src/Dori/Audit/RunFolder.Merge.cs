@@ -9,7 +9,24 @@ public sealed partial class RunFolder
     public IReadOnlyList<(int Taken, IReadOnlyList<string> PassedOver)> Merge(IReadOnlyList<RunFolder> others)
     {
         if (others.Count == 0) return [];
-        Dictionary<string, AuditUnit> plan = AuditPlan.Of(Manifest).ToDictionary(unit => $"{Units}/{unit.Id}.json");
+        RefuseUnlessShards(others);
+        RunFolder?[] originals = [.. others.Select(other => other.OpenOriginal())];
+        RunFolder? original = OpenOriginal()
+            ?? (originals.OfType<RunFolder>().FirstOrDefault() is { } first ? new RunFolder(OriginalPath, first.Manifest) : null);
+        original?.RefuseUnlessShards([.. originals.OfType<RunFolder>()]);
+        original?.Restore();
+        return [.. others.Zip(originals, (other, theirs) =>
+        {
+            (int taken, IReadOnlyList<string> passed) = Take(other);
+            if (theirs is null) return (taken, passed);
+            (int more, IReadOnlyList<string> further) = original!.Take(theirs);
+            return (taken + more, (IReadOnlyList<string>)[.. passed, .. further.Select(file => $"{OriginalFolder}/{file}")]);
+        })];
+    }
+
+    private void RefuseUnlessShards(IReadOnlyList<RunFolder> others)
+    {
+        Dictionary<string, AuditUnit> plan = UnitsByFile();
         foreach (RunFolder other in others)
         {
             if (Shard(other.Manifest) is { } conflict) throw new DoriException($"{other.Path} is no shard of {Path}: {conflict}");
@@ -19,8 +36,9 @@ public sealed partial class RunFolder
                         $"{other.Path}: {problem}; nothing was taken over. Give the shard's own command again, which computes it anew, or "
                         + $"take the file away");
         }
-        return [.. others.Select(other => Take(other, plan))];
     }
+
+    private Dictionary<string, AuditUnit> UnitsByFile() => AuditPlan.Of(Manifest).ToDictionary(unit => $"{Units}/{unit.Id}.json");
 
     private string? Shard(Manifest other) => Manifest.Conflict(other)
         ?? (!Manifest.Bound
@@ -29,11 +47,15 @@ public sealed partial class RunFolder
         : Manifest.Control?.Holds != other.Control?.Holds
             ? $"its positive control {other.Control?.InOneLine ?? "is not recorded"}, and here "
                 + (Manifest.Control?.InOneLine ?? "none is recorded")
+        : Manifest.Original?.Sha256 != other.Original?.Sha256
+            ? $"its original is {other.Original?.Name ?? "none"}, and here {Manifest.Original?.Name ?? "none"}; give both the same "
+                + "(their SHA-256 are compared)"
         : !Manifest.SamePictures(other) ? "its picture set is another one; give the shard's command again with the same pictures"
         : null);
 
-    private (int, IReadOnlyList<string>) Take(RunFolder other, Dictionary<string, AuditUnit> plan)
+    private (int, IReadOnlyList<string>) Take(RunFolder other)
     {
+        Dictionary<string, AuditUnit> plan = UnitsByFile();
         int taken = 0;
         var passed = new List<string>();
         foreach (string file in other.UnitFiles())

@@ -71,8 +71,15 @@ public sealed partial class RunFolder
         if (there.Conflict(manifest) is { } conflict)
             throw new DoriException(
                 $"{path} holds another run ({conflict}); choose another folder with -o, or give the same options to resume it");
+        if (there.Original is { } named && manifest.Original is { } other && named.Sha256 != other.Sha256)
+            throw new DoriException(
+                $"{path} holds a run beside another original ({named.Name}, SHA-256 {named.Sha256} there, {other.Sha256} here); choose "
+                + $"another folder with -o, or name the same");
+        bool same = manifest.Original is null || there.Original is not null;
+        // What an earlier command named stays: an answer that was asked for is not dropped by leaving the option out.
+        manifest = manifest with { Original = manifest.Original ?? there.Original };
         if (there.SamePictures(manifest))
-            return there.Notes.SequenceEqual(manifest.Notes) ? new RunFolder(path, there) : Written(path, manifest);
+            return same && there.Notes.SequenceEqual(manifest.Notes) ? new RunFolder(path, there) : Written(path, manifest);
         if (!there.SharesPicture(manifest))
             throw new DoriException(
                 $"{path} holds another run (picture set: none of its pictures is among these); choose another folder with -o");
@@ -145,6 +152,9 @@ public sealed partial class RunFolder
         if (unit.Start != AuditStart.Prompt) parts = parts.Append($"{Embeddings}/{unit.Id}.safetensors");
         return parts.All(part => PartPath(part) is { } path && File.Exists(path));
     }
+
+    /// <summary>Those of some units that are to be computed.</summary>
+    public IReadOnlyList<AuditUnit> Open(IReadOnlyList<AuditUnit> units) => [.. units.Where(unit => !Has(unit))];
 
     /// <summary>A unit of the plan, checked against it.</summary>
     public FoundUnit Find(AuditUnit unit)

@@ -13,35 +13,16 @@ public static class Verdicts
     /// <summary>Largest p-value with which a similarity above the threshold counts as memory.</summary>
     public const double Level = 0.05;
 
-    /// <summary>One item with what is known of it: its records at hand by start.</summary>
-    private sealed record Case(ManifestItem Item, IReadOnlyDictionary<string, UnitRecord> ByStart, bool Complete)
-    {
-        public bool IsControl => Item.Role == "control";
-        public string Group => IsControl ? "control" : Item.Kind.Length > 0 ? Item.Kind : "audit";
-        public bool Any => ByStart.Count > 0;
-        /// <summary>
-        /// Largest similarity over all that was generated from the starts that a filter passes, and where it came from. Every snapshot
-        /// counts, for
-        /// controls as for pictures: a copy after 10 steps is a copy, though the search may lose it again by the 50th.
-        /// </summary>
-        public (double Similarity, string Start, int Step) Best(Func<string, bool> filter) => ByStart.Where(s => filter(s.Key))
-            .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, s.Key, snapshot.Step)))
-                .DefaultIfEmpty((-1, "", 0)).MaxBy(found => found.Item1);
-    }
-
     /// <param name="units">Those of the plan that exist, checked against it; others are ignored.</param>
     /// <param name="wrong">What is said of records that are not this run's; they count as missing.</param>
-    public static Summary Summarize(Manifest manifest, IReadOnlyList<UnitRecord> units, IReadOnlyList<string>? wrong = null)
+    /// <param name="original">What is there of the original that the manifest names; null: nothing.</param>
+    public static Summary Summarize(Manifest manifest, IReadOnlyList<UnitRecord> units, IReadOnlyList<string>? wrong = null,
+        OriginalUnits? original = null)
     {
         AuditOptions options = manifest.Options;
-        ILookup<string,
-            UnitRecord> byItem = units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
-        Case[] cases = [.. manifest.Pictures.Items.Select(item =>
-        {
-            var known = byItem[item.Id].ToDictionary(u => u.Start);
-            return new Case(item, known, known.Count == options.Starts.Count);
-        })];
-        Case[] controls = [.. cases.Where(c => c.IsControl && c.Complete)];
+        ItemRecords[] cases = ItemRecords.Of(manifest, units);
+        ItemRecords[] controls = [.. cases.Where(c => c.IsControl && c.Complete)];
+        OriginalSummary? held = OriginalSummary.Of(manifest, original);
         int planned = cases.Length * options.Starts.Count, present = cases.Sum(c => c.ByStart.Count);
         double[] scores = [.. controls.Select(c => c.Best(_ => true).Similarity)];
         var summary = new ControlSummary
@@ -53,6 +34,7 @@ public static class Verdicts
             SmallestPValue = 1.0 / (1 + controls.Length),
             FalseDiscoveryRate = options.FalseDiscoveryRate,
         };
+        List<PictureSummary> pictures = Judge(cases, controls, scores, summary, manifest, held);
         return new Summary
         {
             Model = new SummaryModel(manifest.Model.Name, manifest.Model.Sha256),
@@ -67,20 +49,26 @@ public static class Verdicts
             MissingUnits = planned - present,
             Controls = summary,
             Control = manifest.Control,
+            Original = held,
             Groups = Groups(cases, options, atEnd: true),
             Curve = Groups(cases, options, atEnd: false),
-            Pictures = Judge(cases, controls, scores, summary, manifest),
-            Warnings = [.. Warnings(manifest, cases, summary, planned - present), .. Wrong(wrong ?? []), .. manifest.Notes],
+            Pictures = pictures,
+            Warnings =
+            [
+                .. Warnings(manifest, cases, summary, planned - present), .. held?.Warnings(pictures, original?.Notes ?? []) ?? [],
+                .. Wrong([.. wrong ?? [], .. original?.Wrong ?? []]), .. manifest.Notes,
+            ],
         };
     }
 
-    private static List<PictureSummary> Judge(Case[] cases, Case[] controls, double[] scores, ControlSummary summary, Manifest manifest)
+    private static List<PictureSummary> Judge(ItemRecords[] cases, ItemRecords[] controls, double[] scores, ControlSummary summary,
+        Manifest manifest, OriginalSummary? original)
     {
         AuditOptions options = manifest.Options;
         bool able = summary.Enough && Able(manifest);
         HashSet<string> unseen = [.. manifest.Control?.Unseen.Select(item => item.Item) ?? []];
-        double[] promptScores = [.. controls.Select(c => c.Best(IsPrompt).Similarity)];
-        Case[] audited = [.. cases.Where(c => !c.IsControl)]; // also those of which nothing is there: they were asked for
+        double[] promptScores = [.. controls.Select(c => c.Best(AuditStart.IsPrompt).Similarity)];
+        ItemRecords[] audited = [.. cases.Where(c => !c.IsControl)]; // also those of which nothing is there: they were asked for
         double[] pValues = [.. audited.Select(c => Statistics.ConformalPValue(c.Best(_ => true).Similarity, scores))];
         IReadOnlyList<bool> discoveries = able && pValues.Length > 0
             ? Statistics.BenjaminiHochberg(pValues, options.FalseDiscoveryRate).Rejected
@@ -90,24 +78,25 @@ public static class Verdicts
         {
             string verdict = able ? Verdict(audited[i], pValues[i], promptScores, options.Threshold) : NotJudged;
             // A generation that is a copy is evidence whatever the eye says of the picture; that none is, is not.
-            if (verdict == NotFound && unseen.Contains(audited[i].Item.Id)) verdict = NotJudged;
+            // Nor is it where the model that holds the pictures gives none back to the same search.
+            if (verdict == NotFound && (unseen.Contains(audited[i].Item.Id) || original is { Shows: false })) verdict = NotJudged;
             pictures.Add(Picture(audited[i], verdict, able ? pValues[i] : 1, discoveries[i] && verdict == Retained, options.Threshold));
         }
         pictures.AddRange(cases.Where(c => c.IsControl).Select(c => Picture(c, NotJudged, 1, false, options.Threshold)));
         return pictures;
     }
 
-    private static string Verdict(Case item, double pValue, double[] promptScores, double threshold)
+    private static string Verdict(ItemRecords item, double pValue, double[] promptScores, double threshold)
     {
         if (item.Best(_ => true).Similarity > threshold && pValue <= Level) return Retained;
         // What the caption alone brings back is no product of the search, however strong the search is on controls.
-        double prompt = item.Best(IsPrompt).Similarity;
+        double prompt = item.Best(AuditStart.IsPrompt).Similarity;
         if (prompt > threshold && Statistics.ConformalPValue(prompt, promptScores) <= Level) return Retained;
         if (!item.Complete) return NotJudged; // a start that was not tried might have found it
         return item.Best(_ => true).Similarity > threshold ? Undecided : NotFound;
     }
 
-    private static PictureSummary Picture(Case item, string verdict, double pValue, bool discovery, double threshold)
+    private static PictureSummary Picture(ItemRecords item, string verdict, double pValue, bool discovery, double threshold)
     {
         (double similarity, string start, int step) = item.Best(_ => true);
         int? first = item.ByStart.Values.SelectMany(u => u.Snapshots).Where(s => s.Best > threshold).Select(s => (int?)s.Step).Min();
@@ -125,21 +114,19 @@ public static class Verdicts
             Step = step,
             PValue = pValue,
             Discovery = discovery,
-            PromptSimilarity = item.Best(IsPrompt).Similarity,
-            SearchSimilarity = item.Best(s => !IsPrompt(s)).Similarity,
+            PromptSimilarity = item.Best(AuditStart.IsPrompt).Similarity,
+            SearchSimilarity = item.Best(s => !AuditStart.IsPrompt(s)).Similarity,
             StepsToFirstCopy = first,
         };
     }
 
-    private static bool IsPrompt(string start) => start == AuditStart.Prompt;
-
     /// <summary>Groups in the order verbatim, template, audit, all, control; starts in the options' order; steps ascending.</summary>
-    private static List<GroupSummary> Groups(Case[] cases, AuditOptions options, bool atEnd)
+    private static List<GroupSummary> Groups(ItemRecords[] cases, AuditOptions options, bool atEnd)
     {
         var result = new List<GroupSummary>();
         foreach (string group in new[] { "verbatim", "template", "audit", "all", "control" })
         {
-            Case[] members = [.. cases.Where(c => c.Any && (group == "all" ? !c.IsControl : c.Group == group))];
+            ItemRecords[] members = [.. cases.Where(c => c.Any && (group == "all" ? !c.IsControl : c.Group == group))];
             if (members.Length == 0 || (group == "all" && members.Select(c => c.Group).Distinct().Count() == 1)) continue;
             foreach (string start in options.Starts)
             {
@@ -158,7 +145,7 @@ public static class Verdicts
     }
 
     /// <summary>A search from the caption after 0 steps is the prompt, which has a unit of its own.</summary>
-    private static Snapshot? At(Case item, string start, int step) =>
+    private static Snapshot? At(ItemRecords item, string start, int step) =>
         item.ByStart.GetValueOrDefault(start)?.Snapshots.FirstOrDefault(s => s.Step == step)
         ?? (start == AuditStart.Caption && step == 0 ? item.ByStart.GetValueOrDefault(AuditStart.Prompt)?.Snapshots[0] : null);
 
@@ -189,7 +176,7 @@ public static class Verdicts
         if (wrong.Count > named) yield return $"{wrong.Count - named} more records are not this run's units and count as missing.";
     }
 
-    private static List<string> Warnings(Manifest manifest, Case[] cases, ControlSummary controls, int missing)
+    private static List<string> Warnings(Manifest manifest, ItemRecords[] cases, ControlSummary controls, int missing)
     {
         AuditOptions options = manifest.Options;
         var warnings = new List<string>();
@@ -219,9 +206,8 @@ public static class Verdicts
             warnings.Add(
                 $"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of "
                 + $"the {cases.Count(c => !c.IsControl)} that have one.");
-        if (!options.Starts.Any(s => !IsPrompt(s)))
+        if (!options.Starts.Any(s => !AuditStart.IsPrompt(s)))
             warnings.Add("No search was run: a model that is silent by prompt may still hold the picture.");
-        warnings.AddRange(manifest.Notes);
         return warnings;
     }
 

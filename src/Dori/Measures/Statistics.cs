@@ -1,9 +1,11 @@
+using MathNet.Numerics.Distributions;
+
 namespace Dori.Measures;
 
 /// <summary>Median and median absolute deviation (not scaled).</summary>
 public sealed record Spread(double Median, double Mad);
 
-/// <summary>Share, count, and 95 % Wilson interval.</summary>
+/// <summary>Share, count, and 95 % interval: Wilson's, or where it is said the exact one.</summary>
 public sealed record Rate(double Value, int Count, double Low, double High);
 
 /// <summary>Robust summaries and rates. All values must be numbers: NaN is refused, as it would compare as "no copy".</summary>
@@ -41,6 +43,21 @@ public static partial class Statistics
         double center = (p + zz / 2) / (1 + zz), half = z * Math.Sqrt(p * (1 - p) / n + zz / (4 * n)) / (1 + zz);
         // At the ends the bound is the end itself, which rounding misses.
         return new Rate(p, count, count == 0 ? 0 : center - half, count == total ? 1 : center + half);
+    }
+
+    /// <summary>
+    /// Clopper and Pearson's exact interval (1934), 95 %: the shares under which neither so many successes nor so few are rarer than 2.5 %.
+    /// It covers at least so often as it says, whatever the share.
+    /// </summary>
+    /// <inheritdoc cref="Wilson"/>
+    public static Rate ClopperPearson(int count, int total)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, total);
+        if (total == 0) return new Rate(0, 0, 0, 1);
+        const double tail = 0.025;
+        return new Rate((double)count / total, count, count == 0 ? 0 : Beta.InvCDF(count, total - count + 1, tail),
+            count == total ? 1 : Beta.InvCDF(count + 1, total - count, 1 - tail));
     }
 
     private static double[] Numbers(IEnumerable<double> values)

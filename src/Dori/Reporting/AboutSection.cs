@@ -64,9 +64,13 @@ internal static class AboutSection
             "No generation from any start passed the threshold. That this search found nothing is evidence that the picture is gone, not "
             + "proof.");
         yield return ("Not judged", "Something that a verdict rests on is missing: enough controls (a p-value of 0.05 needs at least "
-            + $"{Show.Count(s.Controls.Needed)}), a unit of this picture, or a positive control that passes.");
+            + $"{Show.Count(s.Controls.Needed)}), a unit of this picture, a positive control that passes, or an original that gives "
+            + "pictures back.");
         yield return ("Positive control", "What shows that this audit could have found something: the pictures come back from the "
             + "autoencoder, and the model denoises, draws and listens to captions. Where it fails nothing is judged.");
+        if (s.Original is not null)
+            yield return ("Original", "The ancestor that is expected to hold the pictures, searched from the same starts with the same "
+                + "effort. What it gives back shows what this search can find.");
         yield return ("Start",
             "Where the search begins: the picture\u2019s own caption, another caption, or noise. \u201CPrompt\u201D is no search at all: "
             + "the caption as a user would type it.");

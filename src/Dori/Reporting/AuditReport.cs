@@ -29,7 +29,7 @@ public static class AuditReport
         PicturesSection.Write(html, view, pictures, context);
         CurvesSection.Write(html, view);
         TableSection.Write(html, view);
-        ControlSection.Write(html, view.Summary.Control);
+        ControlSection.Write(html, view.Summary.Control, view.Summary.Original);
         if (context.Pruning is { } pruning) PruningSection.Write(html, pruning, null, "pruning");
         AboutSection.Write(html, view, context);
         html.Close();

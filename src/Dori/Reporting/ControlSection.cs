@@ -1,15 +1,19 @@
 using Dori.Audit;
+using Dori.Measures;
 
 namespace Dori.Reporting;
 
-/// <summary>The positive control: what was measured of the model before the first search, with the limits.</summary>
+/// <summary>
+/// The positive control: what was measured of the model before the first search, with the limits, and what the original gives back.
+/// </summary>
 internal static class ControlSection
 {
-    public static void Write(HtmlWriter html, PositiveControl? control)
+    public static void Write(HtmlWriter html, PositiveControl? control, OriginalSummary? original)
     {
         html.Open("section", ("aria-labelledby", "control"));
         html.Element("h2", "Could this audit have found anything?", ("id", "control"));
         html.Element("p", Sentence(control));
+        if (original is not null) Original(html, original);
         if (control is not null) Figures(html, control);
         html.Close();
     }
@@ -24,6 +28,31 @@ internal static class ControlSection
             + "and captions matter to it; but its autoencoder does not bring back "
             + $"{string.Join(", ", control.Unseen.Select(item => item.Item))}, which are not judged unless retained.",
     };
+
+    private static void Original(HtmlWriter html, OriginalSummary original)
+    {
+        html.Open("p");
+        html.Text("The original, ");
+        html.Foreign(original.Name);
+        html.Text(", is expected to hold the pictures and was searched in the same way. ");
+        html.Text(original.Obstacle is { } obstacle
+            ? $"It does not show that this search finds them: {obstacle}. So pictures that were not found are not judged."
+            : Shown(original));
+        html.Close();
+    }
+
+    private static string Shown(OriginalSummary original)
+    {
+        Rate power = original.Power!;
+        string sentence = $"It gives back {Show.Count(original.GivenBack)} of {Show.Count(original.Asked)} pictures, "
+            + $"{Show.Count(original.GivenBackByPrompt)} by prompt alone: {Show.Percent(power.Value)}, exact 95 % interval "
+            + $"{Show.Interval(power.Low, power.High)}. That is how many of the pictures that a model holds as this one does the audit "
+            + "finds; what a mitigated model still holds may be harder to find.";
+        string[] silent = [.. original.Pictures.Where(picture => !picture.GivenBack).Select(picture => picture.Item)];
+        return silent.Length == 0 ? sentence
+            : $"{sentence} It does not give back {string.Join(", ", silent.Take(20))}{(silent.Length > 20 ? ", ..." : "")}: that these "
+                + "were not found in the model under audit may be the search\u2019s own weakness.";
+    }
 
     private static readonly (string Name, string? Css)[] s_columns =
         [("Measured before the first search", null), ("Value", "number"), ("Limit", "number"), ("", null)];

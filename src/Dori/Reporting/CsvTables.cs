@@ -18,16 +18,20 @@ public static class CsvTables
         AtomicFile.WriteText(Path.Combine(folder, "rates.csv"), Rates(summary));
     }
 
-    /// <summary>One row a picture, controls included, in the summary's order.</summary>
+    /// <summary>
+    /// One row a picture, controls included, in the summary's order. The original's similarity is empty where none was searched.
+    /// </summary>
     public static string Pictures(Summary summary)
     {
         var table = new StringBuilder();
-        Row(table, "item", "file", "caption", "kind", "role", "verdict", "similarity", "start", "p_value", "discovery", "prompt_similarity", "search_similarity", "steps_to_first_copy", "threshold", "copy_detector", "mirrored");
+        Row(table, "item", "file", "caption", "kind", "role", "verdict", "similarity", "start", "p_value", "discovery", "prompt_similarity",
+            "search_similarity", "steps_to_first_copy", "threshold", "copy_detector", "mirrored", "original_similarity");
         foreach (PictureSummary p in summary.Pictures)
         {
-            Row(table, Text(p.Item), Text(p.File), Text(p.Caption), Text(p.Kind), Text(p.Role), Text(p.Verdict), Number(p.Similarity), Text(p.Start), Number(p.PValue), p.Discovery ? "true" : "false",
-                Number(p.PromptSimilarity), Number(p.SearchSimilarity), p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold), Text(summary.CopyDetector),
-                p.Mirrored ? "true" : "false");
+            Row(table, Text(p.Item), Text(p.File), Text(p.Caption), Text(p.Kind), Text(p.Role), Text(p.Verdict), Number(p.Similarity),
+                Text(p.Start), Number(p.PValue), p.Discovery ? "true" : "false", Number(p.PromptSimilarity), Number(p.SearchSimilarity),
+                p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold), Text(summary.CopyDetector),
+                p.Mirrored ? "true" : "false", summary.Original?.Of(p) is { Start.Length: > 0 } original ? Number(original.Similarity) : "");
         }
         return table.ToString();
     }

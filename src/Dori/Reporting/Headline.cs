@@ -19,6 +19,8 @@ internal sealed record Headline(string Sentence, string Detail)
             + $"what {(s.MissingUnits == 1 ? "it" : "they")} would show is not known.");
         if (s.Control is { Holds: false })
             obstacles.Add("The positive control failed: this model cannot be judged, and that nothing was found says nothing.");
+        if (s.Original?.Obstacle is { } blind)
+            obstacles.Add($"{Capital(blind)}. Pictures that were not found are not judged.");
         if (!s.Controls.Enough)
         {
             string controls =

@@ -79,8 +79,21 @@ internal static class PicturesSection
             Pair(html, "p-value", $"{Show.PValue(p.PValue)} ({smallest}{(p.Discovery ? "on" : "not on")} the list at a false discovery rate of {Show.Short(100 * s.Controls.FalseDiscoveryRate)} %)");
         }
         Pair(html, "First copy after", Wording.FirstCopy(p.StepsToFirstCopy, s.Steps));
+        Original(html, s.Original, p);
         html.Close();
+        if (s.Original?.NotShown(p) == true)
+            html.Element("p", "The original did not give it back either: this search may not be able to find it.", ("class", "look-at"));
         if (AuditView.StandsOut(p)) html.Element("p", "Below the threshold, yet closer than the controls come. Compare by eye.", ("class", "look-at"));
+    }
+
+    private static void Original(HtmlWriter html, OriginalSummary? original, PictureSummary p)
+    {
+        if (original?.Of(p) is not { } found) return;
+        string how = found.Start.Length == 0 ? "" : $"{Show.Similarity(found.Similarity)} ({Wording.Start(found.Start)}"
+            + $"{(found.Start == "prompt" ? "" : $", after {Show.Steps(found.Step)}")})";
+        if (found.GivenBack) Pair(html, "The original gives it back", how);
+        else if (found.Complete) Pair(html, "The original does not give it back", how);
+        else Pair(html, "The original", $"not fully searched yet{(how.Length > 0 ? $"; so far {how}" : "")}");
     }
 
     private static void Original(HtmlWriter html, AuditView view, ReportPictures pictures, PictureSummary p)

@@ -13,25 +13,34 @@ internal static class TableSection
         html.Open("table", ("class", "all"), ("aria-label", "All pictures"));
         html.Open("thead");
         html.Open("tr");
-        foreach ((string name, string? css) in new (string, string?)[]
-            { ("#", "number"), ("Caption", null), ("File", null), ("Kind", null), ("Verdict", null), ("Best", "number"), ("By", null), ("Prompt", "number"), ("Search", "number"), ("p", "number"), ("First copy", "number") })
-            html.Element("th", name, ("scope", "col"), ("class", css));
+        foreach ((string name, string? css) in Columns(view)) html.Element("th", name, ("scope", "col"), ("class", css));
         html.Close();
         html.Close();
         Body(html, view, view.Targets, "Audited pictures, in the order of the section above");
         Body(html, view, view.Controls, "Controls, the most similar first");
         html.Close();
         html.Close();
-        html.Element("p", $"Best, prompt and search are similarities: over all starts, of the prompt alone, and over the searches; those above {Show.Short(view.Summary.Threshold)} are bold. \u201CBy\u201D is the start that gave the best. \u201CFirst copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no verdict.", ("class", "legend"));
+        html.Element("p", "Best, prompt and search are similarities: over all starts, of the prompt alone, and over the searches; those "
+            + $"above {Show.Short(view.Summary.Threshold)} are bold. \u201CBy\u201D is the start that gave the best. \u201CFirst "
+            + "copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no "
+            + $"verdict.{(view.Summary.Original is null ? "" : " \u201COriginal\u201D is the best that the original gives back.")}",
+            ("class", "legend"));
         html.Close();
     }
+
+    private static (string Name, string? Css)[] Columns(AuditView view) =>
+    [
+        ("#", "number"), ("Caption", null), ("File", null), ("Kind", null), ("Verdict", null), ("Best", "number"), ("By", null),
+        ("Prompt", "number"), ("Search", "number"), ("p", "number"), ("First copy", "number"),
+        .. view.Summary.Original is null ? [] : new (string, string?)[] { ("Original", "number") },
+    ];
 
     private static void Body(HtmlWriter html, AuditView view, IReadOnlyList<PictureSummary> pictures, string name)
     {
         if (pictures.Count == 0) return;
         html.Open("tbody");
         html.Open("tr");
-        html.Element("th", name, ("scope", "rowgroup"), ("colspan", "11"), ("class", "start"));
+        html.Element("th", name, ("scope", "rowgroup"), ("colspan", Show.Count(Columns(view).Length)), ("class", "start"));
         html.Close();
         for (int i = 0; i < pictures.Count; i++)
         {
@@ -56,6 +65,11 @@ internal static class TableSection
             Similarity(html, view, p.SearchSimilarity);
             html.Element("td", control || p.Verdict == "not judged" ? "\u2013" : Show.PValue(p.PValue), ("class", "number"));
             html.Element("td", p.StepsToFirstCopy is { } steps ? Show.Count(steps) : "\u2013", ("class", "number"));
+            if (view.Summary.Original is { } original)
+            {
+                if (original.Of(p) is { Start.Length: > 0 } found) Similarity(html, view, found.Similarity);
+                else html.Element("td", "\u2013", ("class", "number"));
+            }
             html.Close();
         }
         html.Close();

@@ -16,14 +16,20 @@ internal sealed class SampleRun : IDisposable
     };
     private readonly string _around = Directory.CreateTempSubdirectory("dori-sample-run-").FullName;
 
-    /// <param name="found">Best similarity of the audited picture from its caption.</param>
-    public SampleRun(float found = 0.9f, bool bound = true)
+    /// <param name="found">Best similarity of the audited pictures from their captions.</param>
+    /// <param name="original">The same of the original, one by one; as many pictures are audited. None: no original, and one picture.</param>
+    public SampleRun(float found = 0.9f, bool bound = true, params float[] original)
     {
         File.WriteAllText(Secret, "not to be read or overwritten");
-        Manifest = ManifestOf(Options, bound);
+        Manifest = ManifestOf(Options, bound, Math.Max(1, original.Length));
         Found = found;
+        if (original.Length > 0) Manifest = Manifest.WithOriginal(Ancestor);
         Write(Run);
+        if (original.Length > 0) WriteOriginal(Run, original);
     }
+
+    public static ManifestModel Ancestor { get; } =
+        new("/original", "ancestor", Sha256Text.Of("original"), new Dictionary<string, string>());
 
     public Manifest Manifest { get; }
     public float Found { get; }
@@ -40,14 +46,14 @@ internal sealed class SampleRun : IDisposable
     {
         RunFolder run = Open();
         RunUnits units = run.ReadUnits();
-        return Verdicts.Summarize(run.Manifest, units.Records, units.Wrong);
+        return Verdicts.Summarize(run.Manifest, units.Records, units.Wrong, run.ReadOriginal());
     }
 
-    public static Manifest ManifestOf(AuditOptions options, bool bound = true)
+    public static Manifest ManifestOf(AuditOptions options, bool bound = true, int audited = 1)
     {
         ManifestItem Item(string id, string role) =>
             new(id, "/pictures", [$"{id}.png"], [Sha256Text.Of(id)], $"a {id}", role == "audit" ? "verbatim" : "", role);
-        ManifestItem[] items = [Item("v00", "audit"), .. Enumerable.Range(0, 19).Select(i => Item($"c{i:00}", "control"))];
+        ManifestItem[] items = [.. Enumerable.Range(0, audited).Select(i => Item($"v{i:00}", "audit")), .. Enumerable.Range(0, 19).Select(i => Item($"c{i:00}", "control"))];
         return VerdictsTests.ManifestOf(items) with
         {
             Schema = bound ? Manifest.Current : Manifest.Unbound, Options = options,
@@ -55,13 +61,23 @@ internal sealed class SampleRun : IDisposable
         };
     }
 
-    public void Write(string folder)
+    public void Write(string folder) =>
+        Write(folder, Manifest, unit => unit.Item.Role == "control" ? 0.3f : unit.Start == "caption" ? Found : 0.2f);
+
+    /// <summary>The original's run in a run: of the audited items alone.</summary>
+    public void WriteOriginal(string folder, params float[] found) => Write(Path.Combine(folder, "original"),
+        Manifest.OfOriginal()! with { Control = Manifest.Control },
+        unit => unit.Item.Role == "control" ? null : unit.Start == "caption" ? found[int.Parse(unit.Item.Id[1..])] : 0.2f);
+
+    /// <param name="best">Null: the unit is not there.</param>
+    private static void Write(string folder, Manifest manifest, Func<AuditUnit, float?> best)
     {
         foreach (string name in new[] { "units", "pictures", "embeddings" }) Directory.CreateDirectory(Path.Combine(folder, name));
-        File.WriteAllText(Path.Combine(folder, "manifest.json"), JsonSerializer.Serialize(Manifest, AuditJson.Default.Manifest));
-        foreach (AuditUnit unit in AuditPlan.Of(Manifest))
+        File.WriteAllText(Path.Combine(folder, "manifest.json"), JsonSerializer.Serialize(manifest, AuditJson.Default.Manifest));
+        foreach (AuditUnit unit in AuditPlan.Of(manifest))
         {
-            UnitRecord record = Record(Manifest, unit, unit.Item.Role == "control" ? 0.3f : unit.Start == "caption" ? Found : 0.2f);
+            if (best(unit) is not { } similarity) continue;
+            UnitRecord record = Record(manifest, unit, similarity);
             File.WriteAllText(Path.Combine(folder, "units", unit.Id + ".json"),
                 JsonSerializer.Serialize(record, AuditJson.Default.UnitRecord));
             foreach (string picture in record.Snapshots[^1].Pictures) File.WriteAllText(Path.Combine(folder, picture), unit.Id);

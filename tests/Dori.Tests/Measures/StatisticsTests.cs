@@ -33,6 +33,36 @@ public class StatisticsTests
         Assert.Throws<ArgumentException>(() => Statistics.Median([1, double.NaN]));
     }
 
+    /// <summary>Its ends are where the binomial's tails are 2.5 %, summed term by term.</summary>
+    [Fact]
+    public void Clopper_Pearson_cuts_tails_of_2_5_percent()
+    {
+        foreach (int total in new[] { 1, 2, 16, 60 })
+            for (int count = 0; count <= total; count++)
+            {
+                Rate rate = Statistics.ClopperPearson(count, total);
+                Assert.Equal(((double)count / total, count), (rate.Value, rate.Count));
+                Assert.InRange(rate.Value, rate.Low, rate.High);
+                if (count == 0) Assert.Equal(0, rate.Low);
+                else Assert.Equal(0.025, Tail(total, rate.Low, k => k >= count), 9);
+                if (count == total) Assert.Equal(1, rate.High);
+                else Assert.Equal(0.025, Tail(total, rate.High, k => k <= count), 9);
+            }
+        Assert.Equal(new Rate(0, 0, 0, 1), Statistics.ClopperPearson(0, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Statistics.ClopperPearson(2, 1));
+
+        static double Tail(int n, double p, Func<int, bool> counts)
+        {
+            double sum = 0, term = Math.Pow(1 - p, n);
+            for (int k = 0; k <= n; k++)
+            {
+                if (counts(k)) sum += term;
+                term *= (double)(n - k) / (k + 1) * p / (1 - p);
+            }
+            return sum;
+        }
+    }
+
     [Theory]
     [InlineData(2, 112, 0.0049, 0.0628)]   // method.md: 0.5 to 6.3 %
     [InlineData(0, 10, 0, 0.2775)]         // z^2 / (n + z^2)

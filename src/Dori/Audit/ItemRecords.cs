@@ -1,0 +1,33 @@
+namespace Dori.Audit;
+
+/// <summary>One item with what is known of it: its records at hand by start.</summary>
+/// <param name="Complete">Every start was searched.</param>
+internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<string, UnitRecord> ByStart, bool Complete)
+{
+    /// <summary>Every item of a manifest, also those of which nothing is there.</summary>
+    /// <param name="units">Those of another seed or start do not count.</param>
+    public static ItemRecords[] Of(Manifest manifest, IReadOnlyList<UnitRecord> units)
+    {
+        AuditOptions options = manifest.Options;
+        ILookup<string, UnitRecord> byItem =
+            units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
+        return [.. manifest.Pictures.Items.Select(item =>
+        {
+            var known = byItem[item.Id].ToDictionary(u => u.Start);
+            return new ItemRecords(item, known, known.Count == options.Starts.Count);
+        })];
+    }
+
+    public bool IsControl => Item.Role == "control";
+    public string Group => IsControl ? "control" : Item.Kind.Length > 0 ? Item.Kind : "audit";
+    public bool Any => ByStart.Count > 0;
+
+    /// <summary>
+    /// Largest similarity over all that was generated from the starts that a filter passes, and where it came from. Every snapshot counts,
+    /// for controls as for pictures: a copy after 10 steps is a copy, though the search may lose it again by the 50th.
+    /// </summary>
+    /// <returns>-1 and an empty start where nothing is there.</returns>
+    public (double Similarity, string Start, int Step) Best(Func<string, bool> filter) => ByStart.Where(s => filter(s.Key))
+        .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, s.Key, snapshot.Step)))
+        .DefaultIfEmpty((-1, "", 0)).MaxBy(found => found.Item1);
+}
