@@ -63,17 +63,23 @@ internal static class DoriApp
     private static void Mitigations(IConfigurator<CommandSettings> mitigate)
     {
         mitigate.SetDescription("Make a model that should no longer give its memorized pictures; audit what comes out");
-        mitigate.AddCommand<MitigateWandaCommand>("wanda").WithDescription("Prune the feed-forward weights that the captions use most")
+        mitigate.AddCommand<MitigateCommand<MitigateWandaSettings>>("wanda")
+            .WithDescription("Prune the feed-forward weights that the captions use most")
             .WithExample("mitigate", "wanda", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
-        mitigate.AddCommand<MitigateNemoCommand>("nemo").WithDescription("Prune the value neurons that memorization rests on")
+        mitigate.AddCommand<MitigateCommand<MitigateNemoSettings>>("nemo")
+            .WithDescription("Prune the value neurons that memorization rests on")
             .WithExample("mitigate", "nemo", "models/emoji", "--images", "models/emoji/pictures", "-o", "pruned");
-        mitigate.AddCommand<MitigateEsdCommand>("esd").WithDescription("Erased Stable Diffusion: predict away from the captions")
+        mitigate.AddCommand<MitigateCommand<MitigateEsdSettings>>("esd")
+            .WithDescription("Erased Stable Diffusion: predict away from the captions")
             .WithExample("mitigate", "esd", "models/emoji", "--images", "models/emoji/pictures", "--learning-rate", "1e-3", "-o", "erased");
-        mitigate.AddCommand<MitigateConceptAblationCommand>("concept-ablation").WithDescription("Concept Ablation: captions bring what their anchors bring")
+        mitigate.AddCommand<MitigateCommand<MitigateConceptAblationSettings>>("concept-ablation")
+            .WithDescription("Concept Ablation: captions bring what their anchors bring")
             .WithExample("mitigate", "concept-ablation", "MODEL", "--images", "pictures", "--anchors", "anchors", "-o", "ablated");
-        mitigate.AddCommand<MitigateSissCommand>("siss").WithDescription("SISS: data unlearning by subtracted importance-sampled scores")
+        mitigate.AddCommand<MitigateCommand<MitigateSissSettings>>("siss")
+            .WithDescription("SISS: data unlearning by subtracted importance-sampled scores")
             .WithExample("mitigate", "siss", "MODEL", "--images", "pictures", "-o", "unlearned");
-        mitigate.AddCommand<MitigateAdversarialCommand>("adversarial").WithDescription("Adversarial fine-tuning, until a search finds nothing")
+        mitigate.AddCommand<MitigateCommand<MitigateAdversarialSettings>>("adversarial")
+            .WithDescription("Adversarial fine-tuning, until a search finds nothing")
             .WithExample("mitigate", "adversarial", "models/emoji", "--images", "models/emoji/pictures", "--ordinary", "models/emoji/ordinary.tar", "-o", "forgetful");
     }
 

@@ -1,14 +1,20 @@
 using System.ComponentModel;
 using Dori.Audit;
 using Dori.Checkpoints;
+using Dori.Mitigation;
 using Dori.Models;
 using Dori.Pictures;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;
 
+/// <summary>Further inputs of a mitigation, as far as it takes them.</summary>
+/// <param name="Generator">Null: the model itself.</param>
+internal sealed record MitigateInputs(string? CopyDetector = null, string? Preset = null, string? Generator = null,
+    string? Ordinary = null, int? OrdinaryLimit = null);
+
 /// <summary>What every mitigation takes: a model, the pictures that it is to forget, and where the new model goes.</summary>
-internal class MitigateSettings : ModelSettings
+internal abstract class MitigateSettings : ModelSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
@@ -16,13 +22,15 @@ internal class MitigateSettings : ModelSettings
     [CommandOption("--images <DIR>"), Description("The pictures to forget: an imagefolder (those of role control are left out)")]
     public string Images { get; init; } = "";
 
-    [CommandOption("--list <FILE>"), Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
+    [CommandOption("--list <FILE>"),
+        Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
     public string? List { get; init; }
 
     [CommandOption("-o|--output <NEWMODEL>"), Description("The new model's folder: absent or empty")]
     public string Output { get; init; } = "";
 
-    [CommandOption("--kinds <LIST>"), Description("Which pictures, by commas: verbatim, template, or none for those without a kind (default: all)")]
+    [CommandOption("--kinds <LIST>"),
+        Description("Which pictures, by commas: verbatim, template, or none for those without a kind (default: all)")]
     public string? Kinds { get; init; }
 
     [CommandOption("--items <LIST>"), Description("Only these items, by their ids and commas")]
@@ -33,6 +41,20 @@ internal class MitigateSettings : ModelSettings
 
     [CommandOption("--seed <N>"), Description("Every random number follows from it (default: 0)")]
     public long Seed { get; init; }
+
+    /// <summary>The method with what the command line says of it.</summary>
+    public abstract IMitigation Mitigation();
+
+    public virtual MitigateInputs Inputs => new();
+
+    /// <summary>Where surrogates and an unfinished training's state lie; null: beside the new model.</summary>
+    public virtual string? Work { get; init; }
+
+    /// <summary>Training steps from one writing of the state to the next.</summary>
+    public virtual int SaveEvery { get; init; } = 50;
+
+    /// <summary>What to say of an option that was given by its former name.</summary>
+    public virtual string? OldName => null;
 
     /// <summary>The model and all pictures of --images, controls too, after everything that needs no work has been checked.</summary>
     /// <param name="verb">For messages, such as "mitigate wanda".</param>
@@ -46,7 +68,9 @@ internal class MitigateSettings : ModelSettings
         PictureSet set = List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images);
         ClipTokenizer tokenizer = folder.OpenTokenizer();
         shell.Warn([.. folder.Notes, .. set.Warnings, .. PictureLosses.Of(set), .. CaptionLosses.Of(set, tokenizer)]);
-        if (set.Missing.Count > 0) shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; {set.Items.Count} remain");
+        if (set.Missing.Count > 0)
+            shell.Error.WriteLine($"dori: warning: {set.Missing.Count} entries of the list have no picture and stay as they are; "
+                + $"{set.Items.Count} remain");
         return (folder, set);
     }
 
@@ -67,7 +91,9 @@ internal class MitigateSettings : ModelSettings
             string[] kinds = [.. Split(Kinds).Select(Kind)];
             chosen = chosen.Where(item => kinds.Contains(item.Kind));
         }
-        if (chosen.Items.Count == 0) throw new DoriException($"{Images}: no pictures to forget: every one has the role control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
+        if (chosen.Items.Count == 0)
+            throw new DoriException($"{Images}: no pictures to forget: every one has the role "
+                + $"control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
         return Limit is { } limit ? chosen.Limit(limit) : chosen;
 
         static string[] Split(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -1,21 +1,26 @@
 using System.ComponentModel;
-using Dori.Diffusion;
+using Dori.Mitigation;
+using Dori.Training;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;
 
 /// <summary>Options of every mitigation that trains weights. Null: the method's published value.</summary>
-internal class MitigateTrainingSettings : MitigateSettings
+internal abstract class MitigateTrainingSettings : MitigateSettings
 {
-    [CommandOption("--iterations <N>"), Description("Training steps (default: as published; for small models so many a picture)")]
+    [CommandOption("--iterations <N>"), Description("Training steps (default: the model's, else as published)")]
     public int? Iterations { get; init; }
 
-    [CommandOption("--learning-rate <R>"), Description("Of the optimiser (default: as published for Stable Diffusion; small models a larger one)")]
+    [CommandOption("--learning-rate <R>"), Description("Of the optimiser (default: the model's, else as published for Stable Diffusion)")]
     public double? LearningRate { get; init; }
+
+    /// <summary>The command line over a method's own.</summary>
+    public TrainingOptions Training(TrainingOptions own) =>
+        own with { Steps = Iterations ?? own.Steps, LearningRate = LearningRate ?? own.LearningRate };
 }
 
 /// <summary>Options of methods that need pictures in the memorized ones' place, given or generated.</summary>
-internal class MitigatePicturesSettings : MitigateTrainingSettings
+internal abstract class MitigatePicturesSettings : MitigateTrainingSettings
 {
     [CommandOption("--generated <N>"), Description("Generations wanted for each picture where none are given"), DefaultValue(16)]
     public int Generated { get; init; } = 16;
@@ -23,8 +28,8 @@ internal class MitigatePicturesSettings : MitigateTrainingSettings
     [CommandOption("--tries <N>"), Description("Generations to look at for them, at most"), DefaultValue(200)]
     public int Tries { get; init; } = 200;
 
-    [CommandOption("--most-similar <S>"), Description("A generation more similar to the picture than this is rejected"), DefaultValue(Mitigation.TrainingGenerations.MostSimilar)]
-    public double MostSimilar { get; init; } = Mitigation.TrainingGenerations.MostSimilar;
+    [CommandOption("--most-similar <S>"), Description("A generation more similar to the picture than this is rejected"), DefaultValue(0.5)]
+    public double MostSimilar { get; init; } = 0.5;
 
     [CommandOption("--generator <MODEL>"), Description("Generates with this model, such as a pruned one, instead of MODEL")]
     public string? Generator { get; init; }
@@ -32,10 +37,12 @@ internal class MitigatePicturesSettings : MitigateTrainingSettings
     [CommandOption("--guidance <W>"), Description("Classifier-free guidance of these generations (default: the model's, else 7.5)")]
     public double? Guidance { get; init; }
 
-    [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
+    [CommandOption("--copy-detector <PATH>"),
+        Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
 
-    [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
+    [CommandOption("--preset <NAME>"),
+        Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
 
     [CommandOption("--batch <N>"), Description("Pictures in every step (default: as published)")]
@@ -44,11 +51,15 @@ internal class MitigatePicturesSettings : MitigateTrainingSettings
     [CommandOption("--micro-batch <N>"), Description("Pictures that go through the UNet at once: fewer need less memory")]
     public int? MicroBatch { get; init; }
 
-    public GenerationOptions Generation(DiffusionModel generator)
+    public override MitigateInputs Inputs => new(CopyDetector, Preset, Generator);
+
+    public ReplacementOptions Replacements
     {
-        if (Generated is < 1 or > 100_000 || Tries < Generated || Tries > 1_000_000) throw new DoriException($"--generated {Generated} --tries {Tries}: at least 1 generation, and at least as many tries, are wanted");
-        if (!(MostSimilar is >= -1 and <= 1)) throw new DoriException($"--most-similar {MostSimilar}: -1 to 1 is possible");
-        GenerationOptions options = GenerationOptions.For(generator, batch: Math.Min(10, Tries));
-        return options with { Guidance = Guidance ?? options.Guidance };
+        get
+        {
+            var options = new ReplacementOptions { Count = Generated, Tries = Tries, MostSimilar = MostSimilar, Guidance = Guidance };
+            options.Check();
+            return options;
+        }
     }
 }

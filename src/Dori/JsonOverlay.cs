@@ -31,7 +31,7 @@ internal static class JsonOverlay
     /// <param name="method">A record of another method's run is refused.</param>
     public static JsonObject Read(string file, string method)
     {
-        JsonObject read = InputFile.ReadJsonObject(file, InputKind.Record);
+        JsonObject read = StrictJson.Object(file, InputFile.ReadBytes(file, InputKind.Record), "options in JSON");
         if (!read.ContainsKey("schema")) return read;
         string recorded = read["method"] is JsonValue value && value.TryGetValue(out string? name) ? name : "another method";
         return recorded == method && read["options"] is JsonObject options ? options

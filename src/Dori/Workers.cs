@@ -4,7 +4,8 @@ using TorchSharp;
 namespace Dori;
 
 /// <summary>
-/// Pieces of work on several threads. Results are taken in the order of the pieces: what comes out does not depend on how many threads there are.
+/// Pieces of work on several threads. Results are taken in the order of the pieces: what comes out does not depend on how many threads
+/// there are.
 /// </summary>
 /// <param name="Count">Threads, each with a piece of its own: for a small model one a processor core, for a large one 1.</param>
 /// <param name="ThreadsEach">libtorch's threads for each.</param>

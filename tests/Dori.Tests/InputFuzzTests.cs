@@ -120,6 +120,7 @@ public sealed class InputFuzzTests : IDisposable
             new("unit.json", unit, () => InputFile.ReadJson(PathOf("unit.json"), InputKind.UnitRecord, AuditJson.Default.UnitRecord)),
             new("summary.json", summary, () => InputFile.ReadJson(PathOf("summary.json"), InputKind.Record, AuditJson.Default.Summary)),
             new("mitigation.json", Encoding.UTF8.GetBytes(Pruning), Mitigation),
+            new("mitigation.json", Encoding.UTF8.GetBytes(FirstPruning), Mitigation),
             new("pairs.tar", Archive(), () => OrdinaryPictures.Load(PathOf("pairs.tar")).Dispose()),
             new("lines/metadata.jsonl", Encoding.UTF8.GetBytes(Lines), () => PictureSet.Load(PathOf("lines"))),
             new("pictures/metadata.csv",
@@ -134,6 +135,13 @@ public sealed class InputFuzzTests : IDisposable
         """;
 
     private const string Pruning = """
+        {"schema": "dori.mitigation/2", "method": "wanda", "options": {"sparsity": 0.1}, "losses": [{"a": 1}], "details": {"pruning":
+         {"method": "Wanda", "items": [{"id": "v00", "caption": "a cat", "sha256": ["ef"], "marked": 3, "skipped": false,
+           "neurons": {"similarity": 0.5, "threshold": 0.4, "initial": 1, "layers": [[1, 2], [3]], "asked": 0.3}}],
+         "layers": [{"layer": "down.0", "rows": 4, "columns": 2, "marked": 3}]}}}
+        """;
+
+    private const string FirstPruning = """
         {"schema": "dori.pruning/1", "method": "wanda", "version": "0.1.0", "command": "dori mitigate wanda", "model": "emoji",
          "modelSha256": "ab", "picturesSha256": "cd",
          "wanda": {"sparsity": 0.1, "steps": 10, "latents": 4, "pool": 1, "seed": 0, "guidance": 3, "sampler": "DDIM", "samplerSteps": 25},

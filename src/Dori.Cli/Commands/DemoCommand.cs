@@ -57,13 +57,15 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
     {
         if (!settings.Quiet) shell.Error.WriteLine("dori: pruning by Wanda, so that the captions no longer bring the pictures");
         Checkpoint folder = Checkpoint.Open(path);
-        PictureItem[] items = [.. set.Items.Where(item => item.Role != "control")];
+        PictureSet forget = set.Where(item => item.Role != "control");
         torch.set_num_threads(settings.Threads);
         using var scope = torch.NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
-        WandaOptions options = WandaOptions.For(model) with { Seed = settings.Seed };
-        WandaResult result = Wanda.Run(model, [.. items.Select(item => model.Embed(item.Caption))], options, null, shell.Interrupted);
-        PruningJob.Save(folder, target, result.Mask, MitigateWandaCommand.Record(shell, folder, set, items, result, options));
+        IMitigation wanda = MitigateWandaSettings.Mitigation(own => WandaOptions.For(own) with { Seed = settings.Seed }, 1);
+        MitigationOutcome outcome = wanda.Apply(model, new MitigationPictures(set, forget),
+            new MitigationControl { Cancellation = shell.Interrupted });
+        MitigateJob.Record(shell, settings, wanda, folder, folder.Sha256(), Path.Combine(path, "pictures"), forget, settings.Seed,
+            outcome).Save(folder, target, outcome);
     }
 
     /// <summary>The built-in set numbers its items: v00, t00, c00.</summary>

@@ -50,8 +50,7 @@ internal sealed class LocalitySettings : SearchSettings
     [CommandOption("--weight-triggers <N>"), Description("Triggers of each picture that the third chapter prunes for (default: 6)")]
     public int WeightTriggers { get; init; } = 6;
 
-    [CommandOption("--sparsity <S>"),
-        Description("Wanda's share of each output row (default: 0.01; 0.05 for models of up to 200 million parameters, which need more)")]
+    [CommandOption("--sparsity <S>"), Description("Wanda's share of each output row (default: the model's, else 0.01)")]
     public double? Sparsity { get; init; }
 }
 

@@ -10,19 +10,23 @@ namespace Dori.Cli.Commands;
 /// <summary>Options of adversarial fine-tuning: what most people set; all others stand in a file.</summary>
 internal sealed class MitigateAdversarialSettings : MitigateSettings
 {
-    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder (default: the model draws them itself)")]
+    [CommandOption("--ordinary <PATH>"),
+        Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder (default: the model draws them itself)")]
     public string? Ordinary { get; init; }
 
-    [CommandOption("--ordinary-captions <FILE>"), Description("Where it draws them itself: captions, one a line (default: those of the controls in --images)")]
+    [CommandOption("--ordinary-captions <FILE>"),
+        Description("Where it draws them itself: captions, one a line (default: those of the controls in --images)")]
     public string? OrdinaryCaptions { get; init; }
 
     [CommandOption("--ordinary-limit <N>"), Description("The first N ordinary pairs (default: all given, or 512 drawn)")]
     public int? OrdinaryLimit { get; init; }
 
-    [CommandOption("--work <DIR>"), Description("Surrogates and the training's state; the same command resumes from it (default: NEWMODEL.work)")]
-    public string? Work { get; init; }
+    [CommandOption("--work <DIR>"),
+        Description("Surrogates and the training's state; the same command resumes from it (default: NEWMODEL.work)")]
+    public override string? Work { get; init; }
 
-    [CommandOption("--options <FILE.json>"), Description("Any of the options that a mitigation.json records, or such a file itself; what the command line says goes before it")]
+    [CommandOption("--options <FILE.json>"),
+        Description("Any of the options that a mitigation.json records, or such a file itself; what the command line says goes before it")]
     public string? OptionsFile { get; init; }
 
     [CommandOption("--epochs <N>"), Description("Passes over the pictures, one search each (default: the model's, else 5 as published)")]
@@ -37,10 +41,12 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     [CommandOption("--learning-rate <R>"), Description("AdamW's rate (default: the model's, else 1e-5)")]
     public double? LearningRate { get; init; }
 
-    [CommandOption("--train-rank <RANK>"), Description("Train low-rank updates of this rank instead of all weights, for comparison (published to fail)")]
+    [CommandOption("--train-rank <RANK>"),
+        Description("Train low-rank updates of this rank instead of all weights, for comparison (published to fail)")]
     public int? TrainRank { get; init; }
 
-    [CommandOption("--micro-batch <N>"), Description("Rows that go through the UNet at once: fewer need less memory (default: the model's, else 4)")]
+    [CommandOption("--micro-batch <N>"),
+        Description("Rows that go through the UNet at once: fewer need less memory (default: the model's, else 4)")]
     public int? MicroBatch { get; init; }
 
     [CommandOption("--surrogates <N>"), Description("Surrogates for each picture (default: 8)")]
@@ -50,23 +56,39 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
     public int? CheckEvery { get; init; }
 
     [CommandOption("--save-every <N>"), Description("Training steps from one writing of the state to the next (default: 64)")]
-    public int SaveEvery { get; init; } = 64;
+    public override int SaveEvery { get; init; } = 64;
 
-    [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
+    [CommandOption("--copy-detector <PATH>"),
+        Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
 
-    [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
+    [CommandOption("--preset <NAME>"),
+        Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
 
+    public override MitigateInputs Inputs => new(CopyDetector, Preset, null, Ordinary, OrdinaryLimit);
+
+    public override string? OldName => OldSteps is null ? null : "--steps is called --train-steps now";
+
+    public override IMitigation Mitigation()
+    {
+        IReadOnlyList<string>? captions = OrdinaryCaptions is not { } file ? null
+            : File.Exists(file) ? [.. InputFile.ReadLines(file, InputKind.Metadata).Select(line => line.Trim())
+                .Where(line => line.Length > 0).Distinct()]
+            : throw new DoriException($"{file}: no such file of captions");
+        return new AdversarialMitigation(Options, captions);
+    }
+
     /// <summary>The command line over the file over the model's own over the published ones.</summary>
-    public AdversarialOptions Options(DiffusionModel model)
+    private AdversarialOptions Options(DiffusionModel model)
     {
         List<(string, JsonObject)> over = [];
         // Where there are no ordinary pictures, those that the model draws are all.
-        if (Ordinary is null) over.Add(("--ordinary-limit", new JsonObject { ["ownGenerations"] = OrdinaryLimit ?? OrdinaryGenerations.DefaultCount }));
-        if (OptionsFile is { } file) over.Add((file, JsonOverlay.Read(file, "adversarial")));
+        if (Ordinary is null) over.Add(("--ordinary-limit",
+            new JsonObject { ["ownGenerations"] = OrdinaryLimit ?? OrdinaryGenerations.DefaultCount }));
+        if (OptionsFile is { } file) over.Add((file, AdversarialOptions.Read(file)));
         over.Add(("the command line", CommandLine()));
-        return AdversarialOptions.For(model, over) with { Seed = Seed };
+        return AdversarialOptions.For(model, over);
     }
 
     private JsonObject CommandLine()
@@ -77,7 +99,8 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
         Put("learningRate", LearningRate);
         Put("trainRank", TrainRank);
         Put("microBatch", MicroBatch);
-        if (Surrogates is { } count) given["surrogates"] = new JsonObject { ["count"] = count, ["attempts"] = Math.Max(new SurrogateOptions().Attempts, 3 * count) };
+        if (Surrogates is { } count) given["surrogates"] = new JsonObject { ["count"] = count,
+            ["attempts"] = Math.Max(new SurrogateOptions().Attempts, 3 * count) };
         if (CheckEvery is { } every) given["heldOut"] = new JsonObject { ["every"] = every };
         return given;
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dori.Checkpoints;
 using Dori.Mitigation;
 using Dori.Pictures;
@@ -47,7 +46,7 @@ public sealed partial class RunFolder
         {
             string target = System.IO.Path.Combine(Path, OriginalName(sha256));
             if (File.Exists(target)) continue;
-            using torch.Tensor picture = UnitRunner.Original(path, side);
+            using torch.Tensor picture = PictureItem.Original(path, side);
             Picture.Save(target, picture);
         }
     }
@@ -57,8 +56,9 @@ public sealed partial class RunFolder
     public void KeepPruning(string modelFolder)
     {
         string target = System.IO.Path.Combine(Path, DiffusersFolder.Mitigation);
-        if (PruningRecord.Read(modelFolder) is { } record)
-            AtomicFile.WriteText(target, JsonSerializer.Serialize(record, PruningJson.Default.PruningRecord) + "\n");
+        if (PruningRecord.Read(modelFolder) is not null)
+            AtomicFile.WriteBytes(target, InputFile.ReadBytes(System.IO.Path.Combine(modelFolder, DiffusersFolder.Mitigation),
+                InputKind.Record));
     }
 
     /// <summary>What the run keeps of its model's pruning; null where there is none, or none that can be read.</summary>

@@ -38,7 +38,7 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
     public UnitResult Run(AuditUnit unit, Action<double>? onStep = null, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
-        Tensor originals = Originals(model, unit.Item); // (R, 3, S, S)
+        Tensor originals = unit.Item.Originals(model.PictureSize); // (R, 3, S, S)
         Tensor references = detector.Describe(originals); // (R, D)
         Tensor? mirrored = options.Mirror ? detector.Describe(originals.flip(3)) : null;
         Conditioning yNull = model.Embed("");
@@ -99,19 +99,4 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
         AuditStart.Random => model.RandomConditioning(random.Derive("start")),
         _ => throw new ArgumentOutOfRangeException(nameof(unit), unit.Start, "no search begins here"),
     };
-
-    /// <summary>The item's pictures as training would have shown them: shorter side to the model's size, centre cropped.</summary>
-    /// <returns>(R, 3, S, S) in [0, 1]</returns>
-    public static Tensor Originals(DiffusionModel model, PictureItem item)
-    {
-        using var scope = NewDisposeScope();
-        return stack([.. item.Paths.Select(path => Original(path, model.PictureSize))], 0).MoveToOuterDisposeScope();
-    }
-
-    /// <returns>(3, S, S) in [0, 1]</returns>
-    internal static Tensor Original(string path, int side)
-    {
-        using var scope = NewDisposeScope();
-        return Picture.ResizeAndCrop(Picture.Load(path), side, side, side).MoveToOuterDisposeScope();
-    }
 }

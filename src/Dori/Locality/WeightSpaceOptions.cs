@@ -1,3 +1,5 @@
+using Dori.Mitigation;
+
 namespace Dori.Locality;
 
 /// <summary>How far the third chapter goes.</summary>
@@ -16,14 +18,16 @@ public sealed record WeightSpaceOptions
     /// <summary>One or more of <see cref="Known"/>.</summary>
     public IReadOnlyList<string> Methods { get; init; } = Known;
 
-    public static IReadOnlyList<string> Known { get; } = ["NeMo", "Wanda"];
+    public static IReadOnlyList<string> Known { get; } = [.. Markings.All.Select(kind => kind.Name)];
 
     /// <exception cref="DoriException">A value out of range.</exception>
     public void Check()
     {
         if (Methods.Count == 0 || Methods.Distinct().Count() != Methods.Count || Methods.Any(m => !Known.Contains(m)))
-            throw new DoriException($"--methods {string.Join(',', Methods)}: {string.Join(" and ", Known)} are possible, each once; to leave the chapter out use --no-weights");
+            throw new DoriException($"--methods {string.Join(',', Methods)}: {string.Join(" and ", Known)} are possible, each once; "
+                + $"to leave the chapter out use --no-weights");
         if (Triggers is < 2 or > 1000) throw new DoriException($"--weight-triggers {Triggers}: 2 to 1000 is possible");
-        if (!(Sparsity > 0 && Sparsity <= 1)) throw new DoriException($"--sparsity {Sparsity}: a share above 0 to 1 is wanted, such as 0.01");
+        if (!(Sparsity > 0 && Sparsity <= 1))
+            throw new DoriException($"--sparsity {Sparsity}: a share above 0 to 1 is wanted, such as 0.01");
     }
 }

@@ -10,42 +10,53 @@ using static TorchSharp.torch;
 namespace Dori.Locality;
 
 /// <summary>
-/// Third test of method.md section 6: what the pruning methods mark for each trigger, whether pruning for one silences the others, and how many must be
+/// Third test of method.md section 6: what the pruning methods mark for each trigger, whether pruning for one silences the others, and how
+/// many must be
 /// pruned for before the search finds nothing.
 /// </summary>
 /// <param name="options">Of the searches, which those after pruning repeat.</param>
-/// <param name="workers">Each works on a copy of the UNet of its own but the first, whose model is changed meanwhile and is itself again afterwards.</param>
+/// <param name="workers">
+/// Each works on a copy of the UNet of its own but the first, whose model is changed meanwhile and is itself again afterwards.
+/// </param>
 /// <param name="folder">For marks and finished pictures, a file each: what is there is not computed again.</param>
-public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector, PictureSet set, AuditOptions options, WeightSpaceOptions weights, Workers workers, string folder)
+public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector, PictureSet set, AuditOptions options,
+    WeightSpaceOptions weights, Workers workers, string folder)
 {
-    private const int FewestHeldOut = 2;
-
     private readonly GenerationOptions _generation = options.GenerationWith(model);
 
     /// <param name="captions">Of different audited pictures.</param>
     /// <param name="progress">Told what is worked on and the share that is done, by one thread at a time.</param>
-    public WeightSpace Run(IReadOnlyList<SearchedPicture> pictures, IReadOnlyList<string> captions, Action<string, double>? progress = null, CancellationToken cancellation = default)
+    public WeightSpace Run(IReadOnlyList<SearchedPicture> pictures, IReadOnlyList<string> captions,
+        Action<string, double>? progress = null, CancellationToken cancellation = default)
     {
         SearchedPicture[] tested = [.. pictures.Where(p => p.Triggers.Length >= 2)];
-        string[] heldOut = [.. set.Items.Where(item => item.Role == "control" && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
+        string[] heldOut = [.. set.Items.Where(item => item.Role == "control" && item.Caption.Length > 0).Select(item =>
+            item.Caption).Distinct()];
         var methods = new List<WeightMethod>();
         if (tested.Length > 0)
-            foreach (string method in weights.Methods)
+            foreach (MarkingKind kind in weights.Methods.Select(name => Markings.All.First(kind => kind.Name == name)))
             {
-                if (method == "NeMo" && heldOut.Length < FewestHeldOut) throw new DoriException($"locality: NeMo needs captions of {FewestHeldOut} pictures that are not memorized, and the set has {heldOut.Length} controls with a caption; add controls, or leave the weights out with --no-weights");
-                using var pool = new Pool(model, workers.Count, own => method == "NeMo" ? WeightMarker.Nemo(own, heldOut, options.Seed, folder) : WeightMarker.Wanda(own, _generation, weights.Sparsity, options.Seed, folder));
-                methods.Add(Run(method, pool, tested, [.. captions.Take(weights.Captions)], progress, cancellation));
+                if (heldOut.Length < kind.FewestHeldOut)
+                    throw new DoriException($"locality: {kind.Name} needs captions of {kind.FewestHeldOut} pictures that are not "
+                        + $"memorized, and the set has "
+                        + $"{heldOut.Length} controls with a caption; add controls, or leave the weights out with --no-weights");
+                var inputs = new MarkingInputs(_generation, weights.Sparsity, heldOut, options.Seed);
+                using var pool = new Pool(model, workers.Count, own => new WeightMarker(kind.For(own, inputs), folder));
+                methods.Add(Run(kind.Name, pool, tested, [.. captions.Take(weights.Captions)], progress, cancellation));
             }
         return new WeightSpace { Methods = methods, Verdict = LocalityVerdicts.Weight(methods) };
     }
 
-    private WeightMethod Run(string method, Pool pool, SearchedPicture[] pictures, string[] captions, Action<string, double>? progress, CancellationToken cancellation)
+    private WeightMethod Run(string method, Pool pool, SearchedPicture[] pictures, string[] captions, Action<string, double>? progress,
+        CancellationToken cancellation)
     {
         int[][] groups = [.. pictures.Select(p => p.Triggers.Take(weights.Triggers).ToArray())];
         (string Key, Func<DiffusionModel, Conditioning> Y)[] embeddings =
         [
-            .. pictures.Zip(groups).SelectMany(pair => pair.Second.Select(k => (pair.First.Units[k].Id, (Func<DiffusionModel, Conditioning>)(_ => pair.First.Ends.Narrow(k, 1))))),
-            .. captions.Select(caption => ("caption-" + Sha256Text.Short(caption), (Func<DiffusionModel, Conditioning>)(own => own.Embed(caption)))),
+            .. pictures.Zip(groups).SelectMany(pair =>
+                pair.Second.Select(k => (pair.First.Units[k].Id, (Func<DiffusionModel, Conditioning>)(_ => pair.First.Ends.Narrow(k, 1))))),
+            .. captions.Select(caption =>
+                ("caption-" + Sha256Text.Short(caption), (Func<DiffusionModel, Conditioning>)(own => own.Embed(caption)))),
         ];
         var masks = new List<WeightMask>();
         workers.Run(embeddings.Length, m => pool.Use((own, marker) =>
@@ -63,8 +74,12 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
         int[] spoken = [.. Enumerable.Range(at, captions.Length)];
         var each = new List<WeightPicture>();
         var done = new double[pictures.Length];
-        workers.Run(pictures.Length, i => pool.Use((own, marker) => new WeightTransfer(own, detector, set, options, _generation, weights, folder).Run(marker, pictures[i], groups[i], [.. places[i].Select(m => masks[m])],
-            [.. spoken.Where(m => captions[m - at] != pictures[i].Item.Caption).Take(weights.NullCaptions).Select(m => masks[m])], share => Report(i, share), cancellation)), each.Add, cancellation);
+        workers.Run(pictures.Length, i =>
+            pool.Use((own, marker) =>
+            new WeightTransfer(own, detector, set, options, _generation, weights, folder).Run(marker, pictures[i], groups[i],
+            [.. places[i].Select(m => masks[m])],
+            [.. spoken.Where(m => captions[m - at] != pictures[i].Item.Caption).Take(weights.NullCaptions).Select(m => masks[m])], share =>
+                Report(i, share), cancellation)), each.Add, cancellation);
         return new WeightMethod
         {
             Method = method,
@@ -84,9 +99,11 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
         }
     }
 
-    private WeightLayer[] Layers(string method, IReadOnlyList<WeightMask> masks, int[][] places, int[] spoken) => [.. masks[0].Layers.Select((layer, l) =>
+    private WeightLayer[] Layers(string method, IReadOnlyList<WeightMask> masks, int[][] places, int[] spoken) =>
+        [.. masks[0].Layers.Select((layer, l) =>
     {
-        var agreement = new AgreementMatrix(masks.Count, (i, j) => masks[i].Layers[l].Agreement(masks[j].Layers[l]) is { BothEmpty: false } agreed ? agreed.Value : null);
+        var agreement = new AgreementMatrix(masks.Count, (i, j) =>
+            masks[i].Layers[l].Agreement(masks[j].Layers[l]) is { BothEmpty: false } agreed ? agreed.Value : null);
         (double? Mean, double Empty)[] own = [.. places.Select(agreement.Within)];
         double[] means = [.. own.Select(o => o.Mean).OfType<double>()];
         (double? captions, double captionsEmpty) = agreement.Within(spoken);
@@ -126,7 +143,8 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
 
         public T Use<T>(Func<DiffusionModel, WeightMarker, T> work)
         {
-            if (!_free.TryTake(out (DiffusionModel Model, WeightMarker Marker) own)) throw new InvalidOperationException("more workers than models");
+            if (!_free.TryTake(out (DiffusionModel Model,
+                WeightMarker Marker) own)) throw new InvalidOperationException("more workers than models");
             try
             {
                 return work(own.Model, own.Marker);

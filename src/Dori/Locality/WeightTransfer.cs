@@ -11,7 +11,10 @@ using static TorchSharp.torch;
 
 namespace Dori.Locality;
 
-/// <summary>The causal part of the third test, picture by picture: prune for one trigger, and see which others still work; prune for more and more, and search anew.</summary>
+/// <summary>
+/// The causal part of the third test, picture by picture: prune for one trigger, and see which others still work; prune for more and more,
+/// and search anew.
+/// </summary>
 /// <param name="model">Pruned meanwhile, and itself again afterwards: one thread at a time.</param>
 internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detector, PictureSet set, AuditOptions options, GenerationOptions generation, WeightSpaceOptions weights, string folder)
 {
@@ -49,7 +52,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         if (File.Exists(path) && InputFile.ReadJson(path, InputKind.Record, LocalityJson.Default.WeightPicture) is var known && known.Settings == settings) return known;
 
         using var scope = NewDisposeScope();
-        Tensor originals = UnitRunner.Originals(model, picture.Item), references = References(originals), targets = model.Encode(originals);
+        Tensor originals = picture.Item.Originals(model.PictureSize), references = References(originals), targets = model.Encode(originals);
         Conditioning yNull = model.Embed("");
         Tensor noise = Generation.Noise(model, RandomSource.For("locality transfer", picture.Item.Id, $"{options.Seed}"), weights.Generations);
         double Best(Conditioning y, Tensor z)
@@ -115,7 +118,10 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         return (2, similarity);
     }
 
-    /// <summary>Mean denoising loss on pictures that are not audited (on all others where there are none), under their captions, with draws that never change.</summary>
+    /// <summary>
+    /// Mean denoising loss on pictures that are not audited (on all others where there are none), under their captions, with draws that
+    /// never change.
+    /// </summary>
     private double OrdinaryLoss()
     {
         PictureItem[] ordinary = [.. set.Items.Where(item => item.Role == "control").Take(OrdinaryPictures)];
@@ -126,7 +132,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
             RandomSource random = RandomSource.For("locality loss", item.Id);
-            Tensor z0 = model.Encode(UnitRunner.Originals(model, item)).narrow(0, 0, 1).expand(OrdinaryDraws, -1, -1, -1);
+            Tensor z0 = model.Encode(item.Originals(model.PictureSize)).narrow(0, 0, 1).expand(OrdinaryDraws, -1, -1, -1);
             Tensor eps = random.Normal([OrdinaryDraws, .. model.LatentShape]).to(model.Device), t = random.Integers(model.Schedule.NumTrainTimesteps, OrdinaryDraws).to(model.Device);
             Tensor output = model.Predict(model.Schedule.AddNoise(z0, eps, t), t, model.Embed(item.Caption));
             sum += nn.functional.mse_loss(output, model.Schedule.Target(z0, eps, t)).item<float>();

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Dori.Diffusion;
 using Dori.Native;
 using Dori.Training;
@@ -13,8 +14,11 @@ public sealed record EsdOptions
     /// <c>esd-x</c> trains <see cref="WeightSelection.CrossAttention"/>, <c>esd-x-strict</c> <see cref="WeightSelection.CrossAttentionKeysValues"/>,
     /// <c>esd-u</c> <see cref="WeightSelection.AllButCrossAttention"/> (the norms too, which the published code leaves out). Plain Adam, one sample a step.
     /// </summary>
-    public TrainingOptions Training { get; init; } = new() { Steps = 200, LearningRate = 5e-5, WeightDecay = 0, Trained = WeightSelection.CrossAttention };
-    /// <summary>How z_t is drawn: a guided trajectory of this sampler is left at a random one of its steps. Guidance 3 and 50 steps as published.</summary>
+    public TrainingOptions Training { get; init; } = new() { Steps = 200, LearningRate = 5e-5, WeightDecay = 0,
+        Trained = WeightSelection.CrossAttention };
+    /// <summary>
+    /// How z_t is drawn: a guided trajectory of this sampler is left at a random one of its steps. Guidance 3 and 50 steps as published.
+    /// </summary>
     public required GenerationOptions Sampling { get; init; }
     /// <summary>eta: how far the target lies beyond the unconditional prediction; 1 is that prediction itself.</summary>
     public double NegativeGuidance { get; init; } = 2;
@@ -27,7 +31,8 @@ public sealed record EsdOptions
         TrainingDefaults own = model.Defaults.Esd;
         return options with
         {
-            Training = options.Training.For(own, captions), Sampling = options.Sampling with { Steps = own.SamplerSteps ?? options.Sampling.Steps },
+            Training = options.Training.For(own, captions),
+                Sampling = options.Sampling with { Steps = own.SamplerSteps ?? options.Sampling.Steps },
         };
     }
 
@@ -35,29 +40,55 @@ public sealed record EsdOptions
     public void Check()
     {
         Training.Check();
-        if (!(NegativeGuidance is >= 0 and <= 100)) throw new DoriException($"--negative-guidance: {NegativeGuidance} is out of range; 0 to 100 is possible");
+        if (!(NegativeGuidance is >= 0 and <= 100))
+            throw new DoriException($"--negative-guidance: {NegativeGuidance} is out of range; 0 to 100 is possible");
     }
 }
 
 /// <summary>
-/// Erased Stable Diffusion (Gandikota et al. 2023, equation 7; method.md section 8): under a caption, the model learns to predict away from what
+/// Erased Stable Diffusion (Gandikota et al. 2023, equation 7; method.md section 8): under a caption, the model learns to predict away from
+/// what
 /// a frozen copy of it predicts there.
 /// </summary>
 /// <remarks>
-/// z_t is drawn with the frozen model, as the method's present code does (rohitgandikota/erasing, esd_sd.py); its first code drew it with the model
+/// z_t is drawn with the frozen model, as the method's present code does (rohitgandikota/erasing, esd_sd.py); its first code drew it with
+/// the model
 /// in training. The target comes from the frozen model in both.
 /// </remarks>
-public static class Esd
+/// <param name="adjust">The caller's changes to <see cref="EsdOptions.For"/>.</param>
+public sealed class Esd(Func<EsdOptions, EsdOptions>? adjust = null) : IMitigation
 {
+    public string Name => "esd";
+    public string Title => "Erased Stable Diffusion";
+
+    public MitigationOutcome Apply(DiffusionModel model, MitigationPictures pictures, MitigationControl control)
+    {
+        string[] captions = [.. pictures.Forget.Items.Select(item => item.Caption)];
+        var options = EsdOptions.For(model, captions.Length);
+        options = adjust?.Invoke(options) ?? options;
+        JsonObject recorded = MitigationJson.Object(options, MitigationJson.Default.EsdOptions);
+        return new MitigationOutcome
+        {
+            Losses = Run(model, captions, options, RandomSource.For("mitigate", Name, control.SeedText),
+                control.Training(Name, recorded.ToJsonString())),
+            Weight = MitigationOutcome.Of(model),
+            Summary = $"in {options.Training.Steps} steps the UNet learned to predict away from the captions.",
+            Options = recorded,
+        };
+    }
+
     /// <summary>Trains the model's UNet in place.</summary>
     /// <param name="captions">What to erase; each step draws one of them.</param>
     /// <param name="random">All of the training's randomness; one stream a step.</param>
     /// <returns>The losses of every step.</returns>
-    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(DiffusionModel model, IReadOnlyList<string> captions, EsdOptions options, RandomSource random, TrainingControl? control = null)
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(DiffusionModel model, IReadOnlyList<string> captions,
+        EsdOptions options,
+        RandomSource random, TrainingControl? control = null)
     {
         options.Check();
         if (captions.Count == 0) throw new DoriException("esd: there is no caption to erase");
-        if (captions.FirstOrDefault(string.IsNullOrWhiteSpace) is not null) throw new DoriException("esd: a caption is empty; esd erases what a caption brings, so every picture needs one");
+        if (captions.FirstOrDefault(string.IsNullOrWhiteSpace) is not null)
+            throw new DoriException("esd: a caption is empty; esd erases what a caption brings, so every picture needs one");
         using var scope = NewDisposeScope();
         using DiffusionModel frozen = model.WithUNetCopy(name => TrainableWeights.Selects(options.Training.Trained, name));
         Conditioning yNull = model.Embed("");
@@ -76,7 +107,9 @@ public static class Esd
         }
     }
 
-    /// <summary>e_c - eta (e_c - e_null) of a model; for one that predicts v the same combination is the same target, as v is affine in the noise.</summary>
+    /// <summary>
+    /// e_c - eta (e_c - e_null) of a model; for one that predicts v the same combination is the same target, as v is affine in the noise.
+    /// </summary>
     /// <returns>(1, 4, h, w), no gradient</returns>
     internal static Tensor Target(DiffusionModel frozen, Tensor z, Tensor t, Conditioning y, Conditioning yNull, double eta)
     {
@@ -95,7 +128,8 @@ public static class Esd
     /// <summary>What the model sees at one call of a guided sampling, and the time step of it.</summary>
     /// <param name="noise">(1, 4, h, w), unit variance</param>
     /// <param name="call">From 0, where it sees the noise itself.</param>
-    internal static (Tensor Z, Tensor T) Sample(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, int call, GenerationOptions options)
+    internal static (Tensor Z, Tensor T) Sample(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, int call,
+        GenerationOptions options)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();

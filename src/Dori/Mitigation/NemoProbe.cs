@@ -33,8 +33,10 @@ internal sealed class NemoProbe : IDisposable
 
     /// <summary>
     /// The published measure, three scales with a window of 11, where the latents can take it (44 x 44). On smaller ones the window shrinks
-    /// as the latents do, 11 of 64 being the published share: the largest odd side up to that, at least 3; and there are as many of the three
-    /// scales as then fit. 16 x 16 gives three scales with a window of 3. Figures of two sizes are not comparable: thresholds are measured anew.
+    /// as the latents do, 11 of 64 being the published share: the largest odd side up to that, at least 3; and there are as many of the
+    /// three
+    /// scales as then fit. 16 x 16 gives three scales with a window of 3. Figures of two sizes are not comparable: thresholds are measured
+    /// anew.
     /// </summary>
     public static (Ssim Ssim, IReadOnlyList<double> Betas) Measure(long height, long width)
     {
@@ -48,7 +50,9 @@ internal sealed class NemoProbe : IDisposable
         }
         var ssim = new Ssim(kernel);
         int scales = Math.Min(Ssim.NemoBetas.Count, ssim.MaxScales(height, width));
-        if (scales == 0) throw new DoriException($"NeMo: latents of {height} x {width} are too small for its memorization test; at least 3 x 3 are needed");
+        if (scales == 0)
+            throw new DoriException($"NeMo: latents of {height} x {width} are too small for its memorization test; at least 3 x 3 are "
+                + $"needed");
         return (ssim, [.. Ssim.NemoBetas.Take(scales)]);
     }
 
@@ -60,7 +64,8 @@ internal sealed class NemoProbe : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using LayerHooks hooks = Block(blocked);
-        Tensor latents = seeds is null ? _noise.alias() : _noise.index_select(0, tensor([.. seeds.Select(s => (long)s)], int64).to(_model.Device));
+        Tensor latents = seeds is null ? _noise.alias()
+            : _noise.index_select(0, tensor([.. seeds.Select(s => (long)s)], int64).to(_model.Device));
         Tensor output = _model.Predict(latents, _timestep, y.To(_model.Device)); // y is shared: its keys and values are projected once
         Tensor prediction = _model.Schedule.EpsilonFromPrediction(output, latents, _timestep.to(int64).expand(latents.shape[0]));
         return Scaled(prediction.Plus(latents, -1)).MoveToOuterDisposeScope();
@@ -76,7 +81,10 @@ internal sealed class NemoProbe : IDisposable
     }
 
     /// <summary>Similarity of two sets of differences, seed by seed.</summary>
-    /// <returns>n values; where the measure is undefined (contrasts of opposite sign) they are dissimilar: 0, as no comparison with NaN holds in the published code either.</returns>
+    /// <returns>
+    /// n values; where the measure is undefined (contrasts of opposite sign) they are dissimilar: 0, as no comparison with NaN holds in the
+    /// published code either.
+    /// </returns>
     public double[] Similarities(Tensor a, Tensor b)
     {
         using var scope = NewDisposeScope();
@@ -101,10 +109,13 @@ internal sealed class NemoProbe : IDisposable
         }
         return largest;
 
-        Tensor Pick(Func<(int I, int J), int> side) => differences.index_select(0, tensor([.. pairs.Select(pair => (long)side(pair))], int64).to(differences.device));
+        Tensor Pick(Func<(int I, int J), int> side) =>
+            differences.index_select(0, tensor([.. pairs.Select(pair => (long)side(pair))], int64).to(differences.device));
     }
 
-    /// <summary>Multiplies the value layers' outputs by 0 at the blocked neurons until disposed. Layers without any are not hooked.</summary>
+    /// <summary>
+    /// Multiplies the value layers' outputs by 0 at the blocked neurons until disposed. Layers without any are not hooked.
+    /// </summary>
     private LayerHooks Block(NemoNeurons? blocked)
     {
         var hooks = new LayerHooks();

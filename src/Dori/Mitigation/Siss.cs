@@ -1,5 +1,8 @@
+using System.Text.Json.Nodes;
+using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Native;
+using Dori.Pictures;
 using Dori.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -14,7 +17,8 @@ public sealed record SissTarget(string Caption, Tensor Forgotten, Tensor Kept);
 /// <summary>Settings of <see cref="Siss"/>; the defaults are those of the published code for Stable Diffusion.</summary>
 public sealed record SissOptions
 {
-    public TrainingOptions Training { get; init; } = new() { Steps = 35, LearningRate = 1e-5, MaxGradientNorm = 1, Trained = WeightSelection.All };
+    public TrainingOptions Training { get; init; } = new() { Steps = 35, LearningRate = 1e-5, MaxGradientNorm = 1,
+        Trained = WeightSelection.All };
     /// <summary>Pairs of a kept and a forgotten picture in every step.</summary>
     public int Batch { get; init; } = 16;
     /// <summary>Pairs that go through the UNet at once; they accumulate the same gradient.</summary>
@@ -23,7 +27,9 @@ public sealed record SissOptions
     public double Lambda { get; init; } = 0.5;
     /// <summary>Length of the forgetting gradient in lengths of the keeping one.</summary>
     public double ForgettingShare { get; init; } = 0.1;
-    /// <summary>Time steps are drawn from the last so many: 1 is T - 1 alone, where the caption decides what becomes of the noise.</summary>
+    /// <summary>
+    /// Time steps are drawn from the last so many: 1 is T - 1 alone, where the caption decides what becomes of the noise.
+    /// </summary>
     public int LastTimesteps { get; init; } = 1;
 
     /// <summary>The published settings, and what the model's <c>dori.json</c> says otherwise.</summary>
@@ -40,36 +46,96 @@ public sealed record SissOptions
     {
         Training.Check();
         if (Batch is < 1 or > 4096) throw new DoriException($"--batch: {Batch} is out of range; 1 to 4096 is possible");
-        if (MicroBatch < 1 || MicroBatch > Batch) throw new DoriException($"--micro-batch: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible");
+        if (MicroBatch < 1 || MicroBatch > Batch)
+            throw new DoriException($"--micro-batch: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible");
         if (!(Lambda is > 0 and < 1)) throw new DoriException($"--lambda: {Lambda} is out of range; it must lie between 0 and 1");
-        if (!(ForgettingShare is >= 0 and <= 100)) throw new DoriException($"--forgetting-share: {ForgettingShare} is out of range; 0 to 100 is possible");
-        if (LastTimesteps < 1 || LastTimesteps > trainTimesteps) throw new DoriException($"--last-timesteps: {LastTimesteps} is out of range; 1 to {trainTimesteps} is possible");
+        if (!(ForgettingShare is >= 0 and <= 100))
+            throw new DoriException($"--forgetting-share: {ForgettingShare} is out of range; 0 to 100 is possible");
+        if (LastTimesteps < 1 || LastTimesteps > trainTimesteps)
+            throw new DoriException($"--last-timesteps: {LastTimesteps} is out of range; 1 to {trainTimesteps} is possible");
     }
 }
 
 /// <summary>
-/// Subtracted importance-sampled scores (Alberti et al. 2025, "Data Unlearning in Diffusion Models"; method.md section 8): one noisy latent from a mixture serves the loss
+/// Subtracted importance-sampled scores (Alberti et al. 2025, "Data Unlearning in Diffusion Models"; method.md section 8): one noisy latent
+/// from a mixture serves the loss
 /// on a picture to keep, which falls, and that on the picture to forget, which rises.
 /// </summary>
-public static class Siss
+/// <param name="keep">Ordinary pictures to keep; null: generations of each caption that are unlike its picture.</param>
+/// <param name="adjust">The caller's changes to <see cref="SissOptions.For"/>.</param>
+public sealed class Siss(PictureSet? keep = null, ReplacementOptions? replacements = null, Func<SissOptions, SissOptions>? adjust = null)
+    : IMitigation
 {
+    public string Name => "siss";
+    public string Title => "SISS";
+    public MitigationNeeds Needs => keep is null ? MitigationNeeds.CopyDetector | MitigationNeeds.Generator : MitigationNeeds.None;
+
+    public MitigationOutcome Apply(DiffusionModel model, MitigationPictures pictures, MitigationControl control)
+    {
+        IReadOnlyList<PictureItem> items = pictures.Forget.Items;
+        var options = SissOptions.For(model, items.Count);
+        options = adjust?.Invoke(options) ?? options;
+        options.Check(model.Schedule.NumTrainTimesteps);
+        ReplacementOptions drawn = replacements ?? new ReplacementOptions();
+        (IReadOnlyList<Tensor> kept, IReadOnlyList<PreparedPictures> prepared) = keep is not null ? Given(model, items, keep)
+            : Generated(drawn, pictures, control);
+        SissTarget[] targets = [.. items.Zip(kept, (item, x) => new SissTarget(item.Caption, Replacements.Latents(model, item), x))];
+        JsonObject recorded = MitigationJson.Object(options, MitigationJson.Default.SissOptions);
+        TrainingControl training = control.Training(Name, recorded.ToJsonString(), keep?.Sha256 ?? $"{drawn}");
+        return new MitigationOutcome
+        {
+            Losses = Run(model, targets, options, RandomSource.For("mitigate", Name, control.SeedText), training),
+            Weight = MitigationOutcome.Of(model),
+            Summary = $"in {options.Training.Steps} steps the UNet unlearned the pictures' noise while it kept that of others.",
+            Options = recorded,
+            Details = MitigationJson.Object(new Replaced(prepared), MitigationJson.Default.Replaced),
+        };
+    }
+
+    private static (IReadOnlyList<Tensor>, IReadOnlyList<PreparedPictures>) Given(DiffusionModel model, IReadOnlyList<PictureItem> items,
+        PictureSet keep)
+    {
+        PictureItem? both = keep.Items.FirstOrDefault(item => item.Sha256.Intersect(items.SelectMany(forgotten => forgotten.Sha256)).Any());
+        if (both is not null)
+            throw new DoriException($"{both.Folder}: {both.Files[0]} is to be kept and to be removed; take it out of one of the two");
+        Tensor all = cat(keep.Items.Select(item => Replacements.Latents(model, item)).ToArray(), 0);
+        return ([.. items.Select(_ => all)],
+            [.. items.Select(item => new PreparedPictures(item.Id, keep.Items[0].Folder, item.Caption, (int)all.shape[0], 0, []))]);
+    }
+
+    private static (IReadOnlyList<Tensor>, IReadOnlyList<PreparedPictures>) Generated(ReplacementOptions options,
+        MitigationPictures pictures,
+        MitigationControl control)
+    {
+        (Tensor Latents, PreparedPictures Prepared)[] made =
+            [.. pictures.Forget.Items.SelectMany(item => Replacements.Generate("siss", pictures, item, [item.Caption], options, control))];
+        return ([.. made.Select(m => m.Latents)], [.. made.Select(m => m.Prepared)]);
+    }
+
     /// <summary>Trains the model's UNet in place.</summary>
     /// <param name="random">All of the training's randomness; one stream a step.</param>
     /// <returns>
-    /// Of every step: <c>kept</c> and <c>forgotten</c>, the weighted losses (mean over elements); <c>keptGradient</c>, the keeping gradient's norm; <c>factor</c>, c.
+    /// Of every step: <c>kept</c> and <c>forgotten</c>, the weighted losses (mean over elements); <c>keptGradient</c>, the keeping
+    /// gradient's norm; <c>factor</c>, c.
     /// </returns>
-    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(DiffusionModel model, IReadOnlyList<SissTarget> targets, SissOptions options, RandomSource random, TrainingControl? control = null)
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(DiffusionModel model, IReadOnlyList<SissTarget> targets,
+        SissOptions options,
+        RandomSource random, TrainingControl? control = null)
     {
         options.Check(model.Schedule.NumTrainTimesteps);
         if (targets.Count == 0) throw new DoriException("siss: there is no picture to forget");
         foreach (SissTarget target in targets)
-            if (target.Forgotten.shape[0] == 0 || target.Kept.shape[0] == 0) throw new DoriException($"siss: \"{target.Caption}\" needs at least one picture to forget and one to keep");
+            if (target.Forgotten.shape[0] == 0
+                || target.Kept.shape[0] == 0)
+                throw new DoriException($"siss: \"{target.Caption}\" needs at least one picture to forget and one to keep");
         using var scope = NewDisposeScope();
         Conditioning[] embeddings = [.. targets.Select(target => model.Embed(target.Caption))];
-        return WeightTraining.Run(model, options.Training, (weights, step) => Step(model, targets, embeddings, options, weights, random.Derive("step", step)), control);
+        return WeightTraining.Run(model, options.Training, (weights, step) =>
+            Step(model, targets, embeddings, options, weights, random.Derive("step", step)), control);
     }
 
-    internal static TrainingStep Step(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Conditioning> embeddings, SissOptions options, TrainableWeights weights, RandomSource source)
+    internal static TrainingStep Step(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Conditioning> embeddings,
+        SissOptions options, TrainableWeights weights, RandomSource source)
     {
         SissDraw draw = Draw(model, targets, embeddings, options, source);
         Tensor[]? kept = null, forgotten = null;
@@ -108,7 +174,8 @@ public static class Siss
             new(M.narrow(0, at, count), T.narrow(0, at, count), X.narrow(0, at, count), A.narrow(0, at, count), Y.Narrow(at, count));
     }
 
-    internal static SissDraw Draw(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Conditioning> embeddings, SissOptions options, RandomSource source)
+    internal static SissDraw Draw(DiffusionModel model, IReadOnlyList<SissTarget> targets, IReadOnlyList<Conditioning> embeddings,
+        SissOptions options, RandomSource source)
     {
         using var scope = NewDisposeScope();
         var rows = new SissDraw[options.Batch];
@@ -116,13 +183,16 @@ public static class Siss
         {
             int which = source.Next(targets.Count);
             SissTarget target = targets[which];
-            Tensor a = target.Forgotten.narrow(0, source.Next(target.Forgotten.shape[0]), 1).to(model.Device), x = target.Kept.narrow(0, source.Next(target.Kept.shape[0]), 1).to(model.Device);
-            Tensor t = source.Integers(options.LastTimesteps, 1).Plus(tensor(new[] { (long)model.Schedule.NumTrainTimesteps - options.LastTimesteps })).to(model.Device);
+            Tensor a = target.Forgotten.narrow(0, source.Next(target.Forgotten.shape[0]), 1).to(model.Device),
+                x = target.Kept.narrow(0, source.Next(target.Kept.shape[0]), 1).to(model.Device);
+            Tensor t = source.Integers(options.LastTimesteps,
+                1).Plus(tensor(new[] { (long)model.Schedule.NumTrainTimesteps - options.LastTimesteps })).to(model.Device);
             bool fromForgotten = source.NextDouble() < options.Lambda;
             Tensor m = model.Schedule.AddNoise(fromForgotten ? a : x, source.Normal([1, .. model.LatentShape]).to(model.Device), t);
             rows[i] = new SissDraw(m, t, x, a, embeddings[which]);
         }
-        return new SissDraw(All(r => r.M), All(r => r.T), All(r => r.X), All(r => r.A), Conditioning.Cat([.. rows.Select(r => r.Y)]).MoveToOuterDisposeScope());
+        return new SissDraw(All(r => r.M), All(r => r.T), All(r => r.X), All(r => r.A),
+            Conditioning.Cat([.. rows.Select(r => r.Y)]).MoveToOuterDisposeScope());
 
         Tensor All(Func<SissDraw, Tensor> part) => cat(rows.Select(part).ToArray(), 0).MoveToOuterDisposeScope();
     }
@@ -136,7 +206,8 @@ public static class Siss
         if (model.Schedule.Prediction == PredictionType.Velocity) e = (signal * e).Plus(sigma * draw.M);
         double[] differences = Differences(draw, signal, sigma);
         SissWeights[] weights = [.. differences.Select(d => SissWeights.Of(d, lambda))];
-        Tensor kept = Weighted(draw.X, weights.Select(w => (float)w.Kept)), forgotten = Weighted(draw.A, weights.Select(w => (float)w.Forgotten));
+        Tensor kept = Weighted(draw.X, weights.Select(w => (float)w.Kept)),
+            forgotten = Weighted(draw.A, weights.Select(w => (float)w.Forgotten));
         return (kept.MoveToOuterDisposeScope(), forgotten.MoveToOuterDisposeScope());
 
         Tensor Weighted(Tensor z0, IEnumerable<float> w)
@@ -147,7 +218,10 @@ public static class Siss
         }
     }
 
-    /// <summary>d_x - d_a of every row, as gamma (a - x) . (2 m - gamma (x + a)) / (2 sigma^2): the difference of the two squares would lose its digits.</summary>
+    /// <summary>
+    /// d_x - d_a of every row, as gamma (a - x) . (2 m - gamma (x + a)) / (2 sigma^2): the difference of the two squares would lose its
+    /// digits.
+    /// </summary>
     internal static double[] Differences(SissDraw draw, Tensor signal, Tensor sigma)
     {
         using var scope = NewDisposeScope();
@@ -174,7 +248,8 @@ public static class Siss
     {
         double keptNorm = TrainingGradients.Norm(kept), forgottenNorm = TrainingGradients.Norm(forgotten);
         if (forgottenNorm == 0)
-            throw new DoriException("siss: the picture to forget gives no gradient at these time steps (every draw is far from it, or the schedule ends in pure noise); choose more --last-timesteps");
+            throw new DoriException("siss: the picture to forget gives no gradient at these time steps (every draw is far from it, or "
+                + "the schedule ends in pure noise); choose more --last-timesteps");
         double factor = share * keptNorm / forgottenNorm;
         TrainingGradients.Accumulate(kept, forgotten, -factor);
         return (keptNorm, factor);

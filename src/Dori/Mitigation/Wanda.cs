@@ -13,7 +13,9 @@ public sealed record WandaOptions
     public double Sparsity { get; init; } = 0.01;
     /// <summary>Calls of the UNet, from the first on, whose marks are united.</summary>
     public int Steps { get; init; } = 10;
-    /// <summary>Latents sampled from each prompt. Published is 1, of 64 x 64 places; a small latent has few tokens, and 4 give steadier norms.</summary>
+    /// <summary>
+    /// Latents sampled from each prompt. Published is 1, of 64 x 64 places; a small latent has few tokens, and 4 give steadier norms.
+    /// </summary>
     public int Latents { get; init; } = 4;
     /// <summary>Prompts whose norms are accumulated before marking; the marks of all such chunks are united.</summary>
     public int Pool { get; init; } = 1;
@@ -22,22 +24,31 @@ public sealed record WandaOptions
 
     /// <summary>As a model wants it.</summary>
     /// <param name="batch">Latents sampled at once.</param>
-    public static WandaOptions For(DiffusionModel model, int batch = 4) => new() { Sparsity = model.Defaults.WandaSparsity, Generation = GenerationOptions.For(model, batch) };
+    public static WandaOptions For(DiffusionModel model, int batch = 4) =>
+        new() { Sparsity = model.Defaults.WandaSparsity, Generation = GenerationOptions.For(model, batch) };
+
+    /// <summary>For a test of locality: a sampler of fewer calls is looked at for as many.</summary>
+    internal static WandaOptions For(MarkingInputs inputs) => new()
+    {
+        Generation = inputs.Generation, Sparsity = inputs.Sparsity, Seed = inputs.Seed,
+        Steps = Math.Min(10, Sampler.Timesteps(inputs.Generation.Scheduler, inputs.Generation.Steps).Length),
+    };
 
     /// <exception cref="DoriException">A value out of range.</exception>
     public void Check()
     {
-        if (!(Sparsity > 0 && Sparsity <= 1)) throw new DoriException($"Wanda: sparsity {Sparsity} is not a share; above 0 to 1 is possible, such as 0.01");
-        if (Latents is < 1 or > 1000 || Pool < 1) throw new DoriException($"Wanda: {Latents} latents a prompt, pooled over {Pool} prompts; 1 to 1000 and at least 1 are possible");
+        if (!(Sparsity > 0 && Sparsity <= 1))
+            throw new DoriException($"Wanda: sparsity {Sparsity} is not a share; above 0 to 1 is possible, such as 0.01");
+        if (Latents is < 1 or > 1000
+            || Pool < 1)
+            throw new DoriException($"Wanda: {Latents} latents a prompt, pooled over {Pool} prompts; 1 to 1000 and at least 1 are "
+                + $"possible");
         int calls = Sampler.Timesteps(Generation.Scheduler, Generation.Steps).Length;
-        if (Steps < 1 || Steps > calls) throw new DoriException($"Wanda: marks of {Steps} steps are to be united and the sampler takes {calls}; take more sampler steps");
+        if (Steps < 1 || Steps > calls)
+            throw new DoriException($"Wanda: marks of {Steps} steps are to be united and the sampler takes {calls}; take more sampler "
+                + $"steps");
     }
 }
-
-/// <summary>What Wanda marks.</summary>
-/// <param name="Chunks">By chunk of prompts, in their order.</param>
-/// <param name="Mask">The union.</param>
-public sealed record WandaResult(IReadOnlyList<WeightMask> Chunks, WeightMask Mask);
 
 /// <summary>
 /// Pruning of the weights that a memorized prompt uses most (Chavhan et al. 2024, "Memorized Images in Diffusion Models share a Subspace
@@ -50,41 +61,17 @@ public static class Wanda
     public static IReadOnlyList<(string Name, Linear Layer)> Layers(UNet2DConditionModel unet) =>
         [.. LayerHooks.LinearLayers(unet).Where(layer => layer.Name.EndsWith(".ff.net.2", StringComparison.Ordinal))];
 
-    /// <summary>Marks weights for some prompts; the model is left as it is.</summary>
-    /// <param name="embeddings">y of each prompt, one row each</param>
-    /// <param name="onPrompt">Told the number of prompts done.</param>
-    public static WandaResult Run(DiffusionModel model, IReadOnlyList<Conditioning> embeddings, WandaOptions options, Action<int>? onPrompt = null, CancellationToken cancellation = default)
-    {
-        options.Check();
-        if (embeddings.Count == 0) throw new DoriException("Wanda: no prompts are given");
-        using var scope = NewDisposeScope();
-        // All prompts, the empty one too, start from the same noise: what differs between X and X0 is then the prompt's doing.
-        Tensor noise = Noise(model, options);
-        Conditioning yNull = model.Embed("");
-        WandaNorms empty = RecordEmpty(model, yNull, noise, options, cancellation);
-        var chunks = new List<WeightMask>();
-        for (int at = 0; at < embeddings.Count; at += options.Pool)
-        {
-            var norms = new List<WandaNorms>();
-            foreach (Conditioning y in embeddings.Skip(at).Take(options.Pool))
-            {
-                norms.Add(Record(model, y, yNull, noise, options, cancellation));
-                onPrompt?.Invoke(at + norms.Count);
-            }
-            chunks.Add(Mark(model.UNet, WandaNorms.Pool(norms), empty, options.Sparsity));
-        }
-        return new WandaResult(chunks, WeightMask.Union(chunks));
-    }
-
     /// <summary>The noise that every prompt starts from: (latents, 4, h, w).</summary>
     public static Tensor Noise(DiffusionModel model, WandaOptions options) =>
-        Generation.Noise(model, RandomSource.For("wanda", options.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)), options.Latents);
+        Generation.Noise(model, RandomSource.For("wanda", options.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            options.Latents);
 
     /// <summary>X of one prompt, while sampling from it with guidance.</summary>
     /// <param name="y">One row</param>
     /// <param name="yNull">One row, the empty prompt's</param>
     /// <param name="noise">(N, 4, h, w)</param>
-    public static WandaNorms Record(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, WandaOptions options, CancellationToken cancellation = default)
+    public static WandaNorms Record(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, WandaOptions options,
+        CancellationToken cancellation = default)
     {
         var norms = new WandaNorms([.. Layers(model.UNet).Select(layer => (layer.Name, (int)layer.Layer.weight.shape[1]))], options.Steps);
         for (long at = 0; at < noise.shape[0]; at += options.Generation.Batch)
@@ -108,7 +95,8 @@ public static class Wanda
 
     /// <summary>X0: the same of the empty prompt. Guidance from it towards itself changes nothing, so half of the work is saved.</summary>
     /// <inheritdoc cref="Record"/>
-    public static WandaNorms RecordEmpty(DiffusionModel model, Conditioning yNull, Tensor noise, WandaOptions options, CancellationToken cancellation = default) =>
+    public static WandaNorms RecordEmpty(DiffusionModel model, Conditioning yNull, Tensor noise, WandaOptions options,
+        CancellationToken cancellation = default) =>
         Record(model, yNull, yNull, noise, options with { Generation = options.Generation with { Guidance = 1 } }, cancellation);
 
     /// <summary>
@@ -126,7 +114,8 @@ public static class Wanda
             return LayerMask.Of(layer.Name, marked);
         })]);
 
-        static IEnumerable<double[]> Steps(WandaNorms norms, int layer) => Enumerable.Range(0, norms.Steps).Select(step => norms.PerLatent(step, layer));
+        static IEnumerable<double[]> Steps(WandaNorms norms, int layer) =>
+            Enumerable.Range(0, norms.Steps).Select(step => norms.PerLatent(step, layer));
     }
 
     /// <param name="weight">(rows, columns)</param>
@@ -144,7 +133,8 @@ public static class Wanda
         {
             using var inner = NewDisposeScope();
             Tensor scores = size * Row(x[step]), scores0 = size * Row(x0[step]);
-            Tensor top = zeros(weight.shape, ScalarType.Bool, device: weight.device).scatter_(1, Top(scores, sparsity), ones(1, ScalarType.Bool, device: weight.device).expand(scores.shape[0], scores.shape[1]));
+            Tensor top = zeros(weight.shape, ScalarType.Bool, device: weight.device).scatter_(1, Top(scores, sparsity),
+                ones(1, ScalarType.Bool, device: weight.device).expand(scores.shape[0], scores.shape[1]));
             marked.logical_or_(top.logical_and_(scores.gt(scores0)));
         }
         return marked.MoveToOuterDisposeScope();

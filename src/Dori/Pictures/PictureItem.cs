@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Dori.Pictures;
 
 /// <summary>One memory to look for: a caption and the pictures that are references of it.</summary>
@@ -16,6 +18,23 @@ public sealed record PictureItem(string Id, IReadOnlyList<string> Files, string 
 
     /// <summary>Full paths, in the order of <see cref="Files"/>.</summary>
     public IEnumerable<string> Paths => Files.Select(file => Path.Combine(Folder, file));
+
+    /// <summary>The pictures as training would have shown them.</summary>
+    /// <param name="side">The model's picture size in pixels.</param>
+    /// <returns>(R, 3, S, S) in [0, 1]</returns>
+    public Tensor Originals(int side)
+    {
+        using var scope = NewDisposeScope();
+        return stack([.. Paths.Select(path => Original(path, side))], 0).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Shorter side to the model's size, centre cropped.</summary>
+    /// <returns>(3, S, S) in [0, 1]</returns>
+    internal static Tensor Original(string path, int side)
+    {
+        using var scope = NewDisposeScope();
+        return Picture.ResizeAndCrop(Picture.Load(path), side, side, side).MoveToOuterDisposeScope();
+    }
 }
 
 /// <summary>An entry of a published list whose picture is not there.</summary>

@@ -9,7 +9,7 @@ internal static class PruningSection
     /// <param name="id">Of the heading, unique in the page.</param>
     public static void Write(HtmlWriter html, PruningRecord record, string? model, string id)
     {
-        string method = record.Method == "nemo" ? "NeMo" : "Wanda", heading = model is null ? $"What {method} cut from this model" : $"What {method} cut from {model}";
+        string heading = $"What {record.Method} cut from {model ?? "this model"}";
         int skipped = record.Items.Count(item => item.Skipped);
         html.Open("section", ("aria-labelledby", id));
         html.Open("h2", ("id", id));

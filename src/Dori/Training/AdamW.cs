@@ -52,9 +52,11 @@ public sealed class AdamW : IDisposable
     /// <exception cref="DoriException">The gradients are not finite; the weights are as they were.</exception>
     public double Step(IReadOnlyList<Tensor> gradients, double share = 1)
     {
-        if (gradients.Count != _weights.Count) throw new ArgumentException($"{gradients.Count} gradients for {_weights.Count} weights", nameof(gradients));
+        if (gradients.Count != _weights.Count) throw new ArgumentException($"{gradients.Count} gradients for {_weights.Count} weights",
+            nameof(gradients));
         double norm = TrainingGradients.Norm(gradients);
-        if (!double.IsFinite(norm)) throw new DoriException($"training diverged: the gradients of step {Steps + 1} are not finite; choose a lower learning rate");
+        if (!double.IsFinite(norm))
+            throw new DoriException($"training diverged: the gradients of step {Steps + 1} are not finite; choose a lower learning rate");
         using var noGrad = no_grad();
         if (_options.MaxGradientNorm is { } most && norm > most)
         {
@@ -105,7 +107,8 @@ public sealed class AdamW : IDisposable
         {
             using Tensor stored = read(name);
             if (!stored.shape.SequenceEqual(tensor.shape))
-                throw new DoriException($"the training state's tensor {name} has shape ({string.Join(", ", stored.shape)}), the model's ({string.Join(", ", tensor.shape)}): it is of another model");
+                throw new DoriException($"the training state's tensor {name} has shape ({string.Join(", ", stored.shape)}), the "
+                    + $"model's ({string.Join(", ", tensor.shape)}): it is of another model");
             tensor.copy_(stored);
         }
         for (int i = 0; i < _masters.Length; i++)

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Dori.Training;
 
-/// <summary>Numbers that a training changes: a network's own weights, or low-rank updates of them. They ask for gradients until disposal.</summary>
+/// <summary>
+/// Numbers that a training changes: a network's own weights, or low-rank updates of them. They ask for gradients until disposal.
+/// </summary>
 public interface ITrainedWeights : IDisposable
 {
     /// <summary>Distinct; they name the state.</summary>
@@ -13,7 +15,9 @@ public interface ITrainedWeights : IDisposable
 
     void RequireGradients(bool required);
 
-    /// <summary>Does something meanwhile that needs no gradients of the numbers: without them it costs no more than on a frozen model.</summary>
+    /// <summary>
+    /// Does something meanwhile that needs no gradients of the numbers: without them it costs no more than on a frozen model.
+    /// </summary>
     void Frozen(Action action)
     {
         RequireGradients(false);

@@ -10,15 +10,19 @@ namespace Dori.Training;
 /// <summary>Which linear layers of a UNet get low-rank updates.</summary>
 public enum LowRankLayers
 {
-    /// <summary>All projections of all attentions: <c>attn1</c> and <c>attn2</c>, <c>to_q</c>, <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>.</summary>
+    /// <summary>
+    /// All projections of all attentions: <c>attn1</c> and <c>attn2</c>, <c>to_q</c>, <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>.
+    /// </summary>
     Attention,
     /// <summary>Every linear layer, the feed-forward and time embedding's too.</summary>
     AllLinear,
 }
 
 /// <summary>
-/// Low-rank updates (Hu et al. 2022): a layer's output becomes x W^T + (x A^T) B^T, with A of shape (rank, in) drawn from N(0, 1 / rank^2) and B of
-/// shape (out, rank) zero, so that the network starts as it was. The updates act through <see cref="LayerHooks"/> until disposal or <see cref="Merge"/>.
+/// Low-rank updates (Hu et al. 2022): a layer's output becomes x W^T + (x A^T) B^T, with A of shape (rank, in) drawn from N(0, 1 / rank^2)
+/// and B of
+/// shape (out, rank) zero, so that the network starts as it was. The updates act through <see cref="LayerHooks"/> until disposal or
+/// <see cref="Merge"/>.
 /// They only read, so several threads may use the network at once.
 /// </summary>
 public sealed class LowRankWeights : ITrainedWeights
@@ -56,7 +60,9 @@ public sealed class LowRankWeights : ITrainedWeights
         foreach (Tensor tensor in Tensors) tensor.requires_grad = required;
     }
 
-    /// <summary>Adds B A to the layers' own weights and takes the updates off: the network computes what it did, in its own layout.</summary>
+    /// <summary>
+    /// Adds B A to the layers' own weights and takes the updates off: the network computes what it did, in its own layout.
+    /// </summary>
     public void Merge()
     {
         using var noGrad = no_grad();

@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace Dori.Training;
 
-/// <summary>Exponential moving average of weights: average = decay average + (1 - decay) weight after every step, in float32. It starts at the weights.</summary>
+/// <summary>
+/// Exponential moving average of weights: average = decay average + (1 - decay) weight after every step, in float32. It starts at the
+/// weights.
+/// </summary>
 public sealed class TrainingAverage : IDisposable
 {
     private readonly IReadOnlyList<string> _names;

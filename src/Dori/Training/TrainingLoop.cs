@@ -33,7 +33,8 @@ public interface ITrainingTask
 }
 
 /// <summary>
-/// The loop of every training: steps, progress, cancellation, state on disk. Given the same task, the same weights come out bit for bit, also where a run
+/// The loop of every training: steps, progress, cancellation, state on disk. Given the same task, the same weights come out bit for bit,
+/// also where a run
 /// was killed and resumed. What an interrupted training leaves in a network is half trained and to be thrown away.
 /// </summary>
 public static class TrainingLoop
@@ -45,10 +46,12 @@ public static class TrainingLoop
     /// <returns>The losses of every step, those before an interruption too.</returns>
     /// <exception cref="DoriException">A state of another training, or what a step finds wrong.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(ITrainingTask task, TrainingControl? control = null, Action? onBegin = null)
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(ITrainingTask task, TrainingControl? control = null,
+        Action? onBegin = null)
     {
         control ??= new TrainingControl();
-        List<IReadOnlyDictionary<string, double>> history = control.StateFile is { } file && File.Exists(file) ? Restore(file, control.Identity, task) : [];
+        List<IReadOnlyDictionary<string, double>> history = control.StateFile is { } file && File.Exists(file)
+            ? Restore(file, control.Identity, task) : [];
         onBegin?.Invoke();
         try
         {
@@ -81,7 +84,9 @@ public static class TrainingLoop
         double[] table = [.. history.SelectMany(losses => names.Select(name => losses.GetValueOrDefault(name, double.NaN)))];
         List<(string, Tensor)> tensors = [.. task.State()];
         if (table.Length > 0) tensors.Add((History, tensor(table, [history.Count, names.Length])));
-        SafetensorsWriter.Write(file, tensors, new Dictionary<string, string> { [Identity] = control.Identity, [Names] = string.Join(',', names) });
+        AtomicFile.MakeFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
+        SafetensorsWriter.Write(file, tensors,
+            new Dictionary<string, string> { [Identity] = control.Identity, [Names] = string.Join(',', names) });
     }
 
     private static List<IReadOnlyDictionary<string, double>> Restore(string file, string identity, ITrainingTask task)
@@ -97,7 +102,8 @@ public static class TrainingLoop
         return [.. state.Read(History).data<double>().ToArray().Chunk(names.Length).Select(Losses)];
 
         IReadOnlyDictionary<string, double> Losses(double[] row) =>
-            new SortedDictionary<string, double>(names.Zip(row).Where(pair => !double.IsNaN(pair.Second)).ToDictionary(pair => pair.First, pair => pair.Second),
+            new SortedDictionary<string, double>(names.Zip(row).Where(pair => !double.IsNaN(pair.Second)).ToDictionary(pair => pair.First,
+                pair => pair.Second),
                 StringComparer.Ordinal);
     }
 }

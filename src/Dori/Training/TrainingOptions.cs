@@ -22,9 +22,12 @@ public sealed record TrainingOptions
     public void Check()
     {
         if (Steps is < 1 or > 1_000_000) throw new DoriException($"--iterations: {Steps} is out of range; 1 to 1000000 is possible");
-        if (!(LearningRate is > 0 and <= 1)) throw new DoriException($"--learning-rate: {LearningRate} is out of range; above 0 and at most 1 is possible");
-        if (!(WeightDecay is >= 0 and < 1)) throw new DoriException($"weight decay: {WeightDecay} is out of range; 0 to below 1 is possible");
-        if (MaxGradientNorm is not (null or > 0)) throw new DoriException($"largest gradient norm: {MaxGradientNorm} is out of range; it must be above 0");
+        if (!(LearningRate is > 0 and <= 1))
+            throw new DoriException($"--learning-rate: {LearningRate} is out of range; above 0 and at most 1 is possible");
+        if (!(WeightDecay is >= 0 and < 1))
+            throw new DoriException($"weight decay: {WeightDecay} is out of range; 0 to below 1 is possible");
+        if (MaxGradientNorm is not (null or > 0))
+            throw new DoriException($"largest gradient norm: {MaxGradientNorm} is out of range; it must be above 0");
     }
 }
 
@@ -39,7 +42,9 @@ public sealed record TrainingControl
     public Action<TrainingProgress>? OnStep { get; init; }
     /// <summary>Looked at before every step and during long ones. The state is written before the exception goes on.</summary>
     public CancellationToken Cancellation { get; init; }
-    /// <summary>Where to keep the state of an unfinished training (safetensors); a training goes on from a state that stands there. Null: nowhere.</summary>
+    /// <summary>
+    /// Where to keep the state of an unfinished training (safetensors); a training goes on from a state that stands there. Null: nowhere.
+    /// </summary>
     public string? StateFile { get; init; }
     /// <summary>Says what is trained, on what and how. A state of another training is refused.</summary>
     public string Identity { get; init; } = "";

@@ -30,7 +30,8 @@ public sealed class WeightTraining : ITrainingTask, IDisposable
 
     /// <summary>Trains the weights of a model's UNet in place.</summary>
     /// <param name="step">
-    /// (weights, number of the step from 0) -> gradients; called in a dispose scope of its own. All its random numbers must follow from the step's number.
+    /// (weights, number of the step from 0) -> gradients; called in a dispose scope of its own. All its random numbers must follow from the
+    /// step's number.
     /// </param>
     /// <returns>The losses of every step, with the gradient's norm before clipping as <c>gradientNorm</c>.</returns>
     /// <exception cref="DoriException">A value out of range, a state of another training, or gradients that are not finite.</exception>
@@ -47,10 +48,12 @@ public sealed class WeightTraining : ITrainingTask, IDisposable
 
     public void Prepare(CancellationToken cancellation) { }
 
-    public IReadOnlyDictionary<string, double> Advance(IReadOnlyList<IReadOnlyDictionary<string, double>> history, CancellationToken cancellation)
+    public IReadOnlyDictionary<string, double> Advance(IReadOnlyList<IReadOnlyDictionary<string, double>> history,
+        CancellationToken cancellation)
     {
         TrainingStep taken = _step(_weights, Step);
-        return new SortedDictionary<string, double>(taken.Losses.ToDictionary(), StringComparer.Ordinal) { ["gradientNorm"] = _adam.Step(taken.Gradients) };
+        return new SortedDictionary<string, double>(taken.Losses.ToDictionary(),
+            StringComparer.Ordinal) { ["gradientNorm"] = _adam.Step(taken.Gradients) };
     }
 
     public IReadOnlyList<(string Name, Tensor Tensor)> State() => _adam.State();

@@ -155,7 +155,7 @@ public sealed class CompareTests
 
     private static PruningRecord Pruning() => new()
     {
-        Method = "wanda", Version = "0.1.0", Command = "", Model = "emoji", ModelSha256 = "", PicturesSha256 = "",
+        Method = "Wanda",
         Items = [new PrunedItem("v00", "a cat", [], 15)],
         Layers = [new LayerMarks("down_blocks.0.ff.net.2", 10, 20, 10), new LayerMarks("mid_block.ff.net.2", 20, 20, 5)],
     };

@@ -76,8 +76,9 @@ public sealed class PositiveControlTests : IDisposable
         using DiffusionModel pruned = Emoji.Model.WithUNetCopy();
         IEnumerable<PictureItem> items = s_all.Items.Where(item => item.Kind == "verbatim").Take(4);
         Conditioning[] captions = [.. items.Select(item => Emoji.Model.Embed(item.Caption))];
-        WandaResult result = Wanda.Run(pruned, captions, WandaOptions.For(pruned) with { Sparsity = sparsity });
-        using IDisposable now = result.Mask.PruneForNow(pruned.UNet);
+        using var wanda = new WandaMarking(pruned, WandaOptions.For(pruned) with { Sparsity = sparsity });
+        var mask = WeightMask.Union([.. captions.Select(y => wanda.Mark([y]).Mask)]);
+        using IDisposable now = mask.PruneForNow(pruned.UNet);
         PositiveControl control = Take(pruned, s_few);
         Assert.True(control.Holds, control.InOneLine);
     }

@@ -1,8 +1,10 @@
 using System.Text.Json;
+using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Cli;
 using Dori.Diffusion;
 using Dori.Mitigation;
+using Dori.Tests.Audit;
 using Dori.Tests.Support;
 using Spectre.Console;
 using static TorchSharp.torch;
@@ -20,24 +22,30 @@ public sealed class PruningTests : IDisposable
 
     private static PruningRecord Record(string caption) => new()
     {
-        Method = "nemo", Version = "1", Command = "dori mitigate nemo m", Model = "m", ModelSha256 = "00", PicturesSha256 = "11",
-        Nemo = new NemoSettings(10, 0.428, false, 100, 0),
+        Method = "NeMo",
         Items =
         [
             new PrunedItem("a", caption, ["22"], 6, Neurons: PrunedNeurons.Of(new NemoFinding([0.5, 0.9],
-                new NemoSelected(new NemoNeurons([[0, 1], [2]]), 0.4, 3.5, 6, 0.428, new NemoNeurons([[1], [2]]), 0.42, 9), [0.2, 0.3]))),
-            new PrunedItem("b", "plain", ["33"], 0, Skipped: true, PrunedNeurons.Of(new NemoFinding([0.1, 0.2], null, []))),
+                new NemoSelected(new NemoNeurons([[0, 1], [2]]), 0.4, 3.5, 6, 0.428, new NemoNeurons([[1], [2]]), 0.42, 9), [0.2, 0.3]),
+                0.428)),
+            new PrunedItem("b", "plain", ["33"], 0, Skipped: true, PrunedNeurons.Of(new NemoFinding([0.1, 0.2], null, []), 0.428)),
         ],
         Layers = [new LayerMarks("x.to_v", 2, 3, 3), new LayerMarks("y.to_v", 4, 3, 3)],
     };
 
+    private static string Card(PruningRecord record, string original = "") => MitigationCard.Of(new MitigationRecord
+    {
+        Method = "nemo", Title = "pruning by NeMo", Version = "1", Command = "dori mitigate nemo m", Model = new RecordedSource("m", "00"),
+        Pictures = new RecordedPictures("p", "11", ["a", "b"]), Seed = 0, Device = "cpu", Dtype = "float32", Threads = 1,
+        Options = [], Losses = [], Details = [],
+    }, new MitigationOutcome { Weight = (_, stored) => stored, Summary = Pruning.Summary(record), Card = Pruning.Card(record) }, original);
+
     [Fact]
     public void A_record_survives_json()
     {
-        string json = JsonSerializer.Serialize(Record("c"), PruningJson.Default.PruningRecord);
-        PruningRecord back = JsonSerializer.Deserialize(json, PruningJson.Default.PruningRecord)!;
-        Assert.Equal(json, JsonSerializer.Serialize(back, PruningJson.Default.PruningRecord));
-        Assert.DoesNotContain("wanda", json, StringComparison.Ordinal);
+        string json = JsonSerializer.Serialize(Record("c"), MitigationJson.Default.PruningRecord);
+        PruningRecord back = JsonSerializer.Deserialize(json, MitigationJson.Default.PruningRecord)!;
+        Assert.Equal(json, JsonSerializer.Serialize(back, MitigationJson.Default.PruningRecord));
         Assert.Equal(6, back.Marked);
         Assert.Equal(18, back.Weights);
         PrunedNeurons found = back.Items[0].Neurons!;
@@ -50,7 +58,9 @@ public sealed class PruningTests : IDisposable
     [Fact]
     public void The_card_says_what_was_done_and_that_silence_is_not_absence()
     {
-        string card = PruningCard.Of(Record("<script>|x|\n# y [l](z)"));
+        string card = Card(Record("<script>|x|\n# y [l](z)"), "---\r\nlicense: mit\r\n---\r\nAs it was.");
+        Assert.StartsWith("---\nlicense: mit\n---\n\n# m, after pruning by NeMo\n", card, StringComparison.Ordinal);
+        Assert.EndsWith("## The original's card\n\nAs it was.\n", card, StringComparison.Ordinal);
         Assert.Contains("6 of 18 weights of 2 UNet layers set to 0 (33.33 %)", card, StringComparison.Ordinal);
         Assert.Contains("Silence by prompt is not absence", card, StringComparison.Ordinal);
         Assert.Contains("dori mitigate nemo m", card, StringComparison.Ordinal);
@@ -67,7 +77,7 @@ public sealed class PruningTests : IDisposable
         PrunedItem item = record.Items[0] with { Neurons = record.Items[0].Neurons! with { Threshold = 0.99 } };
         record = record with { Items = [item, record.Items[1]] };
         Assert.Equal(1, record.NotReached);
-        Assert.Contains("For 1 of 2 prompts no selection of neurons", PruningCard.Of(record), StringComparison.Ordinal);
+        Assert.Contains("For 1 of 2 prompts no selection of neurons", Card(record), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -91,10 +101,11 @@ public sealed class PruningTests : IDisposable
         Assert.Equal((0, ""), (code, error));
         string json = File.ReadAllText(Path.Combine(target, "mitigation.json"));
         Assert.Equal(json.Trim(), output.Trim());
-        PruningRecord record = JsonSerializer.Deserialize(json, PruningJson.Default.PruningRecord)!;
-        Assert.Equal(("wanda", 0.05, 10), (record.Method, record.Wanda!.Sparsity, record.Wanda.Steps));
+        MitigationRecord whole = JsonSerializer.Deserialize(json, MitigationJson.Default.MitigationRecord)!;
+        Assert.Equal(("wanda", 0.05, 10), (whole.Method, (double)whole.Options["sparsity"]!, (int)whole.Options["steps"]!));
+        PruningRecord record = PruningRecord.Read(target)!;
+        Assert.Equal("Wanda", record.Method);
         Assert.Equal("t shirt", Assert.Single(record.Items).Caption);
-        Assert.Equal(record.Layers, PruningRecord.Read(target)!.Layers);
         Assert.Contains("Silence by prompt", File.ReadAllText(Path.Combine(target, "README.md")), StringComparison.Ordinal);
 
         using WeightSet before = DiffusersFolder.Open(Golden.EmojiModel).OpenUNet(), after = DiffusersFolder.Open(target).OpenUNet();
@@ -124,8 +135,60 @@ public sealed class PruningTests : IDisposable
         Assert.Null(PruningRecord.Read(_folder));
         File.WriteAllText(file, """{ "schema": "dori.pruning/1", "method": "wanda" }""");
         Assert.Contains("mitigation.json", Assert.Throws<DoriException>(() => PruningRecord.Read(_folder)).Message, StringComparison.Ordinal);
+        File.WriteAllText(file, """{ "schema": "dori.mitigation/2", "method": "esd", "details": { "layers": 3 } }""");
+        Assert.Null(PruningRecord.Read(_folder)); // another method's own
         File.WriteAllText(file, "{");
         Assert.Throws<DoriException>(() => PruningRecord.Read(_folder));
+    }
+
+    private const string First = """
+        { "schema": "dori.pruning/1", "method": "nemo", "version": "0.1.0", "command": "", "model": "m", "modelSha256": "",
+          "picturesSha256": "",
+          "nemo": { "latents": 10, "threshold": 0.5, "thresholdMeasured": true, "heldOutCaptions": 40, "seed": 0 },
+          "items": [ { "id": "a", "caption": "c", "sha256": [], "marked": 3, "skipped": false, "neurons":
+            { "similarity": 0.9, "similarityAfter": 0.8, "blockedSimilarity": 0.7, "theta": 2, "topK": 1, "threshold": 0.7,
+              "initial": 2, "layers": [[1]] } } ],
+          "layers": [ { "layer": "x.to_v", "rows": 2, "columns": 3, "marked": 3 } ] }
+        """;
+
+    private const string Now = """
+        { "schema": "dori.mitigation/2", "method": "nemo", "details": { "pruning": { "method": "NeMo",
+          "items": [ { "id": "a", "caption": "c", "sha256": [], "marked": 3, "skipped": false, "neurons":
+            { "similarity": 0.9, "similarityAfter": 0.8, "blockedSimilarity": 0.7, "theta": 2, "topK": 1, "threshold": 0.7,
+              "initial": 2, "layers": [[1]], "asked": 0.5 } } ],
+          "layers": [ { "layer": "x.to_v", "rows": 2, "columns": 3, "marked": 3 } ] } } }
+        """;
+
+    [Theory]
+    [InlineData(First)]
+    [InlineData(Now)]
+    public void A_record_of_either_kind_is_read_and_a_run_keeps_it(string json)
+    {
+        File.WriteAllText(Path.Combine(_folder, "mitigation.json"), json);
+        var run = RunFolder.Create(Path.Combine(_folder, "run"), SampleRun.ManifestOf(SampleRun.Options));
+        run.KeepPruning(_folder);
+        foreach (PruningRecord record in new[] { PruningRecord.Read(_folder)!, run.ReadPruning()! })
+            Assert.Equal(("NeMo", 3, 6, 1), (record.Method, record.Marked, record.Weights, record.NotReached)); // 0.7 reached, 0.5 asked
+    }
+
+    [Theory]
+    [InlineData("\"rows\": 2", "\"rows\": 0")]
+    [InlineData("\"marked\": 3 }", "\"marked\": 7 }")]
+    [InlineData("\"caption\": \"c\"", "\"caption\": null")]
+    [InlineData("\"layer\": \"x.to_v\", ", "")]
+    [InlineData("[[1]]", "[null]")]
+    [InlineData("\"theta\": 2", "\"theta\": 1e39")]
+    [InlineData("\"theta\": 2", "\"thetas\": 2")]
+    [InlineData("\"id\": \"a\"", "\"id\": \"a\", \"id\": \"b\"")]
+    public void A_damaged_record_of_either_kind_is_refused(string sound, string damaged)
+    {
+        foreach (string json in new[] { First, Now })
+        {
+            Assert.Contains(sound, json, StringComparison.Ordinal);
+            File.WriteAllText(Path.Combine(_folder, "mitigation.json"), json.Replace(sound, damaged, StringComparison.Ordinal));
+            string message = Assert.Throws<DoriException>(() => PruningRecord.Read(_folder)).Message;
+            Assert.Contains("mitigation.json: not a record of a pruning", message, StringComparison.Ordinal);
+        }
     }
 
     [Theory]

@@ -41,8 +41,10 @@ public class TrainingCommandsTests
             "--ordinary-limit", "20", "--surrogates", "1", "--train-steps", "1", "--options", options, "--threads", "2", "--quiet");
         Assert.True(code == 0, error);
         JsonElement record = JsonDocument.Parse(File.ReadAllText(Path.Combine(output, "mitigation.json"))).RootElement;
-        Assert.Equal(["ordinary.tar", "drawn by the model"], record.GetProperty("ordinary").EnumerateArray().Select(source => source.GetProperty("name").GetString()));
-        Assert.Equal(23, record.GetProperty("ordinaryPairs").GetInt32() + record.GetProperty("ordinaryDropped").GetInt32());
+        JsonElement details = record.GetProperty("details");
+        Assert.Equal(["ordinary.tar", "drawn by the model"],
+            details.GetProperty("ordinary").EnumerateArray().Select(source => source.GetProperty("name").GetString()));
+        Assert.Equal(23, details.GetProperty("ordinaryPairs").GetInt32() + details.GetProperty("ordinaryDropped").GetInt32());
         JsonElement used = record.GetProperty("options");
         Assert.Equal(1, used.GetProperty("distillationShare").GetDouble()); // the model's own
         Assert.Equal(1, used.GetProperty("steps").GetInt32()); // the command line over the file
@@ -58,6 +60,9 @@ public class TrainingCommandsTests
     [InlineData("--lambda 1", "--lambda", "siss")]
     [InlineData("--ordinary nothing.tar", "nothing.tar", "adversarial")]
     [InlineData("--ordinary-captions nothing.txt", "nothing.txt", "adversarial")]
+    [InlineData("--options nothing.json", "nothing.json", "adversarial")]
+    [InlineData("--epochs 0", "epochs: 0", "adversarial")]
+    [InlineData("--steps 0", "--steps is called --train-steps now", "adversarial")]
     public void Wrong_arguments_are_said_in_one_line(string arguments, string remedy, string method)
     {
         string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new");

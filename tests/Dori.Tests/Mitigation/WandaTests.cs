@@ -143,7 +143,8 @@ public class WandaTests
         using var interrupted = new CancellationTokenSource();
         interrupted.Cancel();
         var options = new WandaOptions { Latents = 1, Generation = GenerationOptions.For(model) };
-        Assert.ThrowsAny<OperationCanceledException>(() => Wanda.Run(model, [model.Embed("t shirt")], options, cancellation: interrupted.Token));
+        using var marking = new WandaMarking(model, options);
+        Assert.ThrowsAny<OperationCanceledException>(() => marking.Mark([model.Embed("t shirt")], interrupted.Token));
         Assert.All(Wanda.Layers(model.UNet), layer => Assert.Null(layer.Layer.Hook));
     }
 
@@ -158,7 +159,9 @@ public class WandaTests
         Assert.Throws<DoriException>((good with { Pool = 0 }).Check);
         Assert.Throws<DoriException>((good with { Latents = 0 }).Check);
         Assert.Contains("25", Assert.Throws<DoriException>((good with { Steps = 26 }).Check).Message);
-        Assert.Throws<DoriException>(() => Wanda.Run(Emoji.Model, [], good));
+        Assert.Throws<DoriException>(() => new WandaMarking(Emoji.Model, good with { Pool = 0 }));
+        using var marking = new WandaMarking(Emoji.Model, good);
+        Assert.Throws<DoriException>(() => marking.Mark([]));
     }
 
     /// <summary>reference.md: median similarity by prompt falls from 0.92 to 0.15 at 5 %.</summary>
@@ -175,7 +178,8 @@ public class WandaTests
 
         Assert.InRange(Median(), 0.7, 1);
         byte[] weights = Wanda.Layers(model.UNet)[3].Layer.weight.detach().bytes.ToArray();
-        WandaResult found = Wanda.Run(model, [y], new WandaOptions { Sparsity = 0.05, Latents = 2, Generation = generation });
+        using var marking = new WandaMarking(model, new WandaOptions { Sparsity = 0.05, Latents = 2, Generation = generation });
+        Marked found = marking.Mark([y]);
         foreach (LayerMarks layer in found.Mask.Marks) Assert.InRange(layer.Marked, 1, layer.Rows * layer.Columns / 2); // 10 steps of 5 % at most
         using (found.Mask.PruneForNow(model.UNet)) Assert.InRange(Median(), -1, 0.5);
         Assert.Equal(weights, Wanda.Layers(model.UNet)[3].Layer.weight.detach().bytes.ToArray());

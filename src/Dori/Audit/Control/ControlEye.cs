@@ -33,7 +33,7 @@ internal sealed class ControlEye(DiffusionModel model, ICopyDetector detector, d
     private double Similarity(PictureItem item)
     {
         using var scope = NewDisposeScope();
-        Tensor views = UnitRunner.Originals(model, item); // (R, 3, S, S)
+        Tensor views = item.Originals(model.PictureSize); // (R, 3, S, S)
         var all = new List<Tensor>();
         for (long r = 0; r < views.shape[0]; r++) // one by one: memory as in a unit
             all.Add(model.Decode(model.Encode(views.narrow(0, r, 1))));

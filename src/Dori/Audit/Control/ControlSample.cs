@@ -25,7 +25,7 @@ internal sealed class ControlSample
         PictureItem[] all = controls.Length >= Few ? controls : [.. controls, .. set.Items.Where(item => item.Role != "control")];
         int count = Math.Min(Most, all.Length);
         Items = [.. Enumerable.Range(0, count).Select(k => all[k * all.Length / count])];
-        Pictures = cat([.. Items.Select(item => UnitRunner.Originals(model, item).narrow(0, 0, 1))], 0);
+        Pictures = cat([.. Items.Select(item => item.Originals(model.PictureSize).narrow(0, 0, 1))], 0);
         // one by one: memory as in a unit
         Latents = cat([.. Enumerable.Range(0, count).Select(k => model.Encode(Pictures.narrow(0, k, 1)))], 0);
         string[] captions = [.. Items.Select(item => item.Caption)];

@@ -1,4 +1,5 @@
 using Dori.Diffusion;
+using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,7 +18,8 @@ internal sealed class AdversarialBatch(AdversarialInputs inputs)
     /// <param name="all">The last finds for every picture searched for so far.</param>
     /// <param name="rateShare">The step's share of the learning rate.</param>
     /// <returns>The rows, and the picture that each of those after the ordinary ones is a surrogate of.</returns>
-    public (TrainingRows Rows, IReadOnlyList<int> SurrogateOf) Make(IReadOnlyList<FoundEmbeddings> all, double rateShare, RandomSource random)
+    public (TrainingRows Rows, IReadOnlyList<int> SurrogateOf) Make(IReadOnlyList<FoundEmbeddings> all, double rateShare,
+        RandomSource random)
     {
         (Tensor latents, Conditioning y) = Ordinary(random.Derive("ordinary"));
         RandomSource choice = random.Derive("adversarial");
@@ -57,7 +59,8 @@ internal sealed class AdversarialBatch(AdversarialInputs inputs)
         get
         {
             int batch = _options.BatchOf(inputs.Pictures.Count);
-            return _options.OrdinaryPairs + batch * _options.SearchesPerPicture * (_options.KeptSteps.Count + 1) * _options.DrawsPerCondition
+            return _options.OrdinaryPairs
+                + batch * _options.SearchesPerPicture * (_options.KeptSteps.Count + 1) * _options.DrawsPerCondition
                 + (inputs.Pictures.Count > batch ? _options.ReplayDraws : 0);
         }
     }
@@ -65,7 +68,8 @@ internal sealed class AdversarialBatch(AdversarialInputs inputs)
     private int Twos => _options.PairsInTwos ? _options.OrdinaryPairs / 2 : 0;
 
     /// <returns>
-    /// z0 and y of the ordinary rows; in twos, each picture with its caption and then with the empty prompt, where the difference between the two counts.
+    /// z0 and y of the ordinary rows; in twos, each picture with its caption and then with the empty prompt, where the difference between
+    /// the two counts.
     /// </returns>
     private (Tensor Latents, Conditioning Y) Ordinary(RandomSource random)
     {

@@ -4,13 +4,16 @@ using static TorchSharp.torch;
 
 namespace Dori.Mitigation.Adversarial;
 
-/// <summary>How long a training will take, from a trial of one step of the inner search and one piece of an outer step on every worker.</summary>
+/// <summary>
+/// How long a training will take, from a trial of one step of the inner search and one piece of an outer step on every worker.
+/// </summary>
 internal static class AdversarialEstimate
 {
     /// <param name="left">Outer steps that are left.</param>
     /// <param name="frozen">Runs something while the trained weights ask for no gradients.</param>
     /// <param name="clock">Time since some moment.</param>
-    public static TimeSpan Of(AdversarialInputs inputs, AdversarialBatch batch, AdversarialTeachers? teachers, IReadOnlyList<Tensor> trained, int left,
+    public static TimeSpan Of(AdversarialInputs inputs, AdversarialBatch batch, AdversarialTeachers? teachers,
+        IReadOnlyList<Tensor> trained, int left,
         Action<Action> frozen, Func<TimeSpan> clock)
     {
         (AdversarialOptions options, Workers workers, int pictures) = (inputs.Options, inputs.Workers, inputs.Pictures.Count);
@@ -29,9 +32,11 @@ internal static class AdversarialEstimate
             if (teachers is not null) rows = teachers.Teach(rows, [], options.DistillationShare, inputs.TeacherPiece, workers);
             foreach (Tensor gradient in rows.Gradient(inputs.Model, trained, count / workers.Count, workers).Gradients) gradient.Dispose();
         });
-        int searches = options.BatchOf(pictures) * options.SearchesPerPicture, rounds = (left + options.StepsPerSearch - 1) / options.StepsPerSearch;
+        int searches = options.BatchOf(pictures) * options.SearchesPerPicture,
+            rounds = (left + options.StepsPerSearch - 1) / options.StepsPerSearch;
         int waves = (searches + workers.Count - 1) / workers.Count;
-        double generation = inputs.Model.Defaults.SamplerSteps * 2 / (2.2 * options.SearchBatch); // of one picture, in steps of a search, about
+        // of one picture, in steps of a search, about
+        double generation = inputs.Model.Defaults.SamplerSteps * 2 / (2.2 * options.SearchBatch);
         TimeSpan time = search * (rounds * waves * (options.SearchSteps + generation * options.SearchGenerations))
             + step * (left * Math.Ceiling((double)pieces / workers.Count));
         HeldOutOptions held = options.HeldOut;

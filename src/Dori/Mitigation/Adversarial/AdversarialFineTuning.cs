@@ -8,8 +8,10 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
-/// Adversarial fine-tuning ("Finding DoRI", arXiv 2507.16880; method.md section 7): for pictures that a model must forget, search embeddings that still
-/// bring them back, and train the model to answer those with surrogates (pictures of the same meaning), while ordinary pairs hold it where it was.
+/// Adversarial fine-tuning ("Finding DoRI", arXiv 2507.16880; method.md section 7): for pictures that a model must forget, search
+/// embeddings that still
+/// bring them back, and train the model to answer those with surrogates (pictures of the same meaning), while ordinary pairs hold it where
+/// it was.
 /// The model's UNet is changed in place; in the end it holds averaged weights where asked, low-rank updates merged.
 /// </summary>
 internal sealed class AdversarialFineTuning : ITrainingTask, IDisposable
@@ -57,7 +59,8 @@ internal sealed class AdversarialFineTuning : ITrainingTask, IDisposable
     /// <summary>The small audit where it is due, and new searches where the next step wants them.</summary>
     public void Prepare(CancellationToken cancellation)
     {
-        set_num_threads(_inputs.Workers.ThreadsEach); // an element's last bit depends on how a tensor is cut for threads: here too, then, as in the workers
+        // an element's last bit depends on how a tensor is cut for threads: here too, then, as in the workers
+        set_num_threads(_inputs.Workers.ThreadsEach);
         int every = _options.HeldOut.Every;
         if (every > 0 && Step > 0 && (Step % every == 0 || Step == Steps) && (Checks.Count == 0 || Checks[^1].Step != Step))
             _weights.Frozen(() => Check(cancellation));
@@ -67,8 +70,11 @@ internal sealed class AdversarialFineTuning : ITrainingTask, IDisposable
     }
 
     /// <summary>One step of AdamW on L_DM + L_Adv.</summary>
-    /// <exception cref="DoriException">Gradients that are not finite, or a loss on ordinary pairs that stays near that of predicting nothing.</exception>
-    public IReadOnlyDictionary<string, double> Advance(IReadOnlyList<IReadOnlyDictionary<string, double>> history, CancellationToken cancellation)
+    /// <exception cref="DoriException">
+    /// Gradients that are not finite, or a loss on ordinary pairs that stays near that of predicting nothing.
+    /// </exception>
+    public IReadOnlyDictionary<string, double> Advance(IReadOnlyList<IReadOnlyDictionary<string, double>> history,
+        CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         (TrainingRows rows, IReadOnlyList<int> surrogateOf) = Batch(_inputs.Random.Derive("step", Step));
@@ -90,8 +96,10 @@ internal sealed class AdversarialFineTuning : ITrainingTask, IDisposable
         _average?.Update();
         var taken = new StepLosses(losses[..ordinary].Average(), losses[ordinary..].Average(), norm, search, shortfall);
         if (StepLosses.HaveDiverged([.. history.Select(step => step[StepLosses.OrdinaryName]), taken.Ordinary]))
-            throw new DoriException(string.Create(CultureInfo.InvariantCulture, $"training has diverged: at step {Step} of {Steps} the loss on ordinary "
-                + $"pairs is {taken.Ordinary:0.00} (predicting nothing costs 1); begin anew, in another work folder, with a smaller learningRate or restartFactor"));
+            throw new DoriException(string.Create(CultureInfo.InvariantCulture,
+                $"training has diverged: at step {Step} of {Steps} the loss on ordinary "
+                + $"pairs is {taken.Ordinary:0.00} (predicting nothing costs 1); begin anew, in another work folder, with a smaller "
+                + $"learningRate or restartFactor"));
         return taken.Named();
     }
 

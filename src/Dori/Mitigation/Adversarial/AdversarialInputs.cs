@@ -17,7 +17,9 @@ internal sealed record AdversarialInputs(DiffusionModel Model, ICopyDetector Det
     /// <summary>All of the training's randomness.</summary>
     public RandomSource Random { get; } = RandomSource.For("adversarial fine-tuning", Options.Seed.ToString());
 
-    /// <summary>Rows that go through a teacher at once: half a micro-batch, for there are fewer of them and every worker should get some.</summary>
+    /// <summary>
+    /// Rows that go through a teacher at once: half a micro-batch, for there are fewer of them and every worker should get some.
+    /// </summary>
     public int TeacherPiece => (Options.MicroBatch + 1) / 2;
 
     /// <exception cref="DoriException">Options out of range, a model that is not in float32, or a picture without surrogate.</exception>
@@ -25,7 +27,8 @@ internal sealed record AdversarialInputs(DiffusionModel Model, ICopyDetector Det
     {
         Options.Check();
         if (Model.Dtype != ScalarType.Float32)
-            throw new DoriException($"fine-tuning needs the UNet in float32, not {Model.Dtype}: its steps are smaller than such a type's rounding");
+            throw new DoriException($"fine-tuning needs the UNet in float32, not {Model.Dtype}: its steps are smaller than such a "
+                + $"type's rounding");
         if (Pictures.Count == 0) throw new DoriException("no pictures to forget");
         if (Surrogates.Count != Pictures.Count || Surrogates.Any(s => s.Latents.shape[0] == 0))
             throw new DoriException("every picture to forget needs surrogates");

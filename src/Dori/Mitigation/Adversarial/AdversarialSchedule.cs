@@ -12,7 +12,8 @@ internal sealed class AdversarialSchedule(AdversarialOptions options, int steps,
     public int FallSteps { get; } = (int)Math.Round(options.CooldownShare * steps);
 
     /// <summary>
-    /// The step after which the rate falls: the planned one, or that of the last held-out check where enough of them in a row found nothing. Training
+    /// The step after which the rate falls: the planned one, or that of the last held-out check where enough of them in a row found
+    /// nothing. Training
     /// ends with the fall, so that stopping early does not leave the weights as restless as the full rate holds them.
     /// </summary>
     public int FallBegins(IEnumerable<HeldOutCheck> checks)
@@ -26,7 +27,9 @@ internal sealed class AdversarialSchedule(AdversarialOptions options, int steps,
     /// <summary>The step that training ends with, as far as is known yet.</summary>
     public int LastStep(IEnumerable<HeldOutCheck> checks) => FallBegins(checks) + FallSteps;
 
-    /// <summary>The step's share of the learning rate: 1 until the fall begins, then from the restart's factor down to a (its steps)th of that.</summary>
+    /// <summary>
+    /// The step's share of the learning rate: 1 until the fall begins, then from the restart's factor down to a (its steps)th of that.
+    /// </summary>
     /// <param name="since">Steps done since the fall began; negative before.</param>
     public double RateShare(int since) =>
         since < 0 || options.CooldownShare == 0 ? 1 : options.RestartFactor * (1 - (double)since / FallSteps);

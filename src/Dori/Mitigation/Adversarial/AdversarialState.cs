@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,7 +31,8 @@ internal sealed class AdversarialState : IDisposable
     {
         foreach (FoundEmbeddings f in Found)
         {
-            string name = string.Create(CultureInfo.InvariantCulture, $"{FoundKey}.{f.Round}.{f.Slot}.{f.Picture}.{Bits(f.Loss)}.{Bits(f.Similarity)}");
+            string name = string.Create(CultureInfo.InvariantCulture,
+                $"{FoundKey}.{f.Round}.{f.Slot}.{f.Picture}.{Bits(f.Loss)}.{Bits(f.Similarity)}");
             foreach ((string, Tensor) part in f.Y.Stored(name)) yield return part;
         }
         if (Checks.Count == 0) yield break;
@@ -43,7 +45,8 @@ internal sealed class AdversarialState : IDisposable
     public void Restore(SafetensorsFile state)
     {
         using var scope = NewDisposeScope();
-        foreach (string name in state.Tensors.Keys.Where(name => name.StartsWith(FoundKey + ".", StringComparison.Ordinal) && Conditioning.IsTokens(name)))
+        foreach (string name in state.Tensors.Keys.Where(name => name.StartsWith(FoundKey + ".", StringComparison.Ordinal)
+            && Conditioning.IsTokens(name)))
         {
             int[] n = [.. name.Split('.').Skip(1).Select(part => int.Parse(part, CultureInfo.InvariantCulture))];
             Found.Add(new FoundEmbeddings(n[0], n[1], n[2], Conditioning.Read(state, name).DetachFromDisposeScope(),

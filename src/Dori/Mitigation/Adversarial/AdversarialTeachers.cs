@@ -6,8 +6,10 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
-/// Who says what is to be predicted, beside the noise: for ordinary pairs the original model, for a picture's surrogates the original model as Wanda
-/// pruned it for that picture's caption, asked by that caption. Their predictions are what the noise is on average for pictures that they draw themselves;
+/// Who says what is to be predicted, beside the noise: for ordinary pairs the original model, for a picture's surrogates the original model
+/// as Wanda
+/// pruned it for that picture's caption, asked by that caption. Their predictions are what the noise is on average for pictures that they
+/// draw themselves;
 /// trained on the noise of a few surrogates over and over, a model learns those by heart, and the rest of what it draws suffers.
 /// </summary>
 internal sealed class AdversarialTeachers : IDisposable
@@ -28,7 +30,8 @@ internal sealed class AdversarialTeachers : IDisposable
     }
 
     /// <summary>
-    /// The same rows with a target between their own and their teacher's prediction. The gradient is that of the two losses by their shares, for
+    /// The same rows with a target between their own and their teacher's prediction. The gradient is that of the two losses by their
+    /// shares, for
     /// |target - prediction|^2 is quadratic in the prediction.
     /// </summary>
     /// <param name="rows">Ordinary pairs first.</param>
@@ -42,7 +45,8 @@ internal sealed class AdversarialTeachers : IDisposable
         int ordinary = rows.Count - surrogateOf.Count, pieces = (ordinary + piece - 1) / piece;
         var predictions = new List<Tensor>();
         // The last piece is that of the surrogates' rows, all of them: they share a network whose mask changes.
-        workers.Run(pieces + 1, i => NoGrad(() => i == pieces ? Surrogates() : rows.Predict(_original, i * piece, Math.Min(piece, ordinary - i * piece))),
+        workers.Run(pieces + 1, i =>
+            NoGrad(() => i == pieces ? Surrogates() : rows.Predict(_original, i * piece, Math.Min(piece, ordinary - i * piece))),
             predictions.Add, cancellation);
         Tensor taught = cat([.. predictions], 0);
         foreach (Tensor prediction in predictions) prediction.Dispose();

@@ -34,7 +34,8 @@ internal static class HeldOutAudit
                 1 => Searched(picture.Y, own),
                 _ => Searched(model.RandomConditioning(own.Derive("start")), own),
             };
-            return picture.BestSimilarity(model, inputs.Detector, y, yNull, Generation.Noise(model, own, options.Generations), cancellation);
+            return picture.BestSimilarity(model, inputs.Detector, y, yNull, Generation.Noise(model, own, options.Generations),
+                cancellation);
 
             Conditioning Searched(Conditioning start, RandomSource source)
             {

@@ -5,7 +5,7 @@ namespace Dori.Mitigation.Adversarial;
 /// <param name="Prompt">Best similarity of each picture's generations from its caption.</param>
 /// <param name="Search">The same after a search from its caption.</param>
 /// <param name="Random">The same after a search from N(0, I).</param>
-public sealed record HeldOutCheck(int Step, IReadOnlyList<float> Prompt, IReadOnlyList<float> Search, IReadOnlyList<float> Random)
+internal sealed record HeldOutCheck(int Step, IReadOnlyList<float> Prompt, IReadOnlyList<float> Search, IReadOnlyList<float> Random)
 {
     /// <summary>Pictures that come back from any of the three.</summary>
     /// <param name="threshold">Similarity above which a generation is a copy.</param>

@@ -1,12 +1,13 @@
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Pictures;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Dori.Mitigation.Adversarial;
 
 /// <summary>Ordinary pictures with captions, as latents: what holds a model where it was while something is taken out of it.</summary>
-public sealed class OrdinaryPairs : IDisposable
+internal sealed class OrdinaryPairs : IDisposable
 {
     private const int EncodeBatch = 32;
 
@@ -15,8 +16,11 @@ public sealed class OrdinaryPairs : IDisposable
     /// <exception cref="DoriException">No pair, or not one caption a latent.</exception>
     public OrdinaryPairs(Tensor latents, IReadOnlyList<string> captions)
     {
-        if (captions.Count == 0) throw new DoriException("no ordinary picture-caption pairs: fine-tuning needs some (at least a few hundred) to keep what the model can do");
-        if (latents.shape[0] != captions.Count) throw new DoriException($"{latents.shape[0]} ordinary pictures and {captions.Count} captions: one caption a picture is wanted");
+        if (captions.Count == 0)
+            throw new DoriException("no ordinary picture-caption pairs: fine-tuning needs some (at least a few hundred) to keep what "
+                + "the model can do");
+        if (latents.shape[0] != captions.Count)
+            throw new DoriException($"{latents.shape[0]} ordinary pictures and {captions.Count} captions: one caption a picture is wanted");
         (Latents, Captions) = (latents.DetachFromDisposeScope(), captions);
     }
 
@@ -25,14 +29,19 @@ public sealed class OrdinaryPairs : IDisposable
     public IReadOnlyList<string> Captions { get; }
     /// <summary>Pictures left out because they are copies of one to be forgotten.</summary>
     public int Dropped { get; private init; }
-    /// <summary>Indices of the pairs whose captions share words with those to be forgotten (<see cref="RelatedCaptions"/>), ascending.</summary>
+    /// <summary>
+    /// Indices of the pairs whose captions share words with those to be forgotten (<see cref="RelatedCaptions"/>), ascending.
+    /// </summary>
     public IReadOnlyList<int> Related { get; private init; } = [];
 
     /// <summary>
-    /// Encodes pictures, and leaves out copies of those that are to be forgotten: training on them as ordinary pairs would put back what the
+    /// Encodes pictures, and leaves out copies of those that are to be forgotten: training on them as ordinary pairs would put back what
+    /// the
     /// adversarial part takes out.
     /// </summary>
-    /// <param name="pictures">(3, S, S) in [0, 1] each, read one after the other, with captions; a picture is disposed once it is encoded.</param>
+    /// <param name="pictures">
+    /// (3, S, S) in [0, 1] each, read one after the other, with captions; a picture is disposed once it is encoded.
+    /// </param>
     /// <param name="forget">Pictures to be forgotten.</param>
     /// <param name="cancellation">Looked at before every batch.</param>
     public static OrdinaryPairs Encode(DiffusionModel model, ICopyDetector detector, IEnumerable<(Tensor Picture, string Caption)> pictures,
@@ -60,15 +69,21 @@ public sealed class OrdinaryPairs : IDisposable
         return new OrdinaryPairs(cat(latents, 0), captions)
         {
             Dropped = dropped,
-            Related = [.. RelatedCaptions.Of(forget.Select(picture => picture.Caption), captions, captions.Count).Select(related => related.Index).Order()],
+            Related = [.. RelatedCaptions.Of(forget.Select(picture => picture.Caption), captions, captions.Count).Select(related =>
+                related.Index).Order()],
         };
     }
 
     /// <summary>Pairs drawn with replacement.</summary>
-    /// <param name="emptyCaptionShare">Probability that a pair comes with the empty prompt: trains the unconditional side of guidance along.</param>
-    /// <param name="relatedShare">Probability that a pair is drawn from <see cref="Related"/>, where there are any, and not from all.</param>
+    /// <param name="emptyCaptionShare">
+    /// Probability that a pair comes with the empty prompt: trains the unconditional side of guidance along.
+    /// </param>
+    /// <param name="relatedShare">
+    /// Probability that a pair is drawn from <see cref="Related"/>, where there are any, and not from all.
+    /// </param>
     /// <returns>z0 (count, 4, h, w) and y, as many rows</returns>
-    public (Tensor Latents, Conditioning Y) Draw(DiffusionModel model, RandomSource random, int count, double emptyCaptionShare, double relatedShare = 0)
+    public (Tensor Latents, Conditioning Y) Draw(DiffusionModel model, RandomSource random, int count, double emptyCaptionShare,
+        double relatedShare = 0)
     {
         using var scope = NewDisposeScope();
         var rows = new long[count];

@@ -6,12 +6,14 @@ namespace Dori.Mitigation.Adversarial;
 /// <param name="GradientNorm">Of all weights' gradients as one vector.</param>
 /// <param name="Search">Mean of the searches' last losses; null where none were made for this step.</param>
 /// <param name="GuidanceShortfall">See <see cref="TrainingRows.Shortfall"/>; NaN where ordinary pairs do not come in twos.</param>
-internal readonly record struct StepLosses(double Ordinary, double Adversarial, double GradientNorm, double? Search, double GuidanceShortfall)
+internal readonly record struct StepLosses(double Ordinary, double Adversarial, double GradientNorm, double? Search,
+    double GuidanceShortfall)
 {
     public const string OrdinaryName = "ordinary";
 
     /// <summary>
-    /// Mean loss on ordinary pairs, over so many steps, above which training has diverged: what is to be predicted has variance 1, and predicting nothing
+    /// Mean loss on ordinary pairs, over so many steps, above which training has diverged: what is to be predicted has variance 1, and
+    /// predicting nothing
     /// costs that.
     /// </summary>
     private const double DivergedLoss = 0.5;

@@ -12,18 +12,22 @@ namespace Dori.Mitigation.Adversarial;
 /// <param name="Latents">z0: (K, 4, h, w), scaled, K at least 1</param>
 /// <param name="Similarities">Of each to the picture to forget.</param>
 /// <param name="Sparsities">Wanda's sparsity that each was made at.</param>
-/// <param name="Mask">What Wanda marked at the largest of them: the model without it is the one that answers the caption with such pictures.</param>
-public sealed record SurrogateSet(Tensor Latents, IReadOnlyList<float> Similarities, IReadOnlyList<double> Sparsities, WeightMask Mask) : IDisposable
+/// <param name="Mask">
+/// What Wanda marked at the largest of them: the model without it is the one that answers the caption with such pictures.
+/// </param>
+internal sealed record SurrogateSet(Tensor Latents, IReadOnlyList<float> Similarities, IReadOnlyList<double> Sparsities, WeightMask Mask)
+    : IDisposable
 {
     public void Dispose() => Latents.Dispose();
 }
 
 /// <summary>
-/// Makes surrogates (method.md section 7): generations from a picture's own caption by the model that Wanda pruned for that caption, rejected where they are
+/// Makes surrogates (method.md section 7): generations from a picture's own caption by the model that Wanda pruned for that caption,
+/// rejected where they are
 /// too similar to the picture. Made once, before training, and kept in a folder. The model is pruned for the while and left as it was.
 /// </summary>
 /// <param name="folder">Where they are kept: <c>ID.safetensors</c>, and <c>ID-k.png</c> for people; null: nowhere.</param>
-public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, SurrogateOptions options, long seed, Workers workers,
+internal sealed class Surrogates(DiffusionModel model, ICopyDetector detector, SurrogateOptions options, long seed, Workers workers,
     string? folder) : IDisposable
 {
     private const string Identity = "identity";
@@ -34,21 +38,25 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
     private Tensor? _wandaNoise;
 
     /// <summary>A picture's surrogates, from the folder where they are there.</summary>
-    /// <param name="identity">What they were made from, such as a hash of model and picture: what stands in the folder under another is made anew.</param>
+    /// <param name="identity">
+    /// What they were made from, such as a hash of model and picture: what stands in the folder under another is made anew.
+    /// </param>
     /// <exception cref="DoriException">None of the generations is different enough.</exception>
     public SurrogateSet For(MemorizedPicture picture, string identity, CancellationToken cancellation = default)
     {
         options.Check();
         // 2: with the mask; what an earlier version wrote has none, and is made anew.
         identity = string.Create(CultureInfo.InvariantCulture,
-            $"2 {identity} {options.Count} {options.LargestSimilarity} {string.Join(',', options.Sparsities)} {options.Attempts} {options.Batch} {seed}");
+            $"2 {identity} {options.Count} {options.LargestSimilarity} {string.Join(',', options.Sparsities)} {options.Attempts} "
+                + $"{options.Batch} {seed}");
         string? file = folder is null ? null : Path.Combine(folder, picture.Id + ".safetensors");
         if (file is not null && Read(file, identity) is { } kept) return kept;
         set_num_threads(workers.ThreadsEach); // the same bits whatever the number of workers
         using var scope = NewDisposeScope();
         (List<Candidate> accepted, WeightMask mask) = Make(picture, cancellation);
         Tensor pictures = stack([.. accepted.Select(c => c.Picture)], 0); // (K, 3, S, S)
-        var set = new SurrogateSet(model.Encode(pictures).DetachFromDisposeScope(), [.. accepted.Select(c => c.Similarity)], [.. accepted.Select(c => c.Sparsity)], mask);
+        var set = new SurrogateSet(model.Encode(pictures).DetachFromDisposeScope(), [.. accepted.Select(c => c.Similarity)],
+            [.. accepted.Select(c => c.Sparsity)], mask);
         if (file is not null) Write(file, identity, picture.Id, pictures, set);
         return set;
     }
@@ -76,7 +84,9 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
             for (int tried = 0; tried < options.Attempts && accepted.Count < options.Count;)
             {
                 int count = Math.Min(options.Count - accepted.Count, options.Attempts - tried), from = tried;
-                workers.Run((count + options.Batch - 1) / options.Batch, piece => Generate(picture, seeds, from + piece * options.Batch, Math.Min(options.Batch, count - piece * options.Batch), cancellation), Take, cancellation);
+                workers.Run((count + options.Batch - 1) / options.Batch, piece =>
+                    Generate(picture, seeds, from + piece * options.Batch, Math.Min(options.Batch, count - piece * options.Batch),
+                    cancellation), Take, cancellation);
                 tried += count;
             }
             if (accepted.Count > before) mask = marked;
@@ -85,7 +95,8 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
             {
                 using Tensor pictures = generated.Pictures;
                 least = Math.Min(least, generated.Similarities.Min());
-                foreach (int i in Accepted(generated.Similarities, options.LargestSimilarity)) accepted.Add(new Candidate(pictures[i].clone(), generated.Similarities[i], sparsity));
+                foreach (int i in Accepted(generated.Similarities,
+                    options.LargestSimilarity)) accepted.Add(new Candidate(pictures[i].clone(), generated.Similarities[i], sparsity));
             }
         }
         if (mask is not null) return (accepted, mask);
@@ -94,12 +105,15 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
     }
 
     /// <summary>Which generations are different enough from the picture; not those whose similarity is no number.</summary>
-    internal static IEnumerable<int> Accepted(IReadOnlyList<float> similarities, double largest) => Enumerable.Range(0, similarities.Count).Where(i => similarities[i] <= largest);
+    internal static IEnumerable<int> Accepted(IReadOnlyList<float> similarities, double largest) =>
+        Enumerable.Range(0, similarities.Count).Where(i => similarities[i] <= largest);
 
-    private (Tensor Pictures, float[] Similarities) Generate(MemorizedPicture picture, RandomSource seeds, int from, int count, CancellationToken cancellation)
+    private (Tensor Pictures, float[] Similarities) Generate(MemorizedPicture picture, RandomSource seeds, int from, int count,
+        CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        Tensor noise = cat([.. Enumerable.Range(from, count).Select(k => seeds.Derive("generation", k).Normal([1, .. model.LatentShape]))], 0);
+        Tensor noise = cat([.. Enumerable.Range(from, count).Select(k =>
+            seeds.Derive("generation", k).Normal([1, .. model.LatentShape]))], 0);
         Tensor pictures = Generation.Pictures(model, picture.Y, _yNull!, noise, GenerationOptions.For(model, options.Batch), cancellation);
         return (pictures.cpu().DetachFromDisposeScope(), Similarity.ToReferences(detector.Describe(pictures), picture.Descriptors));
     }
@@ -112,7 +126,9 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
             using Tensor one = pictures[k];
             Picture.Save(Path.Combine(folder!, string.Create(CultureInfo.InvariantCulture, $"{id}-{k}.png")), one);
         }
-        SafetensorsWriter.Write(file, [("latents", set.Latents), ("similarities", tensor(set.Similarities.ToArray())), ("sparsities", tensor(set.Sparsities.ToArray())),
+        SafetensorsWriter.Write(file,
+            [("latents", set.Latents), ("similarities", tensor(set.Similarities.ToArray())),
+            ("sparsities", tensor(set.Sparsities.ToArray())),
             .. set.Mask.Layers.Select(layer => (MaskKey(layer.Layer), layer.Packed()))],
             new Dictionary<string, string> { [Identity] = identity });
     }
@@ -123,8 +139,11 @@ public sealed class Surrogates(DiffusionModel model, ICopyDetector detector, Sur
         using SafetensorsFile stored = SafetensorsFile.Open(file);
         if (stored.Metadata.GetValueOrDefault(Identity) != identity) return null;
         using var scope = NewDisposeScope();
-        WeightMask mask = new([.. Wanda.Layers(model.UNet).Select(layer => LayerMask.Unpacked(layer.Name, (int)layer.Layer.weight.shape[0], (int)layer.Layer.weight.shape[1], stored.Read(MaskKey(layer.Name))))]);
-        return new SurrogateSet(stored.Read("latents").to(model.Device).DetachFromDisposeScope(), stored.Read("similarities").data<float>().ToArray(), stored.Read("sparsities").data<double>().ToArray(), mask);
+        WeightMask mask = new([.. Wanda.Layers(model.UNet).Select(layer =>
+            LayerMask.Unpacked(layer.Name, (int)layer.Layer.weight.shape[0], (int)layer.Layer.weight.shape[1],
+            stored.Read(MaskKey(layer.Name))))]);
+        return new SurrogateSet(stored.Read("latents").to(model.Device).DetachFromDisposeScope(),
+            stored.Read("similarities").data<float>().ToArray(), stored.Read("sparsities").data<double>().ToArray(), mask);
     }
 
     private static string MaskKey(string layer) => "mask." + layer;

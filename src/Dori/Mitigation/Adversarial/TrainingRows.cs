@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
-/// One batch of the outer step, ordinary pairs and adversarial ones alike: the loss is the sum of factor times |target - prediction|^2, the square
+/// One batch of the outer step, ordinary pairs and adversarial ones alike: the loss is the sum of factor times |target - prediction|^2, the
+/// square
 /// averaged over a row's elements. With factors 1 / pairs and weight / draws that is L_DM + weight L_Adv (method.md section 7).
 /// </summary>
 /// <param name="Latents">z0: (N, 4, h, w), the ordinary picture's or the surrogate's</param>
@@ -16,7 +17,10 @@ namespace Dori.Mitigation.Adversarial;
 /// <param name="Factors">(N)</param>
 internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timesteps, Conditioning Y, Tensor Factors)
 {
-    /// <summary>Least size of a caption's difference, as a share of the mean one, that a shortfall is measured against; between time steps it varies by a factor of 20.</summary>
+    /// <summary>
+    /// Least size of a caption's difference, as a share of the mean one, that a shortfall is measured against; between time steps it varies
+    /// by a factor of 20.
+    /// </summary>
     private const double LeastSignal = 0.01;
 
     public int Count => (int)Latents.shape[0];
@@ -24,11 +28,14 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     /// <summary>What is to be predicted: (N, 4, h, w); null: the noise, or whatever the schedule's prediction type makes of it.</summary>
     public Tensor? Targets { get; init; }
 
-    /// <summary>The first rows are so many twos: a picture with its caption, and the same with the empty prompt, noise and time step alike.</summary>
+    /// <summary>
+    /// The first rows are so many twos: a picture with its caption, and the same with the empty prompt, noise and time step alike.
+    /// </summary>
     public int Twos { get; init; }
 
     /// <summary>
-    /// Factor of |difference between the errors of a two's rows|^2, averaged over elements, in the loss. A guided prediction is the caption's plus
+    /// Factor of |difference between the errors of a two's rows|^2, averaged over elements, in the loss. A guided prediction is the
+    /// caption's plus
     /// (guidance - 1) times what tells it from the empty prompt's: an error that both share counts once there, what differs is multiplied.
     /// </summary>
     public double GuidanceWeight { get; init; }
@@ -40,13 +47,16 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     public TrainingRows Select(long[] rows)
     {
         Tensor index = tensor(rows).to(Latents.device);
-        return new TrainingRows(Latents.index_select(0, index), Noise.index_select(0, index), Timesteps.index_select(0, index), Y.Rows(rows), Factors.index_select(0, index))
+        return new TrainingRows(Latents.index_select(0, index), Noise.index_select(0, index), Timesteps.index_select(0, index),
+            Y.Rows(rows), Factors.index_select(0, index))
         {
             Targets = Targets?.index_select(0, index),
         };
     }
 
-    /// <returns>|target - prediction|^2 of rows from .. from + count - 1, averaged over elements: (count), with a graph to the weights</returns>
+    /// <returns>
+    /// |target - prediction|^2 of rows from .. from + count - 1, averaged over elements: (count), with a graph to the weights
+    /// </returns>
     public Tensor Losses(DiffusionModel model, long from, long count)
     {
         using var scope = NewDisposeScope();
@@ -66,13 +76,16 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     public Tensor Predict(DiffusionModel model, long from, long count)
     {
         using var scope = NewDisposeScope();
-        Tensor t = Timesteps.narrow(0, from, count), noisy = model.Schedule.AddNoise(Latents.narrow(0, from, count), Noise.narrow(0, from, count), t);
+        Tensor t = Timesteps.narrow(0, from, count),
+            noisy = model.Schedule.AddNoise(Latents.narrow(0, from, count), Noise.narrow(0, from, count), t);
         return model.Predict(noisy, t, Y.Narrow(from, count)).MoveToOuterDisposeScope();
     }
 
     /// <summary>
-    /// The mean share of the teacher's guidance that a model lacks: 0 where the two are as strong, 0.2 where a fifth is lost. What is learned in part comes
-    /// out too small, for that is what least squares ask (the error is least where the half-known is held back), and guidance multiplies what is left.
+    /// The mean share of the teacher's guidance that a model lacks: 0 where the two are as strong, 0.2 where a fifth is lost. What is
+    /// learned in part comes
+    /// out too small, for that is what least squares ask (the error is least where the half-known is held back), and guidance multiplies
+    /// what is left.
     /// </summary>
     /// <param name="missing">By how much the model's caption-less-empty differences fall short of the teacher's: (N, 4, h, w)</param>
     /// <param name="signal">The teacher's: (N, 4, h, w)</param>
@@ -95,13 +108,18 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
     }
 
     /// <summary>
-    /// The loss's gradient, piece by piece: pieces may be computed at the same time and are added in their order, so that the sum depends on the size of a
+    /// The loss's gradient, piece by piece: pieces may be computed at the same time and are added in their order, so that the sum depends
+    /// on the size of a
     /// piece and not on the number of threads.
     /// </summary>
     /// <param name="weights">What is trained; each must ask for gradients.</param>
     /// <param name="microBatch">Rows of a piece; even where there are twos.</param>
-    /// <returns>One gradient a weight, of its shape; every row's loss without its factor and without what twos add; <see cref="Shortfall"/> of all twos, NaN where there are none or no targets.</returns>
-    public (IReadOnlyList<Tensor> Gradients, float[] RowLosses, double Shortfall) Gradient(DiffusionModel model, IReadOnlyList<Tensor> weights, int microBatch, Workers workers,
+    /// <returns>
+    /// One gradient a weight, of its shape; every row's loss without its factor and without what twos add; <see cref="Shortfall"/> of all
+    /// twos, NaN where there are none or no targets.
+    /// </returns>
+    public (IReadOnlyList<Tensor> Gradients, float[] RowLosses, double Shortfall) Gradient(DiffusionModel model,
+        IReadOnlyList<Tensor> weights, int microBatch, Workers workers,
         CancellationToken cancellation = default)
     {
         int pieces = (Count + microBatch - 1) / microBatch;

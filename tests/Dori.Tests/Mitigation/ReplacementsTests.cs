@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Dori.Tests.Mitigation;
 
-public class TrainingGenerationsTests
+public class ReplacementsTests
 {
     [Fact]
     public void What_is_too_similar_is_rejected_and_a_generation_does_not_depend_on_how_many_are_wanted()
@@ -17,7 +17,7 @@ public class TrainingGenerationsTests
         GenerationOptions options = GenerationOptions.For(Emoji.Model, batch: 2) with { Steps = 3 };
         Tensor picture = Emoji.Load("verbatim-02.png");
         UnlikeGenerations Unlike(int wanted, int tries, double mostSimilar) =>
-            TrainingGenerations.Unlike(Emoji.Model, detector, "t shirt", picture, wanted, tries, mostSimilar, options, RandomSource.For("unlike"));
+            Replacements.Unlike(Emoji.Model, detector, "t shirt", picture, wanted, tries, mostSimilar, options, RandomSource.For("unlike"));
         using UnlikeGenerations all = Unlike(4, 4, 1);
         Assert.Equal(4, all.Tries);
         Assert.Equal(Similarity.ToReferences(detector.Describe(Emoji.Model.Decode(all.Latents)), detector.Describe(picture)), all.Similarities, (a, b) => Math.Abs(a - b) < 1e-4);

@@ -1,6 +1,4 @@
 using System.ComponentModel;
-using Dori.Audit;
-using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Pictures;
@@ -13,7 +11,8 @@ internal sealed class MitigateWandaSettings : MitigateSettings
     [CommandOption("--sparsity <SHARE>"), Description("Share of each output row that a step may mark (default: the model's, else 0.01)")]
     public double? Sparsity { get; init; }
 
-    [CommandOption("--pool <N>"), Description("Prompts whose norms are accumulated before marking (default: 1, each picture for itself)"), DefaultValue(1)]
+    [CommandOption("--pool <N>"), Description("Prompts whose norms are accumulated before marking (default: 1, each picture for itself)"),
+        DefaultValue(1)]
     public int Pool { get; init; } = 1;
 
     [CommandOption("--generations|-n <N>"), Description("Latents sampled from each prompt (default: 4)"), DefaultValue(4)]
@@ -25,7 +24,8 @@ internal sealed class MitigateWandaSettings : MitigateSettings
     [CommandOption("--sampler <NAME>"), Description("ddim, pndm, euler, dpm-solver++ or dpm-solver++-karras (default: the model's)")]
     public string? SamplerName { get; init; }
 
-    [CommandOption("--sampler-steps <N>"), Description("Sampler steps, of which the first 10 are looked at (default: the model's, else 50)")]
+    [CommandOption("--sampler-steps <N>"),
+        Description("Sampler steps, of which the first 10 are looked at (default: the model's, else 50)")]
     public int? SamplerSteps { get; init; }
 
     [CommandOption("--generation-batch <N>"), Description("Latents sampled at once (default: 4)"), DefaultValue(4)]
@@ -51,23 +51,9 @@ internal sealed class MitigateWandaSettings : MitigateSettings
         options.Check();
         return options;
     }
-}
 
-internal sealed class MitigateWandaCommand(Shell shell) : Command<MitigateWandaSettings>
-{
-    protected override int Execute(CommandContext context, MitigateWandaSettings settings, CancellationToken cancellation) =>
-        PruningJob.Run(shell, settings, "wanda", (checkpoint, model, set, items) =>
-    {
-        WandaOptions options = settings.Options(model);
-        WandaResult result = Wanda.Run(model, [.. items.Select(item => model.Embed(item.Caption))], options,
-            PruningJob.Progress(shell, settings, "prompt", items.Length), shell.Interrupted);
-        return (result.Mask, Record(shell, checkpoint, set, items, result, options));
-    });
+    public override IMitigation Mitigation() => Mitigation(Options, Pool);
 
-    public static PruningRecord Record(Shell shell, Checkpoint model, PictureSet set, PictureItem[] items, WandaResult result,
-        WandaOptions options)
-    {
-        PrunedItem[] pruned = [.. items.Select((item, i) => new PrunedItem(item.Id, item.Caption, item.Sha256, result.Chunks[i / options.Pool].Count))];
-        return PruningJob.Record(shell, model, "wanda", set, items, result.Mask, pruned) with { Wanda = WandaSettings.Of(options) };
-    }
+    public static IMitigation Mitigation(Func<DiffusionModel, WandaOptions> options, int pool) =>
+        new Pruning("wanda", "pruning by Wanda (Chavhan et al. 2024)", (model, _, _) => new WandaMarking(model, options(model)), pool);
 }
