@@ -21,7 +21,7 @@ internal static class DoriApp
         {
             config.Settings.Registrar.RegisterInstance(shell);
             config.SetApplicationName("dori");
-            config.SetApplicationVersion(Shell.Version);
+            config.SetApplicationVersion(ProgramVersion.Text);
             config.PropagateExceptions();
             config.Settings.StrictParsing = true;
             config.Settings.Console = console;

@@ -48,7 +48,7 @@ internal static partial class Failures
         try
         {
             string machine = $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}";
-            AtomicFile.WriteText(path, $"dori {Shell.Version}\n{machine}\n"
+            AtomicFile.WriteText(path, $"dori {ProgramVersion.Text}\n{machine}\n"
                 + $"{WithoutSecrets(shell.CommandLine)}\n\n{WithoutSecrets(e.ToString())}\n");
             return $"the details are in {path}";
         }

@@ -66,7 +66,7 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
     private MitigationControl Control(DiffusionModel model, MitigateProgress progress, string sha256) => new()
     {
         Seed = settings.Seed,
-        Workers = AuditJob.Workers(model, settings),
+        Workers = settings.Machine.WorkersFor(model),
         Cancellation = shell.Interrupted,
         OnProgress = progress.Report,
         Say = progress.Say,
@@ -90,7 +90,7 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
     {
         Method = method.Name,
         Title = method.Title,
-        Version = Shell.Version,
+        Version = ProgramVersion.Text,
         Command = shell.CommandLine,
         Model = new RecordedSource(model.Name, sha256),
         Adapters = MergedAdapter.Of(model),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dori.Audit;
 using Dori.Mitigation;
 using Spectre.Console;
 
@@ -31,7 +32,7 @@ internal sealed class MitigateProgress(Shell shell, bool quiet) : IDisposable
             _tenth = 10 * (progress.Done - 1) / progress.All;
         }
         string left = progress.Done == _first ? ""
-            : $", {UnitProgress.Show((now - _begun) * ((double)(progress.All - progress.Done) / (progress.Done - _first)))} left";
+            : $", {CostEstimate.Show((now - _begun) * ((double)(progress.All - progress.Done) / (progress.Done - _first)))} left";
         string losses = string.Join(", ",
             progress.Losses.Select(loss => string.Create(CultureInfo.InvariantCulture, $"{loss.Key} {loss.Value:0.####}")));
         string line = $"{progress.What} {progress.Done} of {progress.All}{left}{(losses.Length > 0 ? ": " : "")}{losses}";

@@ -1,6 +1,8 @@
 using System.ComponentModel;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Pictures;
 using Spectre.Console.Cli;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -42,6 +44,8 @@ internal class CommonSettings : CommandSettings
         "bfloat16" => ScalarType.BFloat16,
         _ => throw new DoriException($"--dtype {DtypeName}: not known; float32 and bfloat16 are possible"),
     };
+
+    public Machine Machine => new() { Device = Device, Dtype = Dtype, Threads = Threads };
 
     public int Threads => ThreadCount switch
     {
@@ -113,32 +117,47 @@ internal class SearchSettings : ModelSettings
     [Description("Search although the positive control failed: everything is measured and nothing judged")]
     public bool DespiteControl { get; init; }
 
-    /// <summary>The command line over the model's defaults over the published ones.</summary>
-    public AuditOptions Options(ModelDefaults defaults, double threshold)
+    /// <summary>The command line over what the model's folder asks for.</summary>
+    public AuditOptions Over(AuditOptions own)
     {
-        int steps = Steps ?? defaults.SearchSteps, batch = SearchBatch ?? defaults.SearchBatch, generations = Generations ?? 10;
-        var options = new AuditOptions
+        int steps = Steps ?? own.Steps, batch = SearchBatch ?? own.SearchBatch, generations = Generations ?? own.Generations;
+        var options = own with
         {
-            Starts = Starts is null ? AuditStart.All
-                : [.. Starts.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
+            Starts = Starts is null ? own.Starts : [.. Starts.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
             Seed = Seed,
             Steps = steps,
             SearchBatch = batch,
             MicroBatch = MicroBatch ?? batch,
-            LearningRate = LearningRate ?? defaults.SearchLearningRate,
-            CurveSteps = Curve is null ? [.. new[] { 0, 1, 10, 25 }.Where(s => s < steps)] : CurveSteps(Curve),
+            LearningRate = LearningRate ?? own.LearningRate,
+            CurveSteps = Curve is null ? [.. own.CurveSteps.Where(s => s < steps)] : CurveSteps(Curve),
             Generations = generations,
-            CurveGenerations = CurveGenerations ?? Math.Min(4, generations),
-            GenerationBatch = GenerationBatch ?? 10,
-            Guidance = Guidance ?? defaults.Guidance,
-            Sampler = SamplerName ?? defaults.Sampler,
-            SamplerSteps = SamplerSteps ?? defaults.SamplerSteps,
-            Threshold = Threshold ?? threshold,
+            CurveGenerations = CurveGenerations ?? Math.Min(own.CurveGenerations, generations),
+            GenerationBatch = GenerationBatch ?? own.GenerationBatch,
+            Guidance = Guidance ?? own.Guidance,
+            Sampler = SamplerName ?? own.Sampler,
+            SamplerSteps = SamplerSteps ?? own.SamplerSteps,
+            Threshold = Threshold ?? own.Threshold,
             Mirror = !NoMirror,
         };
         options.Check();
         return options;
     }
+
+    /// <summary>An audit under these settings.</summary>
+    /// <param name="adjust">Last changes to the options.</param>
+    public Audit.Audit Audit(Shell shell, Checkpoint model, PictureSet pictures, Func<AuditOptions, AuditOptions>? adjust = null,
+        Checkpoint? original = null, (int Index, int Count)? shard = null) => new(model, pictures)
+    {
+        Options = own => adjust is null ? Over(own) : adjust(Over(own)),
+        Machine = Machine,
+        CopyDetector = CopyDetector,
+        Preset = Preset,
+        Original = original,
+        Shard = shard ?? (1, 1),
+        DespiteControl = DespiteControl,
+        Command = shell.CommandLine,
+        Watch = shell.Watch(this),
+    };
 
     private static int[] CurveSteps(string text)
     {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Reflection;
 using System.Runtime.InteropServices;
 using Spectre.Console;
 
@@ -9,9 +8,6 @@ namespace Dori.Cli;
 internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter error, string commandLine, CancellationToken interrupted)
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
-
-    public static string Version { get; } =
-        (Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0").Split('+')[0];
 
     public PrintableConsole Console { get; } = new(console);
     /// <summary>Results for programs: JSON, which escapes what is not ASCII.</summary>
@@ -27,6 +23,15 @@ internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter 
     {
         foreach (string sentence in sentences) Error.WriteLine($"dori: warning: {sentence}");
     }
+
+    /// <summary>What a run tells is said on standard error: warnings whatever <c>--quiet</c> says.</summary>
+    public RunWatch Watch(CommonSettings settings) => new()
+    {
+        Warn = sentence => Warn([sentence]),
+        Say = line => { if (!settings.Quiet) Error.WriteLine($"dori: {line}"); },
+        Progress = settings.Quiet ? _ => { } : new ProgressLine(this).Report,
+        Cancellation = Interrupted,
+    };
 
     /// <summary>The built-in model: beside the program, or in a checkout that the program runs in.</summary>
     public static string BuiltInModel

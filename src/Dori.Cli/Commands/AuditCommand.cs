@@ -54,11 +54,10 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
         if (settings.Images.Length == 0) throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
-        Checkpoint model = settings.OpenModel(settings.Model);
-        var job = new AuditJob(shell, settings) { Original = settings.OpenOriginal() };
-        Summary summary =
-            job.Run(model, () => Pictures(settings), settings.Images, settings.Run, settings.ShardParts(), options => options);
-        return AuditJob.ExitCode(summary, settings.Gate);
+        (int, int) shard = settings.ShardParts();
+        RunFolder run = settings.Audit(shell, settings.OpenModel(settings.Model), Pictures(settings), original: settings.OpenOriginal(),
+            shard: shard).Run(settings.Run);
+        return AuditOutcome.ExitCode(AuditOutcome.Finish(shell, run, settings), settings.Gate);
     }
 
     private static PictureSet Pictures(AuditSettings settings)

@@ -3,7 +3,9 @@ using System.Globalization;
 using System.Text.Json.Serialization;
 using System.Text.Json;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Pictures;
+using Dori.Reporting;
 using Spectre.Console.Cli;
 using Spectre.Console;
 
@@ -48,8 +50,8 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
         if (settings.Controls.Length == 0)
             throw new DoriException("calibrate: --controls DIR is missing: a folder of pictures that the model has never seen");
         if (settings.Run.Length == 0) throw new DoriException("calibrate: -o RUN is missing: the folder for the results");
-        Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(settings.OpenModel(settings.Model), (
-            ) => Controls(settings), settings.Controls, settings.Run, (1, 1), options =>
+        Checkpoint model = settings.OpenModel(settings.Model);
+        RunFolder run = settings.Audit(shell, model, Controls(settings), options =>
         {
             int steps = settings.Steps ?? 150, generations = settings.Generations ?? 4;
             return options with
@@ -60,7 +62,8 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
                 Generations = generations,
                 CurveGenerations = generations, // a budget is compared with the same number of tries at every step
             };
-        });
+        }).Run(settings.Run);
+        Summary summary = Report.Write(run);
         Calibration calibration = Read(summary);
         AtomicFile.WriteText(Path.Combine(settings.Run, "calibration.json"),
             JsonSerializer.Serialize(calibration, CalibrationJson.Default.Calibration) + "\n");

@@ -5,6 +5,7 @@ using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Pictures;
 using Dori.Quality;
+using Dori.Reporting;
 using Spectre.Console.Cli;
 using TorchSharp;
 
@@ -52,40 +53,43 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
         CheckAlike(settings);
         PictureSet set = Pictures(settings);
         using var scope = torch.NewDisposeScope();
-        var job = new CompareJob(shell, settings, settings.Run);
         string[] names = Names(settings.Models);
-        for (int m = 0; m < names.Length; m++)
-            Audit(settings, job, m == 0 ? Checkpoint.Open(settings.Models[0]) : settings.OpenModel(settings.Models[m]), names[m],
-                set);
-        job.Finish(settings.Seed, settings.Ordinary);
+        ComparedRun[] runs = [.. names.Select((name, m) =>
+            Run(settings, m == 0 ? Checkpoint.Open(settings.Models[0]) : settings.OpenModel(settings.Models[m]), name, set))];
+        Comparison comparison = Comparison.Run(runs, settings.Seed);
+        Report.Write(settings.Run, comparison, runs, settings.Ordinary, shell.CommandLine);
+        ComparisonOutcome.Say(shell, settings, comparison, settings.Run);
         return DoriApp.Done;
     }
 
-    private void Audit(CompareSettings settings, CompareJob job, Checkpoint model, string name, PictureSet set)
+    private ComparedRun Run(CompareSettings settings, Checkpoint model, string name, PictureSet set)
     {
         if (!settings.Quiet) shell.Error.WriteLine($"dori: {name}");
-        string folder = Path.Combine(settings.Run, name), audit = Path.Combine(folder, "audit");
-        Summary summary = new AuditJob(shell, settings) { Silent = true }.Run(model, (
-            ) => set, settings.Images, audit, (1, 1), options => options);
-        if (settings.Ordinary is not { } ordinary)
+        string folder = Path.Combine(settings.Run, name);
+        RunFolder audit = settings.Audit(shell, model, set).Run(Path.Combine(folder, "audit"));
+        Report.Write(audit);
+        if (settings.Ordinary is not { } ordinary) return new ComparedRun(name, audit);
+        var evaluation = new Evaluation(model, ordinary)
         {
-            job.Add(name, summary, audit);
-            return;
-        }
-        // One ruler for all: CLIP and the detector of the first model, even where a later one brings others.
-        string clip = settings.Clip ?? Path.Combine(settings.Models[0], "clip");
-        var request = new QualityRequest(ordinary, clip, settings.Features, settings.CopyDetector ?? settings.Models[0], settings.Preset, EvaluateCommand.Removed(set));
-        (QualitySummary quality, IReadOnlyDictionary<string, QualitySamples> samples) =
-            new QualityJob(shell, settings).Run(model, request, Path.Combine(folder, "quality"), defaults => new QualityOptions
-        {
-            Captions = settings.Captions,
-            Related = settings.Captions,
-            Seed = settings.Seed,
-            Guidance = settings.Guidance ?? defaults.Guidance,
-            Sampler = settings.SamplerName ?? defaults.Sampler,
-            SamplerSteps = settings.SamplerSteps ?? defaults.SamplerSteps,
-        });
-        job.Add(name, summary, audit, quality, samples);
+            Options = own => own with
+            {
+                Captions = settings.Captions,
+                Related = settings.Captions,
+                Seed = settings.Seed,
+                Guidance = settings.Guidance ?? own.Guidance,
+                Sampler = settings.SamplerName ?? own.Sampler,
+                SamplerSteps = settings.SamplerSteps ?? own.SamplerSteps,
+            },
+            Machine = settings.Machine,
+            Removed = EvaluateCommand.Removed(set),
+            // One ruler for all: CLIP and the detector of the first model, even where a later one brings others.
+            Clip = settings.Clip ?? Path.Combine(settings.Models[0], "clip"),
+            CopyDetector = settings.CopyDetector ?? settings.Models[0],
+            Features = settings.Features,
+            Preset = settings.Preset,
+            Watch = shell.Watch(settings),
+        };
+        return new ComparedRun(name, audit, evaluation.Run(Path.Combine(folder, "quality")));
     }
 
     /// <summary>What would make the models' figures incomparable is refused before hours of work.</summary>
@@ -97,7 +101,7 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             string mine = "";
             if (settings.CopyDetector is null && Directory.Exists(Path.Combine(model, "copy_detector")))
                 using (TorchScriptCopyDetector detector = TorchScriptCopyDetector.Load(model)) mine = $"{detector.Preset.Name} {detector.Sha256}";
-            AuditOptions own = settings.Options(ModelDefaults.Read(model), 0.5);
+            AuditOptions own = settings.Over(AuditOptions.For(ModelDefaults.Read(model), 0.5));
             string chosen = $"guidance {own.Guidance}, sampler {own.Sampler}, {own.SamplerSteps} sampler steps, {own.Steps} search steps of {own.SearchBatch} at {own.LearningRate}";
             if ((ruler ??= mine) != mine) throw new DoriException($"{model}: brings another copy detector than {settings.Models[0]}; name one for all with --copy-detector");
             if ((options ??= chosen) != chosen) throw new DoriException($"{model}: its dori.json asks for {chosen}, {settings.Models[0]} for {options}; give them as options, so that all are judged alike");

@@ -4,6 +4,7 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Mitigation;
 using Dori.Pictures;
+using Dori.Reporting;
 using Spectre.Console.Cli;
 using Spectre.Console;
 using TorchSharp;
@@ -17,8 +18,8 @@ internal sealed class DemoSettings : SearchSettings
 }
 
 /// <summary>
-/// The story in minutes, on the built-in model: which of 6 pictures it still holds; the same model pruned by Wanda, silent by prompt; and that a search still finds
-/// the pictures in it. 19 controls, the fewest that allow a judgement, beside both.
+/// The story in minutes, on the built-in model: which of 6 pictures it still holds; the same model pruned by Wanda, silent by prompt; and
+/// that a search still finds the pictures in it. 19 controls, the fewest that allow a judgement, beside both.
 /// </summary>
 internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
 {
@@ -29,28 +30,33 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
         if (settings.Loras.Length > 0)
             throw new DoriException("demo: --lora does not apply; the story is the built-in model's (dori audit takes adapters)");
         string model = Shell.BuiltInModel, pictures = Path.Combine(model, "pictures"), pruned = Path.Combine(settings.Run, "pruned-model");
-        PictureSet set = PictureSet.Load(pictures).Where(item => item.Role == "control" ? Rank(item) < Controls : item.Kind == "verbatim" && Rank(item) < Verbatim);
-        Summary before = Audit(model, settings.Run, curve: [0, 10, 25]);
+        PictureSet set = PictureSet.Load(pictures).Where(item =>
+            item.Role == "control" ? Rank(item) < Controls : item.Kind == "verbatim" && Rank(item) < Verbatim);
+        RunFolder before = Audit(settings, model, set, settings.Run, curve: [0, 10, 25]);
         if (!Directory.Exists(pruned)) Prune(settings, model, pruned, set);
-        Summary after = Audit(pruned, Path.Combine(settings.Run, "pruned"), curve: []);
+        RunFolder after = Audit(settings, pruned, set, Path.Combine(settings.Run, "pruned"), curve: []);
 
-        var comparison = new CompareJob(shell, settings, settings.Run);
-        comparison.Add("original", before, settings.Run);
-        comparison.Add("pruned", after, Path.Combine(settings.Run, "pruned"));
-        comparison.Finish(settings.Seed);
+        ComparedRun[] runs = [new("original", before), new("pruned", after)];
+        Comparison comparison = Comparison.Run(runs, settings.Seed);
+        Report.Write(settings.Run, comparison, runs, command: shell.CommandLine);
+        ComparisonOutcome.Say(shell, settings, comparison, settings.Run);
         if (!settings.Quiet && !settings.Json)
-            shell.Console.WriteLine($"Reports: {Path.Combine(settings.Run, "report.html")} (the model), {Path.Combine(settings.Run, "pruned", "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");
+            shell.Console.WriteLine($"Reports: {Path.Combine(settings.Run, "report.html")} (the model), "
+                + $"{Path.Combine(settings.Run, "pruned", "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");
         return DoriApp.Done;
+    }
 
-        Summary Audit(string path, string run, int[] curve) =>
-            new AuditJob(shell, settings) { Silent = true }.Run(Checkpoint.Open(path), (
-            ) => set, pictures, run, (1, 1), options => options with
+    private RunFolder Audit(DemoSettings settings, string model, PictureSet set, string folder, int[] curve)
+    {
+        RunFolder run = settings.Audit(shell, Checkpoint.Open(model), set, options => options with
         {
             Starts = settings.Starts is null ? [AuditStart.Prompt, AuditStart.Caption] : options.Starts,
             Generations = settings.Generations ?? 4,
             CurveSteps = settings.Curve is null ? curve : options.CurveSteps,
             CurveGenerations = settings.CurveGenerations ?? 1,
-        });
+        }).Run(folder);
+        Report.Write(run);
+        return run;
     }
 
     private void Prune(DemoSettings settings, string path, string target, PictureSet set)

@@ -68,7 +68,7 @@ internal sealed class EvaluateSettings : ModelSettings
     [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
 
-    public QualityOptions Options(ModelDefaults defaults) => new()
+    public QualityOptions Over(QualityOptions own) => own with
     {
         Captions = Captions,
         Related = Related,
@@ -76,9 +76,9 @@ internal sealed class EvaluateSettings : ModelSettings
         DiversityGenerations = Generations,
         Seed = Seed,
         Chunk = GenerationBatch,
-        Guidance = Guidance ?? defaults.Guidance,
-        Sampler = SamplerName ?? defaults.Sampler,
-        SamplerSteps = SamplerSteps ?? defaults.SamplerSteps,
+        Guidance = Guidance ?? own.Guidance,
+        Sampler = SamplerName ?? own.Sampler,
+        SamplerSteps = SamplerSteps ?? own.SamplerSteps,
         Resamples = Resamples,
     };
 }
@@ -91,10 +91,18 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
         if (settings.Ordinary.Length == 0) throw new DoriException("evaluate: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: models/emoji/ordinary.tar)");
         if (settings.Run.Length == 0) throw new DoriException("evaluate: -o RUN is missing: the folder for the results");
         string[] removed = settings.Images is { } images ? Removed(PictureSet.Load(images)) : [];
-        var request = new QualityRequest(settings.Ordinary, settings.Clip, settings.Features, settings.CopyDetector, settings.Preset, removed);
         using var scope = torch.NewDisposeScope();
-        QualitySummary summary = new QualityJob(shell, settings).Run(
-            settings.OpenModel(settings.Model), request, settings.Run, settings.Options).Summary;
+        QualitySummary summary = new Evaluation(settings.OpenModel(settings.Model), settings.Ordinary)
+        {
+            Options = settings.Over,
+            Machine = settings.Machine,
+            Removed = removed,
+            Clip = settings.Clip,
+            Features = settings.Features,
+            CopyDetector = settings.CopyDetector,
+            Preset = settings.Preset,
+            Watch = shell.Watch(settings),
+        }.Run(settings.Run).Summary;
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(summary, QualityJson.Default.QualitySummary));
         else if (!settings.Quiet) Print(summary, settings.Run);
         return DoriApp.Done;

@@ -64,17 +64,17 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         PictureSet set = PictureSet.Load(settings.Images);
         IReadOnlyList<string> pictureNotes = PictureLosses.Of(set);
         LocalityPlan plan = Plan(settings, set);
-        var job = new AuditJob(shell, settings);
-        using TorchScriptCopyDetector detector = job.LoadDetector(settings.SideFolder(settings.Model));
+        using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.SideFolder(settings.Model), settings.CopyDetector,
+            settings.Preset, settings.Device, "generations are compared with pictures by one");
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
         string[] notes = [.. model.Notes, .. set.Warnings, .. pictureNotes, .. CaptionLosses.Of(set, model.Tokenizer)];
         shell.Warn(notes);
         // The audit's own units: searches from random starts, with a look at what the start itself generates.
         AuditOptions options =
-            settings.Options(model.Defaults, detector.Preset.Threshold)
+            settings.Over(AuditOptions.For(model.Defaults, detector.Preset.Threshold))
             with { Starts = [AuditStart.Random], CurveSteps = [0], CurveGenerations = 1, Generations = settings.Generations ?? 4 };
         options.Check();
-        Workers workers = AuditJob.Workers(model, settings);
+        Workers workers = settings.Machine.WorkersFor(model);
         var weights = new WeightSpaceOptions
         {
             Methods = [.. settings.Methods.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
@@ -84,21 +84,16 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         weights.Check();
 
         AuditUnit[] units = [.. plan.Units(options.Seed)];
-        Manifest manifest = job.MakeManifest(folder, set, settings.Images, detector, options, workers.ThreadsEach) with { Notes = notes };
-        RunFolder run = job.Begin(Path.Combine(settings.Run, "searches"), manifest, model, detector, set, units);
-        AuditUnit[] open = [.. units.Where(unit => !run.Has(unit))];
-        AuditJob.Prepare(shell, run, set, folder, model, units);
-        if (open.Length > 0)
-        {
-            if (!settings.Quiet)
-                shell.Error.WriteLine(
-                $"dori: {units.Length} searches, {units.Length - open.Length} done already; "
-                + $"{CostEstimate.Measure(model, options, open, workers.Count, workers.ThreadsEach)}");
-            using var progress =
-                new UnitProgress(shell, settings.Quiet, [.. open.Select(unit => CostEstimate.Weight(unit, options))], open);
-            new AuditRunner(new UnitRunner(model, detector, options), run, shell.Elapsed)
-                .Run(open, workers, progress.Report, shell.Interrupted);
-        }
+        Manifest manifest =
+            Manifest.Of(folder, set, detector, options, settings.Machine, workers, shell.CommandLine) with { Notes = notes };
+        RunWatch watch = shell.Watch(settings);
+        var search = new UnitSearch(model, detector, set, workers, watch, settings.DespiteControl);
+        RunFolder run = search.Begin(Path.Combine(settings.Run, "searches"), manifest, folder, units);
+        IReadOnlyList<AuditUnit> open = run.Open(units);
+        if (open.Count > 0)
+            watch.Say($"{units.Length} searches, {units.Length - open.Count} done already; "
+                + CostEstimate.Measure(model, options, open, workers));
+        search.Run(run, units);
 
         torch.set_num_threads(settings.Threads);
         var stages = new StageProgress(shell, settings.Quiet);
@@ -158,15 +153,12 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
                 + $"{weights.Sparsity * 100:0.##} % of each output row");
         LocalityReport.Write(Path.Combine(settings.Run, "report.html"), outcome, new ReportContext
         {
-            OriginalPicture = RunReport.Originals(run),
+            OriginalPicture = RunFacts.Originals(run),
             GeneratedPicture = run.ReadPart,
             Command = manifest.Command,
             Version = manifest.Version,
-            Facts = [.. RunReport.Facts(manifest), ("Weights", third)],
-            Cost = costs.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
-                $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} searches (median "
-                    + $"{costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s each), at most "
-                    + $"{costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
+            Facts = [.. RunFacts.Of(manifest), ("Weights", third)],
+            Cost = RunFacts.Cost(costs, what: "searches"),
         });
         LocalityTables.Write(settings.Run, outcome);
         // last: it says that the rest is there

@@ -27,6 +27,6 @@ internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>
             if (passed.Count > 0)
                 shell.Error.WriteLine($"dori: warning: {shard}: {passed.Count} files are no units of this run and stay behind: {string.Join(", ", passed.Take(5))}{(passed.Count > 5 ? ", ..." : "")}");
         }
-        return AuditJob.ExitCode(AuditJob.Finish(shell, run, settings), settings.Gate);
+        return AuditOutcome.ExitCode(AuditOutcome.Finish(shell, run, settings), settings.Gate);
     }
 }

@@ -1,4 +1,5 @@
 using Dori.Diffusion;
+using Dori.Search;
 
 namespace Dori.Audit;
 
@@ -41,8 +42,33 @@ public sealed record AuditOptions
     /// <summary>Steps after which an embedding is kept: the curve's below the last, then the last.</summary>
     internal IReadOnlyList<int> SnapshotSteps => [.. CurveSteps.Where(step => step < Steps).Order().Distinct(), Steps];
 
+    /// <summary>What a model's folder asks for, else as published.</summary>
+    /// <param name="threshold">The copy detector's.</param>
+    public static AuditOptions For(ModelDefaults defaults, double threshold) => new()
+    {
+        Steps = defaults.SearchSteps,
+        SearchBatch = defaults.SearchBatch,
+        MicroBatch = defaults.SearchBatch,
+        LearningRate = defaults.SearchLearningRate,
+        Guidance = defaults.Guidance,
+        Sampler = defaults.Sampler,
+        SamplerSteps = defaults.SamplerSteps,
+        Threshold = threshold,
+    };
+
     /// <summary>How a model's pictures are drawn under these options.</summary>
-    public GenerationOptions GenerationWith(DiffusionModel model) => new() { Guidance = Guidance, Scheduler = model.SchedulerWith(Sampler), Steps = SamplerSteps, Batch = GenerationBatch };
+    public GenerationOptions GenerationWith(DiffusionModel model) =>
+        new() { Guidance = Guidance, Scheduler = model.SchedulerWith(Sampler), Steps = SamplerSteps, Batch = GenerationBatch };
+
+    /// <summary>The searches' part of these options.</summary>
+    internal SearchOptions SearchOptions => new()
+    {
+        Steps = Steps,
+        Batch = SearchBatch,
+        MicroBatch = MicroBatch,
+        LearningRate = LearningRate,
+        SnapshotSteps = SnapshotSteps,
+    };
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
     public void Check()

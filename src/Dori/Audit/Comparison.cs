@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
+using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Quality;
 
@@ -56,11 +58,17 @@ public sealed record Comparison
     /// <summary>Any search start.</summary>
     public const string AnySearch = "search";
 
+    /// <param name="runs">Finished audits of the same pictures; the first is what the others are compared with.</param>
+    /// <param name="seed">Decides the bootstrap's random numbers.</param>
+    /// <exception cref="DoriException">They were not audited alike.</exception>
+    public static Comparison Run(IReadOnlyList<ComparedRun> runs, long seed = 0) => Of([.. runs.Select(run => run.Read())],
+        RandomSource.For("compare", seed.ToString(CultureInfo.InvariantCulture)).Next);
+
     /// <param name="models">The first is what the others are compared with.</param>
     /// <param name="below">Uniform integer below its argument, for the bootstrap.</param>
     /// <param name="resamples">Bootstrap samples.</param>
     /// <exception cref="DoriException">They were not audited alike.</exception>
-    public static Comparison Of(IReadOnlyList<AuditedModel> models, Func<int, int> below, int resamples = 200)
+    internal static Comparison Of(IReadOnlyList<AuditedModel> models, Func<int, int> below, int resamples = 200)
     {
         if (models.Count < 2) throw new DoriException("a comparison needs at least two models");
         Summary first = models[0].Summary;

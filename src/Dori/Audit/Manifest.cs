@@ -1,5 +1,10 @@
+using System.Runtime.InteropServices;
 using System.Text.Json.Serialization;
+using Dori.Checkpoints;
+using Dori.Diffusion;
+using Dori.Measures;
 using Dori.Pictures;
+using TorchSharp;
 
 namespace Dori.Audit;
 
@@ -34,6 +39,20 @@ public sealed record Manifest
     /// report.
     /// </summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
+
+    internal static Manifest Of(Checkpoint checkpoint, PictureSet set, TorchScriptCopyDetector detector, AuditOptions options,
+        Machine machine, Workers workers, string command) => new()
+    {
+        Version = ProgramVersion.Text,
+        Command = command,
+        Model = ManifestModel.Of(checkpoint),
+        Pictures = ManifestPictures.Of(set),
+        CopyDetector =
+            new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold, detector.Preset.TransformSha256),
+        Options = options,
+        Machine = new ManifestMachine(machine.DeviceName, machine.DtypeName, workers.ThreadsEach, Diffusion.Machine.Processor(),
+            RuntimeInformation.OSDescription, torch.__version__),
+    };
 
     /// <summary>Whether the run's units say what they were computed from.</summary>
     internal bool Bound => Schema == Current;
@@ -110,42 +129,3 @@ public sealed record Manifest
         return null;
     }
 }
-
-/// <param name="Name">"base", or "base + adapter" where adapters are merged into it.</param>
-/// <param name="Files">SHA-256 by path, the adapters' with their place and scale.</param>
-/// <param name="Adapters">In the order of their merging; absent where there are none.</param>
-public sealed record ManifestModel(string Path, string Name, string Sha256, IReadOnlyDictionary<string, string> Files,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<ManifestAdapter>? Adapters = null);
-
-/// <param name="Description">Kind, rank, alpha, layers.</param>
-/// <param name="Seen">How often its training showed each picture, as its metadata says; null where it does not.</param>
-public sealed record ManifestAdapter(string Path, string Name, double Scale, string Description, string? Seen);
-
-/// <param name="Path">Where the originals lay; for people, nothing is read there again.</param>
-/// <param name="Missing">Entries of a caption list that have no picture.</param>
-public sealed record ManifestPictures(string Path, string Sha256, IReadOnlyList<ManifestItem> Items, IReadOnlyList<string> Missing)
-{
-    internal string ItemsKey => string.Join('\n', Items.Select(item => $"{item.Id} {item.Role} {string.Join(' ', item.Sha256)}"));
-}
-
-/// <param name="Folder">Where its pictures lay; for people.</param>
-public sealed record ManifestItem(string Id, string Folder, IReadOnlyList<string> Files, IReadOnlyList<string> Sha256, string Caption,
-    string Kind, string Role)
-{
-    internal PictureItem ToPictureItem() => new(Id, Files, Caption, Kind, Role) { Folder = Folder, Sha256 = Sha256 };
-
-    internal string? Problem()
-    {
-        if (Files.Count == 0 || Files.Count != Sha256.Count || Files.Any(string.IsNullOrEmpty))
-            return "its files and their hashes do not match";
-        if (!Sha256.All(RunFolder.IsHash)) return "a hash is none";
-        if (!PictureSet.Roles.Contains(Role)) return $"its role is \"{Role}\"";
-        return PictureSet.Kinds.Contains(Kind) ? null : $"its kind is \"{Kind}\"";
-    }
-}
-
-/// <param name="TransformSha256">Of how pictures are brought to it; empty in manifests of older versions.</param>
-public sealed record ManifestDetector(string Name, string Sha256, double Threshold, string TransformSha256 = "");
-
-/// <param name="ThreadsPerUnit">Kernels split their sums by it: another number may round differently.</param>
-public sealed record ManifestMachine(string Device, string Dtype, int ThreadsPerUnit, string Processor, string System, string Libtorch);

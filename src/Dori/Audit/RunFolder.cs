@@ -98,6 +98,11 @@ public sealed partial class RunFolder
         return new RunFolder(path, ReadManifest(path));
     }
 
+    /// <summary>Verdicts and rates from the units that are there.</summary>
+    public Summary Summarize() => Summarize(ReadUnits());
+
+    internal Summary Summarize(RunUnits units) => Verdicts.Summarize(Manifest, units.Records, units.Wrong, ReadOriginal());
+
     private static RunFolder Written(string path, Manifest manifest, params string[] remarks)
     {
         AtomicFile.MakeFolder(path);

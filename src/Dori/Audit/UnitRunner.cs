@@ -24,14 +24,7 @@ public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, Aud
 {
     private readonly GenerationOptions _generation = options.GenerationWith(model);
 
-    private readonly ISearch _search = new DoriSearch(new SearchOptions
-    {
-        Steps = options.Steps,
-        Batch = options.SearchBatch,
-        MicroBatch = options.MicroBatch,
-        LearningRate = options.LearningRate,
-        SnapshotSteps = options.SnapshotSteps,
-    });
+    private readonly ISearch _search = new DoriSearch(options.SearchOptions);
 
     /// <param name="onStep">Told the share of the unit that is done, 0 to 1.</param>
     /// <exception cref="DoriException">A picture that cannot be read.</exception>

@@ -104,7 +104,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
     /// <summary>From N(0, I), and from the caption where that finds nothing.</summary>
     private (int Searches, double Similarity) SearchAnew(string method, PictureItem item, int count, Tensor targets, Func<Conditioning, Tensor, double> best, CancellationToken cancellation)
     {
-        var search = new SearchOptions { Steps = options.Steps, Batch = options.SearchBatch, MicroBatch = options.MicroBatch, LearningRate = options.LearningRate, SnapshotSteps = [options.Steps] };
+        SearchOptions search = options.SearchOptions with { SnapshotSteps = [options.Steps] };
         double similarity = -1;
         for (int n = 0; n < 2; n++)
         {

@@ -18,6 +18,9 @@ public sealed class PictureSet
         Sha256 = HashOf(items);
     }
 
+    /// <summary>The folder that it was read from, as it was given; for people.</summary>
+    public string Path { get; private init; } = "";
+
     /// <summary>In the order of their first rows.</summary>
     public IReadOnlyList<PictureItem> Items { get; }
 
@@ -39,7 +42,7 @@ public sealed class PictureSet
     /// (audit, the default, or control). Other columns are ignored.
     /// </summary>
     /// <exception cref="DoriException">What is wrong, with the row's number (the header of a CSV is row 1).</exception>
-    public static PictureSet Load(string folder) => ImageFolder.Read(folder);
+    public static PictureSet Load(string folder) => ImageFolder.Read(folder).At(folder);
 
     /// <summary>
     /// Reads a published list of memorized captions: NeMo's CSV (<c>Caption;URL;type;Index</c>, type VM or TM) or Wen's JSON lines
@@ -47,18 +50,21 @@ public sealed class PictureSet
     /// .webp), a folder <c>INDEX</c> of several references, or a file named as the URL's, where no other entry's URL has that name.
     /// </summary>
     /// <exception cref="DoriException">The list cannot be read, or none of its pictures is there.</exception>
-    public static PictureSet FromCaptionList(string listFile, string picturesFolder) => CaptionList.Read(listFile, picturesFolder);
+    public static PictureSet FromCaptionList(string listFile, string picturesFolder) => CaptionList.Read(listFile, picturesFolder).At(picturesFolder);
+
+    private PictureSet At(string path) => new(Items, Warnings, Missing) { Path = path };
 
     /// <summary>The first <paramref name="count"/> items of each role and kind.</summary>
     public PictureSet Limit(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         var kept = Items.GroupBy(item => (item.Role, item.Kind)).SelectMany(group => group.Take(count)).ToHashSet();
-        return new PictureSet([.. Items.Where(kept.Contains)], Warnings, Missing);
+        return Where(kept.Contains);
     }
 
     /// <summary>The items that a filter keeps.</summary>
-    public PictureSet Where(Func<PictureItem, bool> keep) => new([.. Items.Where(keep)], Warnings, Missing);
+    public PictureSet Where(Func<PictureItem, bool> keep) => 
+        new([.. Items.Where(keep)], Warnings, Missing) { Path = Path };
 
     /// <summary>This set with every item of another as its controls, in place of its own.</summary>
     /// <exception cref="DoriException">A picture is in both: it cannot be its own control.</exception>
@@ -71,7 +77,7 @@ public sealed class PictureSet
         items.AddRange(other.Items.Select(item => item with { Id = ids.Unique(item.Id), Role = "control" }));
         RefuseAuditedControls(items);
         IEnumerable<string> own = replaced == 0 ? [] : [$"The set's own {replaced} controls are replaced by those of the second set."];
-        return new PictureSet(items, [.. Warnings, .. own, .. other.Warnings], [.. Missing, .. other.Missing]);
+        return new PictureSet(items, [.. Warnings, .. own, .. other.Warnings], [.. Missing, .. other.Missing]) { Path = Path };
     }
 
     /// <summary>

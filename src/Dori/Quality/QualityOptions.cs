@@ -27,6 +27,10 @@ public sealed record QualityOptions
     /// <summary>Bootstrap samples.</summary>
     public int Resamples { get; init; } = 200;
 
+    /// <summary>What a model's folder asks for, else as published.</summary>
+    public static QualityOptions For(ModelDefaults defaults) =>
+        new() { Guidance = defaults.Guidance, Sampler = defaults.Sampler, SamplerSteps = defaults.SamplerSteps };
+
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
     public void Check()
     {

@@ -48,7 +48,7 @@ public sealed class AuditRunTests : IDisposable
             try
             {
                 // Each time a little further, in the middle of a unit.
-                new AuditRunner(Runner, run, () => TimeSpan.Zero).Run(AuditPlan.Of(Set, s_options), Workers.Single, progress => { if (++seen == stopAt + 2) source.Cancel(); }, source.Token);
+                new AuditRunner(Runner, run, () => TimeSpan.Zero).Run(AuditPlan.Of(Set, s_options), Workers.Single, (_, _) => { if (++seen == stopAt + 2) source.Cancel(); }, source.Token);
             }
             catch (OperationCanceledException)
             {

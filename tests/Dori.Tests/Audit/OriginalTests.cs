@@ -177,7 +177,7 @@ public sealed class OriginalTests
 
     private static string Report(SampleRun run)
     {
-        RunReport.Write(run.Open());
+        Dori.Reporting.Report.Write(run.Open());
         return File.ReadAllText(Path.Combine(run.Run, "report.html"));
     }
 }

@@ -53,7 +53,7 @@ public sealed class CommandLineErrorsTests
         string file = line[line.IndexOf(Path.GetTempPath(), StringComparison.Ordinal)..], details = File.ReadAllText(file);
         File.Delete(file);
         Assert.Contains(nameof(An_error_of_the_program_is_one_line_with_its_details_in_a_file), details, StringComparison.Ordinal);
-        Assert.Contains($"dori {Shell.Version}", details, StringComparison.Ordinal);
+        Assert.Contains($"dori {ProgramVersion.Text}", details, StringComparison.Ordinal);
         Assert.Contains("dori audit https://***@host/x?token=*** ***", details, StringComparison.Ordinal);
     }
 

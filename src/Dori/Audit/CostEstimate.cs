@@ -1,27 +1,27 @@
 using System.Globalization;
-using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Search;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Dori.Cli;
+namespace Dori.Audit;
 
 /// <summary>Time and memory that a run will take, from one trial step and one trial picture on this machine.</summary>
 internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
 {
-    public static CostEstimate Measure(DiffusionModel model, AuditOptions options, IReadOnlyCollection<AuditUnit> units, int workers, int threadsPerUnit)
+    public static CostEstimate Measure(DiffusionModel model, AuditOptions options, IReadOnlyCollection<AuditUnit> units,
+        Workers workers)
     {
         int before = get_num_threads();
-        set_num_threads(threadsPerUnit);
+        set_num_threads(workers.ThreadsEach);
         using var scope = NewDisposeScope();
         RandomSource random = RandomSource.For("trial");
         Tensor z0 = random.Normal([1, .. model.LatentShape]).to(model.Device);
         Conditioning y = model.RandomConditioning(random).To(model.Device);
         long resident = ResidentBytes();
-        var search = new SearchOptions { Steps = 1, Batch = options.MicroBatch, MicroBatch = options.MicroBatch, SnapshotSteps = [] };
+        SearchOptions search = options.SearchOptions with { Steps = 1, Batch = options.MicroBatch, SnapshotSteps = [] };
         double step = Seconds(() => new DoriSearch(search).Run(model, z0, y, random).Dispose());
-        var generation = new GenerationOptions { Guidance = options.Guidance, Scheduler = model.Scheduler, Steps = 1, Batch = 1 };
+        GenerationOptions generation = options.GenerationWith(model) with { Scheduler = model.Scheduler, Steps = 1, Batch = 1 };
         double picture = Seconds(() => Generation.Latents(model, y, y, z0, generation).Dispose());
         long growth = Math.Max(ResidentBytes() - resident, 0);
         set_num_threads(before);
@@ -32,7 +32,7 @@ internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
             (int steps, int pictures) = Work(unit, options);
             seconds += steps * step * Math.Ceiling((double)options.SearchBatch / options.MicroBatch) + pictures * (double)options.SamplerSteps * picture;
         }
-        return new CostEstimate(TimeSpan.FromSeconds(seconds / workers), resident + workers * growth);
+        return new CostEstimate(TimeSpan.FromSeconds(seconds / workers.Count), resident + workers.Count * growth);
     }
 
     /// <summary>Search steps and pictures of a unit.</summary>
@@ -72,5 +72,11 @@ internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
         return line is null ? long.MaxValue : 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 
-    public override string ToString() => $"about {UnitProgress.Show(Time)} and {MemoryBytes >> 20} MiB of memory";
+    public override string ToString() => $"about {Show(Time)} and {MemoryBytes >> 20} MiB of memory";
+
+    /// <summary>"40 s", "12 min", "3.5 h", "2.1 days".</summary>
+    public static string Show(TimeSpan time) => time.TotalSeconds < 90 ? $"{time.TotalSeconds:0} s"
+        : time.TotalMinutes < 90 ? $"{time.TotalMinutes:0} min"
+        : time.TotalHours < 48 ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalHours:0.0} h")
+        : string.Create(CultureInfo.InvariantCulture, $"{time.TotalDays:0.0} days");
 }

@@ -1,43 +1,16 @@
 using System.Globalization;
 using Dori.Audit;
-using Dori.Reporting;
 
-namespace Dori.Cli;
+namespace Dori.Reporting;
 
-/// <summary>Writes <c>summary.json</c>, <c>report.html</c> and the tables of a run folder from its units.</summary>
-internal static class RunReport
+/// <summary>What reports say of a run beside its figures.</summary>
+internal static class RunFacts
 {
-    public static Summary Write(RunFolder run)
-    {
-        Manifest manifest = run.Manifest;
-        RunUnits read = run.ReadUnits();
-        IReadOnlyList<UnitRecord> units = read.Records;
-        Summary summary = Verdicts.Summarize(manifest, units, read.Wrong, run.ReadOriginal());
-        IReadOnlyList<UnitCost> ofOriginal = run.ReadCostsOfOriginal();
-        UnitCost[] costs = [.. units.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>(), .. ofOriginal];
-        AuditReport.Write(Path.Combine(run.Path, "report.html"), summary, units, new ReportContext
-        {
-            OriginalPicture = Originals(run),
-            GeneratedPicture = run.ReadPart,
-            Command = manifest.Command,
-            Version = manifest.Version,
-            Facts = Facts(manifest),
-            Pruning = run.ReadPruning(),
-            Cost = costs.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
-                $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Length} units"
-                    + $"{(ofOriginal.Count > 0 ? $", {ofOriginal.Count} of them of the original" : "")} (median "
-                    + $"{costs.Select(c => c.Seconds).Order().ElementAt(costs.Length / 2):0.0} s a unit), at most "
-                    + $"{costs.Max(c => c.PeakMemoryMiB):0} MiB of memory"),
-        });
-        CsvTables.Write(run.Path, summary);
-        run.WriteSummary(summary); // last: it says that the rest is there
-        return summary;
-    }
-
     /// <summary>The originals that the run keeps, by their paths in the set.</summary>
-    internal static Func<string, byte[]?> Originals(RunFolder run)
+    public static Func<string, byte[]?> Originals(RunFolder run)
     {
-        var hashes = run.Manifest.Pictures.Items.SelectMany(item => item.Files.Zip(item.Sha256)).GroupBy(pair => pair.First).ToDictionary(g => g.Key, g => g.First().Second);
+        var hashes = run.Manifest.Pictures.Items.SelectMany(item => item.Files.Zip(item.Sha256)).GroupBy(pair => pair.First)
+            .ToDictionary(g => g.Key, g => g.First().Second);
         return file => hashes.TryGetValue(file, out string? sha256) ? run.ReadOriginal(sha256) : null;
     }
 
@@ -54,7 +27,7 @@ internal static class RunReport
         if (a.Seen is { } seen) yield return ("Adapter\u2019s training", $"{seen}, by the file\u2019s metadata");
     }
 
-    internal static List<(string, string)> Facts(Manifest m)
+    public static List<(string, string)> Of(Manifest m)
     {
         AuditOptions o = m.Options;
         string N(double value) => value.ToString(CultureInfo.InvariantCulture);
@@ -75,4 +48,14 @@ internal static class RunReport
             ("Computed on", $"{m.Machine.Device}, {m.Machine.Dtype}, {m.Machine.ThreadsPerUnit} {(m.Machine.ThreadsPerUnit == 1 ? "thread" : "threads")} a unit, libtorch {m.Machine.Libtorch}"),
         ];
     }
+
+    /// <summary>Time and memory; null where there are no units.</summary>
+    /// <param name="ofOriginal">How many of them are the original's.</param>
+    /// <param name="what">Their name, in the plural.</param>
+    public static string? Cost(IReadOnlyList<UnitCost> costs, int ofOriginal = 0, string what = "units") => costs.Count == 0 ? null
+        : string.Create(CultureInfo.InvariantCulture, $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Count} {what}")
+            + (ofOriginal > 0 ? $", {ofOriginal} of them of the original" : "")
+            + string.Create(CultureInfo.InvariantCulture, $" (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Count / 2):0.0} s ")
+            + (what == "units" ? "a unit" : "each")
+            + string.Create(CultureInfo.InvariantCulture, $"), at most {costs.Max(c => c.PeakMemoryMiB):0} MiB of memory");
 }

@@ -1,0 +1,52 @@
+using System.Globalization;
+using System.Text.Json;
+using Dori.Audit;
+using Dori.Reporting;
+
+namespace Dori.Cli;
+
+/// <summary>What is said of an audit's result, and the exit code that it asks for.</summary>
+internal static class AuditOutcome
+{
+    private static readonly string[] s_order = [Verdicts.Retained, Verdicts.Undecided, Verdicts.NotFound, Verdicts.NotJudged];
+
+    /// <summary>Summary, report and tables of a run folder, and what is said of them on the console.</summary>
+    public static Summary Finish(Shell shell, RunFolder run, CommonSettings settings)
+    {
+        Summary summary = Report.Write(run);
+        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(summary, AuditJson.Default.Summary));
+        else if (!settings.Quiet) Print(shell, run, summary);
+        return summary;
+    }
+
+    private static void Print(Shell shell, RunFolder run, Summary summary)
+    {
+        PrintableConsole console = shell.Console;
+        var table = new PlainTable("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
+        foreach (GroupSummary g in summary.Groups)
+            table.AddRow(g.Group, g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
+                string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
+        console.Write(table);
+        PictureSummary[] audited = [.. summary.Pictures.Where(p => p.Role != "control")];
+        IEnumerable<string> verdicts = audited.GroupBy(p => p.Verdict).OrderBy(g => Array.IndexOf(s_order, g.Key))
+            .Select(g => $"{g.Count()} {g.Key}");
+        console.WriteLine($"{string.Join(", ", verdicts)} of {audited.Length}; {summary.Controls.AboveThreshold} of "
+            + $"{summary.Controls.Items} controls pass the threshold of {summary.Threshold.ToString(CultureInfo.InvariantCulture)} "
+            + $"({summary.CopyDetector}, {summary.Generations} generations)");
+        if (summary.Original is { } original) console.WriteLine($"The original, {original.Name}, {original.InOneLine}");
+        foreach (string warning in summary.Warnings) console.WriteLine($"Note: {warning}");
+        console.WriteLine($"Report: {Path.Combine(run.Path, "report.html")}");
+    }
+
+    /// <exception cref="DoriException">The gate was asked, and it is not known whether the pictures are gone.</exception>
+    public static int ExitCode(Summary summary, bool gate)
+    {
+        if (!gate) return DoriApp.Done;
+        Gate result = Gate.Of(summary);
+        if (result.Outcome == GateOutcome.Unknown)
+            throw new DoriException($"--gate: {result.Reason}, so the gate cannot open; see the report");
+        return result.Outcome == GateOutcome.Open ? DoriApp.Done : DoriApp.Gate;
+    }
+}

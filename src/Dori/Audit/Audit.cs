@@ -1,0 +1,116 @@
+using Dori.Checkpoints;
+using Dori.Diffusion;
+using Dori.Measures;
+using Dori.Mitigation;
+using Dori.Pictures;
+using TorchSharp;
+
+namespace Dori.Audit;
+
+/// <summary>
+/// Which of a set's pictures does a model still hold? For every picture and control, from every start: search, generate, compare; into a
+/// run folder, which goes on where it was left. <see cref="Verdicts"/> says what it means, <c>Dori.Reporting.Report</c> shows it.
+/// </summary>
+public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
+{
+    /// <summary>From what the model's folder asks for, with its copy detector's threshold, to what is to be done.</summary>
+    public Func<AuditOptions, AuditOptions> Options { get; init; } = own => own;
+    public Machine Machine { get; init; } = new();
+    /// <summary>A TorchScript file or folder, which is code and will be run; null: the model's own <c>copy_detector</c> folder.</summary>
+    public string? CopyDetector { get; init; }
+    /// <summary>How pictures are brought to that file, by name; null: the JSON beside it.</summary>
+    public string? Preset { get; init; }
+    /// <summary>The ancestor that is expected to hold the pictures, searched in the same way first; null: none.</summary>
+    public Checkpoint? Original { get; init; }
+    /// <summary>Which of how many parts of the plan are this run's, from 1.</summary>
+    public (int Index, int Count) Shard { get; init; } = (1, 1);
+    /// <summary>Searches a model whose positive control failed all the same; nothing is judged then.</summary>
+    public bool DespiteControl { get; init; }
+    /// <summary>What is to be typed to make the run again, for the report; empty where a program makes it.</summary>
+    public string Command { get; init; } = "";
+    public RunWatch Watch { get; init; } = new();
+
+    /// <summary>Runs what the folder lacks.</summary>
+    /// <param name="folder">Made where it is missing.</param>
+    /// <exception cref="DoriException">
+    /// The model, a picture, the detector or the options are wrong; the positive control failed; the folder holds another run.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">An end was asked for.</exception>
+    public RunFolder Run(string folder)
+    {
+        _ = PruningRecord.Read(checkpoint.Path); // the report will show it: damage is to be said before the work, not after it
+        IReadOnlyList<string> losses = PictureLosses.Of(pictures);
+        WarnOfMissing();
+        using TorchScriptCopyDetector detector = CopyDetectors.Load(checkpoint.Folder ?? checkpoint.Path, CopyDetector, Preset, Machine.Device,
+            "generations are compared with pictures by one");
+        using DiffusionModel model = DiffusionModel.Load(checkpoint, Machine.Device, Machine.Dtype);
+        string[] notes = [.. model.Notes, .. pictures.Warnings, .. losses, .. CaptionLosses.Of(pictures, model.Tokenizer)];
+        Watch.WarnAll(notes);
+        AuditOptions options = Options(AuditOptions.For(model.Defaults, detector.Preset.Threshold));
+        options.Check();
+        Workers workers = Machine.WorkersFor(model);
+
+        Manifest manifest = Manifest.Of(checkpoint, pictures, detector, options, Machine, workers, Command) with { Notes = notes };
+        if (Original is not null) manifest = manifest.WithOriginal(ManifestModel.Of(Original));
+        IReadOnlyList<AuditUnit> own = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
+        var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl);
+        RunFolder run = search.Begin(folder, manifest, checkpoint, own);
+        WarnOfControls();
+        Announce(run, model, own, workers);
+        if (Original is not null) SearchOriginal(Original, run, detector, own, workers);
+        search.Run(run, own);
+        run.Restore();
+        return run;
+    }
+
+    private void WarnOfMissing()
+    {
+        if (pictures.Missing.Count == 0) return;
+        string first = string.Join("; ", pictures.Missing.Take(3).Select(m => $"{m.Index} \"{m.Caption}\""));
+        Watch.Warn($"{pictures.Missing.Count} entries of the list have no picture ({first}{(pictures.Missing.Count > 3 ? "; ..." : "")}); "
+            + $"{pictures.Items.Count(i => i.Role != "control")} remain. All are named in manifest.json");
+    }
+
+    private void WarnOfControls()
+    {
+        int controls = pictures.Items.Count(item => item.Role == "control");
+        if (controls < Verdicts.ControlsNeeded)
+            Watch.Warn($"{controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: "
+                + "add pictures that the model has never seen, as role=control or with --controls");
+    }
+
+    /// <summary>What there is to do, the original's part too, and what it will cost.</summary>
+    private void Announce(RunFolder run, DiffusionModel model, IReadOnlyList<AuditUnit> own, Workers workers)
+    {
+        IReadOnlyList<AuditUnit> originals = Original is null ? [] : run.UnitsOfOriginal(own), open = run.Open(own),
+            openOriginals = Original is null ? [] : run.OpenUnitsOfOriginal(own);
+        if (open.Count + openOriginals.Count == 0) return;
+        int all = own.Count + originals.Count, plan = AuditPlan.Of(run.Manifest).Count;
+        CostEstimate cost = CostEstimate.Measure(model, run.Manifest.Options, [.. openOriginals, .. open], workers);
+        Watch.Say($"{all} units{(own.Count < plan ? $" of {plan}" : "")}"
+            + $"{(originals.Count > 0 ? $", {originals.Count} of them of the original" : "")}, "
+            + $"{all - open.Count - openOriginals.Count} done already; {cost}");
+        if (cost.MemoryBytes > CostEstimate.AvailableMemory())
+            Watch.Warn($"about {cost.MemoryBytes >> 20} MiB will be needed and {CostEstimate.AvailableMemory() >> 20} MiB are free; "
+                + "--micro-batch and --generation-batch make it less");
+    }
+
+    /// <summary>
+    /// The same search on the original, before the model's own: what it gives back says whether the search works. Nothing is loaded where
+    /// all is there.
+    /// </summary>
+    private void SearchOriginal(Checkpoint original, RunFolder run, ICopyDetector detector, IReadOnlyList<AuditUnit> own, Workers workers)
+    {
+        IReadOnlyList<AuditUnit> units = run.UnitsOfOriginal(own);
+        if (run.OpenUnitsOfOriginal(own).Count > 0 || (units.Count > 0 && run.ReadOriginal() is { Control: null }))
+        {
+            using DiffusionModel model = DiffusionModel.Load(original, Machine.Device, Machine.Dtype);
+            string[] notes = [.. model.Notes];
+            Watch.WarnAll(notes.Select(note => $"the original: {note}"));
+            var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, "original: ");
+            RunFolder there = search.Begin(run.OriginalPath, run.Manifest.OfOriginal()! with { Notes = notes }, original, units);
+            search.Run(there, units);
+        }
+        if (OriginalSummary.Of(run.Manifest, run.ReadOriginal()) is { } held) Watch.Say($"the original {held.InOneLine}");
+    }
+}
