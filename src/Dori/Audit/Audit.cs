@@ -3,6 +3,7 @@ using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
 using Dori.Pictures;
+using Dori.Search;
 using TorchSharp;
 
 namespace Dori.Audit;
@@ -15,6 +16,8 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
 {
     /// <summary>From what the model's folder asks for, with its copy detector's threshold, to what is to be done.</summary>
     public Func<AuditOptions, AuditOptions> Options { get; init; } = own => own;
+    /// <summary>Another search than the published one; null: that.</summary>
+    public Func<SearchOptions, ISearch>? Search { get; init; }
     public Machine Machine { get; init; } = new();
     /// <summary>A TorchScript file or folder, which is code and will be run; null: the model's own <c>copy_detector</c> folder.</summary>
     public string? CopyDetector { get; init; }
@@ -47,17 +50,19 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         string[] notes = [.. model.Notes, .. pictures.Warnings, .. losses, .. CaptionLosses.Of(pictures, model.Tokenizer)];
         Watch.WarnAll(notes);
         AuditOptions options = Options(AuditOptions.For(model.Defaults, detector.Preset.Threshold));
+        ISearch? other = Search?.Invoke(options.SearchOptions);
+        options = options with { Search = other?.Description };
         options.Check();
         Workers workers = Machine.WorkersFor(model);
 
         Manifest manifest = Manifest.Of(checkpoint, pictures, detector, options, Machine, workers, Command) with { Notes = notes };
         if (Original is not null) manifest = manifest.WithOriginal(ManifestModel.Of(Original));
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
-        var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl);
+        var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other);
         RunFolder run = search.Begin(folder, manifest, checkpoint, own);
         WarnOfControls();
         Announce(run, model, own, workers);
-        if (Original is not null) SearchOriginal(Original, run, detector, own, workers);
+        if (Original is not null) SearchOriginal(Original, run, detector, own, workers, other);
         search.Run(run, own);
         run.Restore();
         return run;
@@ -99,7 +104,8 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     /// The same search on the original, before the model's own: what it gives back says whether the search works. Nothing is loaded where
     /// all is there.
     /// </summary>
-    private void SearchOriginal(Checkpoint original, RunFolder run, ICopyDetector detector, IReadOnlyList<AuditUnit> own, Workers workers)
+    private void SearchOriginal(Checkpoint original, RunFolder run, ICopyDetector detector, IReadOnlyList<AuditUnit> own,
+        Workers workers, ISearch? other)
     {
         IReadOnlyList<AuditUnit> units = run.UnitsOfOriginal(own);
         if (run.OpenUnitsOfOriginal(own).Count > 0 || (units.Count > 0 && run.ReadOriginal() is { Control: null }))
@@ -107,7 +113,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
             using DiffusionModel model = DiffusionModel.Load(original, Machine.Device, Machine.Dtype);
             string[] notes = [.. model.Notes];
             Watch.WarnAll(notes.Select(note => $"the original: {note}"));
-            var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, "original: ");
+            var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other, "original: ");
             RunFolder there = search.Begin(run.OriginalPath, run.Manifest.OfOriginal()! with { Notes = notes }, original, units);
             search.Run(there, units);
         }

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dori.Diffusion;
 using Dori.Search;
 
@@ -14,6 +15,9 @@ public sealed record AuditOptions
     /// <summary>Search steps that the verdict rests on.</summary>
     public int Steps { get; init; } = 50;
     public int SearchBatch { get; init; } = 8;
+    /// <summary>What another search than the published one says of itself; absent for that.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Search { get; init; }
     /// <summary>(noise, time step) pairs that go through the UNet at once; fewer need less memory.</summary>
     public int MicroBatch { get; init; } = 8;
     public double LearningRate { get; init; } = 0.1;

@@ -39,6 +39,7 @@ public static class UnitKey
             parts.AddRange(
                 [("steps", Text(o.Steps)), ("batch", Text(o.SearchBatch)), ("micro-batch", Text(o.MicroBatch)),
                 ("learning rate", Text(o.LearningRate))]);
+        if (unit.Start != AuditStart.Prompt && o.Search is { } search) parts.Add(("search", search));
         if (unit.Start == AuditStart.Other) parts.Add(("other caption", unit.OtherCaption ?? ""));
         // Every value carries its length, so that no two lists of parts are the same text.
         return Sha256Text.Of(string.Concat(parts.Select(part => $"{part.Name} {part.Value.Length} {part.Value}\n")));

@@ -20,11 +20,12 @@ public sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Cond
 }
 
 /// <summary>Computes units: search, generate, compare. Reading only shared state that never changes, it serves several threads at once.</summary>
-public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options)
+/// <param name="search">Null: the published one.</param>
+public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options, ISearch? search = null)
 {
     private readonly GenerationOptions _generation = options.GenerationWith(model);
 
-    private readonly ISearch _search = new DoriSearch(options.SearchOptions);
+    private readonly ISearch _search = search ?? new DoriSearch(options.SearchOptions);
 
     /// <param name="onStep">Told the share of the unit that is done, 0 to 1.</param>
     /// <exception cref="DoriException">A picture that cannot be read.</exception>

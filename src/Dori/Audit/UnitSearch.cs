@@ -2,14 +2,16 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Pictures;
+using Dori.Search;
 using TorchSharp;
 
 namespace Dori.Audit;
 
 /// <summary>Units of one loaded model into a run folder: the positive control first, then what the folder lacks.</summary>
+/// <param name="other">Another search than the published one; null: that.</param>
 /// <param name="whose">Before every line that is said; empty for the model in question.</param>
 internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, PictureSet set, Workers workers, RunWatch watch,
-    bool despiteControl, string whose = "")
+    bool despiteControl, ISearch? other = null, string whose = "")
 {
     /// <summary>
     /// Opens the run's folder and takes the positive control where units are to be computed, also when resuming: a manifest's word is not
@@ -61,6 +63,6 @@ internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, P
         IReadOnlyList<AuditUnit> open = run.Open(units);
         if (open.Count == 0) return;
         var progress = new UnitProgress(open, options, watch, whose);
-        new AuditRunner(new UnitRunner(model, detector, options), run).Run(open, workers, progress.Report, watch.Cancellation);
+        new AuditRunner(new UnitRunner(model, detector, options, other), run).Run(open, workers, progress.Report, watch.Cancellation);
     }
 }

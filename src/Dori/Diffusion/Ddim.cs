@@ -8,7 +8,8 @@ namespace Dori.Diffusion;
 /// <summary>Song et al. 2021, "Denoising Diffusion Implicit Models", equation 12 with sigma = 0.</summary>
 internal static class Ddim
 {
-    public static float[] Timesteps(SchedulerConfig config, int steps) => [.. SamplerTimesteps.Whole(config, steps).Select(t => (float)t)];
+    public static float[] Timesteps(NoiseSchedule _, SchedulerConfig config, int steps) =>
+        [.. SamplerTimesteps.Whole(config, steps).Select(t => (float)t)];
 
     public static Tensor Run(SamplerRun run, Tensor latents)
     {

@@ -11,7 +11,8 @@ namespace Dori.Diffusion;
 /// </summary>
 internal static class Pndm
 {
-    public static float[] Timesteps(SchedulerConfig config, int steps) => [.. Calls(config, steps).Select(t => (float)t)];
+    public static float[] Timesteps(NoiseSchedule _, SchedulerConfig config, int steps) =>
+        [.. Calls(config, steps).Select(t => (float)t)];
 
     public static Tensor Run(SamplerRun run, Tensor latents)
     {

@@ -11,21 +11,32 @@ namespace Dori.Diffusion;
 /// </summary>
 public static class Sampler
 {
-    private static readonly (string Name, string ClassName, string Spacing, bool Karras)[] Known =
+    /// <summary>One line a sampler. Of those of one class, the first without Karras's levels is the plain one.</summary>
+    private static SamplerKind[] s_known =
     [
-        ("ddim", "DDIMScheduler", "leading", false),
-        ("pndm", "PNDMScheduler", "leading", false),
-        ("euler", "EulerDiscreteScheduler", "linspace", false),
-        ("dpm-solver++", "DPMSolverMultistepScheduler", "linspace", false),
-        ("dpm-solver++-karras", "DPMSolverMultistepScheduler", "linspace", true),
+        new("ddim", "DDIMScheduler", "leading", Ddim.Run) { Timesteps = Ddim.Timesteps },
+        new("pndm", "PNDMScheduler", "leading", Pndm.Run) { Timesteps = Pndm.Timesteps },
+        new("euler", "EulerDiscreteScheduler", "linspace", Euler.Run) { Timesteps = Euler.Timesteps },
+        new("dpm-solver++", "DPMSolverMultistepScheduler", "linspace", DpmSolver.Run) { Timesteps = DpmSolver.Timesteps },
+        new("dpm-solver++-karras", "DPMSolverMultistepScheduler", "linspace", DpmSolver.Run)
+        {
+            Timesteps = DpmSolver.Timesteps,
+            Karras = true,
+        },
     ];
+
+    /// <summary>Adds one, for this process: then every option and config may name it.</summary>
+    /// <exception cref="ArgumentException">Its name or class is taken.</exception>
+    public static void Add(SamplerKind kind) => s_known =
+        s_known.Any(known => known.Name == kind.Name || (known.ClassName == kind.ClassName && known.Karras == kind.Karras))
+            ? throw new ArgumentException($"there is a sampler {kind.Name} ({kind.ClassName}) already", nameof(kind)) : [.. s_known, kind];
 
     /// <summary>The name of a config's own sampler.</summary>
     internal static string NameOf(SchedulerConfig config) =>
-        Known.First(known => known.ClassName == config.ClassName && known.Karras == config.UseKarrasSigmas).Name;
+        s_known.First(known => known.ClassName == config.ClassName && known.Karras == config.UseKarrasSigmas).Name;
 
     /// <summary>The names that <see cref="WithSampler"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. Known.Select(known => known.Name)];
+    public static IReadOnlyList<string> Names => [.. s_known.Select(known => known.Name)];
 
     /// <summary>
     /// The same noise schedule, sampled by another algorithm. Time steps are spaced as the new class does by default,
@@ -34,10 +45,15 @@ public static class Sampler
     /// <exception cref="DoriException">No sampler of this name.</exception>
     public static SchedulerConfig WithSampler(SchedulerConfig config, string name)
     {
-        (string _, string className, string spacing, bool karras) = Known.FirstOrDefault(known => known.Name == name);
-        if (className is null) throw new DoriException($"sampler \"{name}\" is not known; choose one of {string.Join(", ", Names)}");
-        bool stated = Known.FirstOrDefault(known => known.ClassName == config.ClassName).Spacing != config.TimestepSpacing;
-        return config with { ClassName = className, UseKarrasSigmas = karras, TimestepSpacing = stated ? config.TimestepSpacing : spacing };
+        SamplerKind kind = s_known.FirstOrDefault(known => known.Name == name)
+            ?? throw new DoriException($"sampler \"{name}\" is not known; choose one of {string.Join(", ", Names)}");
+        bool stated = s_known.FirstOrDefault(known => known.ClassName == config.ClassName)?.Spacing != config.TimestepSpacing;
+        return config with
+        {
+            ClassName = kind.ClassName,
+            UseKarrasSigmas = kind.Karras,
+            TimestepSpacing = stated ? config.TimestepSpacing : kind.Spacing,
+        };
     }
 
     /// <summary>The t of each call of the model, falling. PNDM calls it once more than it has steps.</summary>
@@ -47,14 +63,7 @@ public static class Sampler
     public static float[] Timesteps(SchedulerConfig config, int steps)
     {
         SamplerTimesteps.Check(config, steps);
-        return config.ClassName switch
-        {
-            "DDIMScheduler" => Ddim.Timesteps(config, steps),
-            "PNDMScheduler" => Pndm.Timesteps(config, steps),
-            "EulerDiscreteScheduler" => Euler.Timesteps(new NoiseSchedule(config), config, steps),
-            "DPMSolverMultistepScheduler" => DpmSolver.Timesteps(new NoiseSchedule(config), config, steps),
-            _ => throw Unknown(config),
-        };
+        return Of(config).Timesteps(new NoiseSchedule(config), config, steps);
     }
 
     /// <summary>Runs the config's sampler. No gradient is recorded.</summary>
@@ -78,53 +87,13 @@ public static class Sampler
         using var noGrad = no_grad();
         var run = new SamplerRun(config, schedule, steps, predict, onStep, cancellation);
         Tensor latents = noise.to(float32).clone();
-        latents = config.ClassName switch
-        {
-            "DDIMScheduler" => Ddim.Run(run, latents),
-            "PNDMScheduler" => Pndm.Run(run, latents),
-            "EulerDiscreteScheduler" => Euler.Run(run, latents),
-            "DPMSolverMultistepScheduler" => DpmSolver.Run(run, latents),
-            _ => throw Unknown(config),
-        };
-        return latents.MoveToOuterDisposeScope();
+        return Of(config).Run(run, latents).MoveToOuterDisposeScope();
     }
+
+    private static SamplerKind Of(SchedulerConfig config) =>
+        s_known.FirstOrDefault(known => known.ClassName == config.ClassName) ?? throw Unknown(config);
 
     private static DoriException Unknown(SchedulerConfig config) => new(
-        $"scheduler_config.json: the scheduler \"{config.ClassName}\" is not supported; choose a sampler by name instead: {string.Join(", ", Names)}");
-}
-
-/// <summary>What every sampler is a function of, and the part of a step that they share.</summary>
-internal sealed record SamplerRun(
-    SchedulerConfig Config, NoiseSchedule Schedule, int Steps, Func<Tensor, float, Tensor> Predict, Action<int, Tensor>? OnStep, CancellationToken Cancellation)
-{
-    /// <summary>
-    /// One call of the model and the update that follows it, in a dispose scope of their own. Disposes <paramref name="latents"/>.
-    /// What an update keeps for later steps it moves to the outer scope itself.
-    /// </summary>
-    /// <param name="call">Number of the call, from 0.</param>
-    /// <param name="latents">z, (N, C, H, W), float32.</param>
-    /// <param name="t">What the model is told.</param>
-    /// <param name="inputScale">The model sees z times this.</param>
-    /// <param name="update">(z, model output in float32) -> the next z, a new tensor.</param>
-    public Tensor Step(int call, Tensor latents, float t, double inputScale, Func<Tensor, Tensor, Tensor> update)
-    {
-        Cancellation.ThrowIfCancellationRequested();
-        Tensor next;
-        using (NewDisposeScope())
-        {
-            Tensor input = inputScale == 1 ? latents.alias() : latents.Times(inputScale);
-            using Tensor output = Predict(input, t);
-            next = update(latents, output.to(float32)).MoveToOuterDisposeScope();
-        }
-        latents.Dispose();
-        if (OnStep is not null)
-        {
-            using var scope = NewDisposeScope();
-            OnStep(call, next);
-        }
-        return next;
-    }
-
-    /// <summary>a at a time step, and past the last one what the config says: 1, or a_0.</summary>
-    public double AlphaBar(int t) => t >= 0 ? Schedule.AlphasCumprod[t] : Config.SetAlphaToOne ? 1 : Schedule.AlphasCumprod[0];
+        $"scheduler_config.json: the scheduler \"{config.ClassName}\" is not supported; choose a sampler by name instead: "
+        + string.Join(", ", Names));
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dori.Audit;
+using Dori.Search;
 
 namespace Dori.Reporting;
 
@@ -41,7 +42,7 @@ internal static class RunFacts
             ("Pictures, SHA-256", m.Pictures.Sha256),
             ("Copy detector", $"{m.CopyDetector.Name}, threshold {N(o.Threshold)}"),
             ("Copy detector, SHA-256", m.CopyDetector.Sha256),
-            ("Search", $"{o.Steps} steps of Adam at {N(o.LearningRate)}, {o.SearchBatch} (noise, time step) pairs a step{(o.MicroBatch < o.SearchBatch ? $" in parts of {o.MicroBatch}" : "")}; from {string.Join(", ", o.Starts)}"),
+            ("Search", $"{o.Search ?? new DoriSearch(o.SearchOptions).Description}; from {string.Join(", ", o.Starts)}"),
             ("Generation", $"{o.Generations} pictures a start; {o.Sampler ?? "the checkpoint's own sampler"}, {o.SamplerSteps} steps, guidance {N(o.Guidance)}; on the curve {o.CurveGenerations} pictures a step"),
             ("Seed", $"{o.Seed}"),
             ("Machine", $"{m.Machine.Processor}; {m.Machine.System}"),

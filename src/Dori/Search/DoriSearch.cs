@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dori.Diffusion;
 using Dori.Native;
 using TorchSharp;
@@ -40,7 +41,9 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
 {
     private const double Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8; // Adam's defaults
 
-    public string Name => "DoRI";
+    public string Description => string.Create(CultureInfo.InvariantCulture, $"{options.Steps} steps of Adam at {options.LearningRate}, ")
+        + $"{options.Batch} (noise, time step) pairs a step"
+        + (options.MicroBatch < options.Batch ? $" in parts of {options.MicroBatch}" : "");
 
     /// <inheritdoc/>
     public SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random, Action<int, float>? onStep = null, CancellationToken cancellation = default)

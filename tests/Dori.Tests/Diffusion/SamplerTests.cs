@@ -8,6 +8,7 @@ using static TorchSharp.torch;
 
 namespace Dori.Tests.Diffusion;
 
+[Collection("samplers")]
 public class SamplerTests
 {
     internal static readonly SchedulerConfig Base = new()
