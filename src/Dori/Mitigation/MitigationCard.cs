@@ -16,8 +16,8 @@ internal static class MitigationCard
         string[] parts =
         [
             $"# {name}, after {record.Title}",
-            $"This is {name} (SHA-256 of its files `{record.Model.Sha256}`), changed so that {record.Pictures.Items.Count} of its "
-                + $"training pictures no longer come back: {outcome.Summary}"
+            $"This is {name} (SHA-256 of its files `{record.Model.Sha256}`), changed so that the captions of "
+                + $"{record.Pictures.Items.Count} of its training pictures should no longer bring these back: {outcome.Summary}"
                 + (record.Adapters is null ? " Everything but `unet/` is the original's." : ""),
             "**Silence by prompt is not absence.** A model that no longer gives a picture for its caption may still hold it: other "
                 + "inputs can bring it back.\n"
