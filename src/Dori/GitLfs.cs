@@ -6,11 +6,15 @@ namespace Dori;
 internal static class GitLfs
 {
     /// <summary>Bytes that a pointer is told by.</summary>
-    public const int Length = 40;
+    public const int Length = 48;
 
     /// <param name="start">The file's first bytes, <see cref="Length"/> of them or more.</param>
-    public static bool IsPointer(ReadOnlySpan<byte> start) =>
-        start.StartsWith("version https://git-lfs.github.com/spec/"u8) || start.StartsWith("version https://hawser.github.com/spec/"u8);
+    public static bool IsPointer(ReadOnlySpan<byte> start)
+    {
+        if (start.StartsWith("\uFEFF"u8)) start = start[3..]; // where an editor has saved it
+        return start.StartsWith("version https://git-lfs.github.com/spec/"u8)
+            || start.StartsWith("version https://hawser.github.com/spec/"u8);
+    }
 
     /// <exception cref="DoriException">The file is a pointer.</exception>
     public static void RefusePointer(string path, ReadOnlySpan<byte> start)

@@ -67,7 +67,8 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
             shell.Console.WriteLine("Give it to any verb beside its base: dori audit BASE --lora FILE. Whether it fits a base to the "
                 + "last key: dori info BASE --lora FILE.");
         }
-        return DoriApp.Done;
+        // A folder is what a model is: who gives one of an adapter has taken it for one.
+        return Directory.Exists(settings.Model) ? throw NoModel.At(settings.Model) : DoriApp.Done;
     }
 
     /// <summary>What the metadata says of the training, for memorization most of all: how often each picture was seen.</summary>

@@ -6,34 +6,49 @@ namespace Dori.Audit;
 
 /// <summary>
 /// What an audit does to every item. All of it goes into the manifest, and all of it decides the units' bytes: a run folder takes units of one set of options only.
+/// In a record none may be left out, but for what older versions did not know: the deserializer would put 0 in its place.
 /// </summary>
 public sealed record AuditOptions
 {
     /// <summary>Where searches begin, in the order of the report: see <see cref="AuditStart"/>.</summary>
+    [JsonRequired]
     public IReadOnlyList<string> Starts { get; init; } = AuditStart.All;
+    [JsonRequired]
     public long Seed { get; init; }
     /// <summary>Search steps that the verdict rests on.</summary>
+    [JsonRequired]
     public int Steps { get; init; } = 50;
+    [JsonRequired]
     public int SearchBatch { get; init; } = 8;
     /// <summary>What another search than the published one says of itself; absent for that.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Search { get; init; }
     /// <summary>(noise, time step) pairs that go through the UNet at once; fewer need less memory.</summary>
+    [JsonRequired]
     public int MicroBatch { get; init; } = 8;
+    [JsonRequired]
     public double LearningRate { get; init; } = 0.1;
     /// <summary>Steps of the dose-response curve besides the last, ascending; may be empty.</summary>
+    [JsonRequired]
     public IReadOnlyList<int> CurveSteps { get; init; } = [0, 1, 10, 25];
     /// <summary>n: pictures generated from the embedding after the last step.</summary>
+    [JsonRequired]
     public int Generations { get; init; } = 10;
     /// <summary>Pictures generated at each curve step. The curve takes the first so many of the last step too: a maximum over more would be larger by that alone.</summary>
+    [JsonRequired]
     public int CurveGenerations { get; init; } = 4;
     /// <summary>Latents that go through the UNet at once when generating.</summary>
+    [JsonRequired]
     public int GenerationBatch { get; init; } = 10;
+    [JsonRequired]
     public double Guidance { get; init; } = 7.5;
     /// <summary>The sampler's name, or null for the checkpoint's scheduler.</summary>
+    [JsonRequired]
     public string? Sampler { get; init; }
+    [JsonRequired]
     public int SamplerSteps { get; init; } = 50;
     /// <summary>Similarity above which a generation counts as a copy.</summary>
+    [JsonRequired]
     public double Threshold { get; init; } = 0.7;
     /// <summary>
     /// Whether a generation that is the picture's mirror image counts as the picture: trainings flip at random, and copy detectors do not see through a
@@ -41,6 +56,7 @@ public sealed record AuditOptions
     /// </summary>
     public bool Mirror { get; init; } = true;
     /// <summary>False discovery rate of the Benjamini-Hochberg list.</summary>
+    [JsonRequired]
     public double FalseDiscoveryRate { get; init; } = 0.1;
 
     /// <summary>Steps after which an embedding is kept: the curve's below the last, then the last.</summary>
@@ -90,7 +106,7 @@ public sealed record AuditOptions
         In("--guidance", Guidance, 0, 100);
         In("--learning-rate", LearningRate, 1e-9, 100);
         In("--threshold", Threshold, -1, 1);
-        In("--fdr", FalseDiscoveryRate, 0, 1);
+        In("--fdr", FalseDiscoveryRate, 1e-6, 0.999);
         foreach (int step in CurveSteps) In("--curve", step, 0, 100_000);
     }
 

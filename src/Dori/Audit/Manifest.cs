@@ -38,7 +38,11 @@ public sealed record Manifest
     /// What was read otherwise than model, pictures or captions say it, or was lost on the way in: one sentence each, shown in the
     /// report.
     /// </summary>
-    public IReadOnlyList<string> Notes { get; init; } = [];
+    public IReadOnlyList<string> Notes { get; init => field = value ?? []; } = []; // absent in older versions
+
+    /// <summary>Of everything else in it (<see cref="RecordDigest"/>); null in runs of older versions, and until it is written.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Digest { get; init; }
 
     internal static Manifest Of(Checkpoint checkpoint, PictureSet set, TorchScriptCopyDetector detector, AuditOptions options,
         Machine machine, Workers workers, string command) => new()
@@ -126,6 +130,6 @@ public sealed record Manifest
         {
             return e.Message;
         }
-        return null;
+        return !Bound || RecordDigest.Fits(this) ? null : "it was changed after it was written: its digest is not its own";
     }
 }

@@ -15,7 +15,11 @@ public sealed record UnitRecord
 
     public string Schema { get; init; } = Current;
     /// <summary>SHA-256 over all that decides the unit: see <see cref="UnitKey"/>. Empty in records of older versions.</summary>
-    public string Key { get; init; } = "";
+    public string Key { get; init => field = value ?? ""; } = ""; // what a record leaves out the deserializer sets to null
+    /// <summary>Of everything else in it (<see cref="RecordDigest"/>); null in records of older versions, and until it is
+    /// written.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Digest { get; init; }
     /// <summary>File-name safe: item, start and seed, e.g. <c>v00-caption-0</c>.</summary>
     public required string Id { get; init; }
     /// <summary>Pictures of one item are references of the same memory.</summary>
@@ -44,11 +48,11 @@ public sealed record Snapshot
     /// images.</summary>
     public required IReadOnlyList<float> Similarities { get; init; }
     /// <summary>Numbers of the generations, ascending, that are more similar to a mirror image than to the picture itself.</summary>
-    public IReadOnlyList<int> Mirrored { get; init; } = [];
+    public IReadOnlyList<int> Mirrored { get; init => field = value ?? []; } = [];
     /// <summary>Median pairwise similarity among the generations (lower is more diverse).</summary>
     public required float Diversity { get; init; }
     /// <summary>Generated pictures relative to the run folder, in the order of <see cref="Similarities"/>; empty where not kept.</summary>
-    public IReadOnlyList<string> Pictures { get; init; } = [];
+    public IReadOnlyList<string> Pictures { get; init => field = value ?? []; } = [];
 
     [JsonIgnore] public float Best => Similarities.Max();
     /// <summary>Whether the best generation is the picture's mirror image.</summary>

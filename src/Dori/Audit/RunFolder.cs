@@ -129,7 +129,7 @@ public sealed partial class RunFolder
 
     private void WriteManifest() =>
         AtomicFile.WriteText(System.IO.Path.Combine(Path, ManifestName),
-            JsonSerializer.Serialize(Manifest, AuditJson.Default.Manifest) + "\n");
+            JsonSerializer.Serialize(RecordDigest.With(Manifest), AuditJson.Default.Manifest) + "\n");
 
     /// <summary>Whether something is there already, a run or anything else.</summary>
     public static bool IsTaken(string path) => Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any();
@@ -214,7 +214,7 @@ public sealed partial class RunFolder
         AtomicFile.WriteText(System.IO.Path.Combine(Path, Costs, unit.Id + ".json"),
             JsonSerializer.Serialize(cost, AuditJson.Default.UnitCost) + "\n");
         AtomicFile.WriteText(System.IO.Path.Combine(Path, Units, unit.Id + ".json"),
-            JsonSerializer.Serialize(record, AuditJson.Default.UnitRecord) + "\n");
+            JsonSerializer.Serialize(RecordDigest.With(record), AuditJson.Default.UnitRecord) + "\n");
     }
 
     public void WriteSummary(Summary summary) =>

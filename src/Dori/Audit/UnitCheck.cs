@@ -9,7 +9,8 @@ internal static class UnitCheck
     /// <returns>What is wrong first, said for a person; null where nothing is.</returns>
     public static string? Problem(UnitRecord record, AuditUnit unit, Manifest manifest) =>
         Binding(record, unit, manifest) ?? Identity(record, unit) ?? Losses(record, unit, manifest.Options)
-            ?? Snapshots(record, unit, manifest.Options);
+            ?? Snapshots(record, unit, manifest.Options)
+            ?? (!manifest.Bound || RecordDigest.Fits(record) ? null : "it was changed after it was written: its digest is not its own");
 
     private static string? Binding(UnitRecord record, AuditUnit unit, Manifest manifest)
     {

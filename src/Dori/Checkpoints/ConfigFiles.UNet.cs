@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Dori.Models;
 
 namespace Dori.Checkpoints;
@@ -72,18 +73,28 @@ public static partial class ConfigFiles
         int size = json.IntOrEqualInts("sample_size", null, 1, 1024);
         if (size >= usual || !json.IsSet("_diffusers_version")) return size;
         string version = json.TextOrNull("_diffusers_version") ?? "";
-        string[] parts = version.Split('.');
-        if (parts.Length < 2 || !int.TryParse(parts[0], out int major) || !int.TryParse(parts[1], out int minor))
+        if (Release(version) is not { } release)
         {
             json.Notes.Say($"{json.Place}: sample_size = {size} is taken as it stands, since _diffusers_version "
                 + $"({json.Shown("_diffusers_version")}) does not say whether it was written before 0.9, where {usual} would be meant.");
             return size;
         }
-        if (major > 0 || minor >= 9) return size;
+        if (release.CompareTo((0, 9)) >= 0) return size;
         json.Notes.Say($"{json.Place}: sample_size = {size}, written by diffusers {json.Shown("_diffusers_version")}, is taken as "
             + $"{usual}, as StableDiffusionPipeline does for versions below 0.9.0.");
         return usual;
     }
+
+    /// <summary>The first two numbers of a version as Python's packaging reads it: "0.8.1", "v0.8", "0.8rc1".</summary>
+    private static (int Major, int Minor)? Release(string version)
+    {
+        Match match = VersionStart().Match(version);
+        return match.Success && int.TryParse(match.Groups[1].ValueSpan, out int major)
+            && int.TryParse(match.Groups[2].Success ? match.Groups[2].ValueSpan : "0", out int minor) ? (major, minor) : null;
+    }
+
+    [GeneratedRegex(@"^\s*v?([0-9]+)(?:\.([0-9]+))?(?![0-9])")]
+    private static partial Regex VersionStart();
 
     /// <summary>Keys by which diffusers makes other networks of this class (SDXL, class-conditional, upscalers): one value each is supported.</summary>
     private static void RefuseOtherUNets(ConfigJson json)
@@ -107,7 +118,6 @@ public static partial class ConfigFiles
         json.Only("resnet_time_scale_shift", "\"default\"");
         json.Only("time_embedding_type", "\"positional\"");
         json.Ignore("addition_embed_type_num_heads"); // says nothing without addition_embed_type
-        json.PassOver("the bookkeeping of a moving average, which says nothing of the network",
-            "decay", "inv_gamma", "min_decay", "optimization_step", "power", "update_after_step", "use_ema_warmup");
+        PassOverAverages(json);
     }
 }

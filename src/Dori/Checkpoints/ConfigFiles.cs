@@ -26,6 +26,7 @@ public static partial class ConfigFiles
         json.Only("latents_mean", "null");
         json.Only("latents_std", "null");
         json.Ignore("force_upcast"); // the VAE runs in float32 always
+        PassOverAverages(json);
 
         IReadOnlyList<int> channels = json.Ints("block_out_channels", [64], MostBlocks, 1, MostChannels);
         json.Texts("down_block_types", ["DownEncoderBlock2D"], channels.Count, "DownEncoderBlock2D");
@@ -44,7 +45,7 @@ public static partial class ConfigFiles
             BlockOutChannels = channels,
             LayersPerBlock = json.IntOrEqualInts("layers_per_block", 1, 1, MostLayers),
             NormNumGroups = groups,
-            SampleSize = json.Int("sample_size", 32, 1, 16384),
+            SampleSize = json.IntOrEqualInts("sample_size", 32, 1, 16384),
             ScalingFactor = json.Number("scaling_factor", 0.18215, 1e-6, 1e6),
             MidBlockAddAttention = json.Bool("mid_block_add_attention", true),
             UseQuantConv = json.Bool("use_quant_conv", true),
@@ -53,4 +54,9 @@ public static partial class ConfigFiles
         json.RefuseUnknown();
         return config;
     }
+
+    /// <summary>Keys that diffusers' EMAModel leaves in the config of what it saves.</summary>
+    private static void PassOverAverages(ConfigJson json) =>
+        json.PassOver("the bookkeeping of a moving average, which says nothing of the network",
+            "decay", "inv_gamma", "min_decay", "optimization_step", "power", "update_after_step", "use_ema_warmup");
 }

@@ -57,7 +57,7 @@ public sealed class SafetensorsFile : IDisposable
         Span<byte> prefix = stackalloc byte[8];
         ReadExactly(path, handle, prefix, 0);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length > LongestHeader) RefusePointer(path, handle, fileLength);
+        if (length > LongestHeader) RefuseText(path, handle, fileLength);
         if (length > LongestHeader) throw Unsound(path, $"says its header is {length} bytes long, {LongestHeader} at most are allowed");
         if ((long)length > fileLength - 8) throw Unsound(path, $"says its header is {length} bytes long, the whole file has {fileLength}");
         byte[] header = new byte[(int)length];
@@ -66,11 +66,13 @@ public sealed class SafetensorsFile : IDisposable
         return header;
     }
 
-    private static void RefusePointer(string path, SafeFileHandle handle, long fileLength)
+    private static void RefuseText(string path, SafeFileHandle handle, long fileLength)
     {
         Span<byte> start = stackalloc byte[(int)Math.Min(GitLfs.Length, fileLength)];
         ReadExactly(path, handle, start, 0);
         GitLfs.RefusePointer(path, start);
+        if (TextFile.Start(start) is { } text)
+            throw Unsound(path, $"is a text that begins \"{text}\" (a page saved in the file's place?)");
     }
 
     /// <summary>Straight from the file into a new tensor's memory.</summary>

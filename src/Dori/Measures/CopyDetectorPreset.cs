@@ -26,7 +26,7 @@ public sealed record CopyDetectorPreset
     public required string File { get; init; }
     public required CopyDetectorResize Resize { get; init; }
     /// <summary>[height, width] in pixels; not used by <c>small-edge</c>.</summary>
-    public IReadOnlyList<int> Size { get; init; } = [];
+    public IReadOnlyList<int> Size { get; init => field = value ?? []; } = []; // absent: null
     /// <summary>In pixels; not used by <c>squash</c>. 0, where not said: the smaller of <see cref="Size"/>.</summary>
     public int SmallEdge { get; init; }
     /// <summary>Per channel, of pictures in [0, 1].</summary>

@@ -35,10 +35,12 @@ internal static class TorchScriptFile
     {
         if (bytes.Length == 0) return "an empty file";
         if (bytes[0] == 0x80) return "pickled weights, without the program that uses them";
+        if (bytes.StartsWith("PK"u8) && bytes.LastIndexOf("PK\u0005\u0006"u8) < 0) // a zip's table of contents is its end
+            return "an archive that is cut off: copy or download it again";
         if (bytes.StartsWith("PK"u8))
             return bytes.IndexOf("/code/"u8) < 0 && bytes.IndexOf("constants.pkl"u8) < 0
                 ? "pickled weights (a state dict), without the program that uses them" : null;
         return bytes.Length > 9 && bytes[8] == (byte)'{' ? "a safetensors file: weights, without the program that uses them"
-            : "not a TorchScript file";
+            : TextFile.Start(bytes) is { } start ? $"a text that begins \"{start}\", not a network" : "not a TorchScript file";
     }
 }

@@ -25,8 +25,14 @@ public static class PictureLosses
     /// <summary>Every picture of a set.</summary>
     /// <returns>One sentence for each kind.</returns>
     /// <exception cref="DoriException">Pictures that cannot be used: all of them, by name.</exception>
-    public static IReadOnlyList<string> Of(PictureSet set) =>
-        Of([.. set.Items.SelectMany(item => item.Paths).Distinct()], path => (path, InputFile.ReadBytes(path, InputKind.Picture)), Path.GetFileName);
+    public static IReadOnlyList<string> Of(PictureSet set) => Of(set.Items);
+
+    /// <exception cref="DoriException">Pictures that cannot be used: all of them, by name.</exception>
+    internal static void RefuseDamaged(IReadOnlyList<PictureItem> items) => _ = Of(items);
+
+    private static IReadOnlyList<string> Of(IReadOnlyList<PictureItem> items) =>
+        Of([.. items.SelectMany(item => item.Paths).Distinct()], path => (path, InputFile.ReadBytes(path, InputKind.Picture)),
+            Path.GetFileName);
 
     /// <param name="pictures">What to read, each once.</param>
     /// <param name="read">From a picture to what an error calls it, and its file's bytes.</param>

@@ -91,7 +91,11 @@ public sealed class PictureSet
         foreach (PictureItem control in items.Where(item => item.Role == "control"))
             foreach ((string hash, string path) in control.Sha256.Zip(control.Paths))
                 if (audited.TryGetValue(hash, out string? same))
-                    throw new DoriException($"{path}: this control is the same picture as {same}, which is to be audited; take it out of one of the two");
+                {
+                    PictureLosses.RefuseDamaged(items); // many files that were lost in one way are alike
+                    throw new DoriException(
+                        $"{path}: this control is the same picture as {same}, which is to be audited; take it out of one of the two");
+                }
     }
 
     /// <summary>Warnings that need all items: no captions, and one picture in several items.</summary>

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using Dori.Audit;
 
 namespace Dori.Tests.Audit;
@@ -73,19 +75,48 @@ internal sealed class SampleRun : IDisposable
     private static void Write(string folder, Manifest manifest, Func<AuditUnit, float?> best)
     {
         foreach (string name in new[] { "units", "pictures", "embeddings" }) Directory.CreateDirectory(Path.Combine(folder, name));
-        File.WriteAllText(Path.Combine(folder, "manifest.json"), JsonSerializer.Serialize(manifest, AuditJson.Default.Manifest));
+        File.WriteAllText(Path.Combine(folder, "manifest.json"), Json(Written(manifest), AuditJson.Default.Manifest, manifest.Bound));
         foreach (AuditUnit unit in AuditPlan.Of(manifest))
         {
             if (best(unit) is not { } similarity) continue;
             UnitRecord record = Record(manifest, unit, similarity);
             File.WriteAllText(Path.Combine(folder, "units", unit.Id + ".json"),
-                JsonSerializer.Serialize(record, AuditJson.Default.UnitRecord));
+                Json(record, AuditJson.Default.UnitRecord, manifest.Bound));
             foreach (string picture in record.Snapshots[^1].Pictures) File.WriteAllText(Path.Combine(folder, picture), unit.Id);
             if (unit.Start != "prompt") File.WriteAllText(Path.Combine(folder, "embeddings", unit.Id + ".safetensors"), unit.Id);
         }
     }
 
-    public static UnitRecord Record(Manifest manifest, AuditUnit unit, float best) => new()
+    /// <summary>Version 1 had no such members.</summary>
+    private static readonly string[] s_later = ["key", "digest", "mirrored", "mirror", "notes", "control", "original", "transformSha256"];
+
+    /// <summary>As the program of a record's version writes it.</summary>
+    private static string Json<T>(T record, JsonTypeInfo<T> type, bool bound)
+    {
+        JsonNode json = JsonSerializer.SerializeToNode(record, type)!;
+        if (!bound) Strip(json);
+        return json.ToJsonString();
+    }
+
+    private static void Strip(JsonNode? json)
+    {
+        if (json is JsonArray list)
+            foreach (JsonNode? item in list) Strip(item);
+        if (json is not JsonObject members) return;
+        foreach (string name in s_later) members.Remove(name);
+        foreach ((string _, JsonNode? member) in members) Strip(member);
+    }
+
+    private static Manifest Written(Manifest manifest) => manifest.Bound ? RecordDigest.With(manifest) : manifest;
+
+    /// <summary>As it is written.</summary>
+    public static UnitRecord Record(Manifest manifest, AuditUnit unit, float best)
+    {
+        UnitRecord record = Unwritten(manifest, unit, best);
+        return manifest.Bound ? RecordDigest.With(record) : record;
+    }
+
+    private static UnitRecord Unwritten(Manifest manifest, AuditUnit unit, float best) => new()
     {
         Schema = manifest.Schema == Manifest.Current ? UnitRecord.Current : UnitRecord.Unbound,
         Key = manifest.Schema == Manifest.Current ? UnitKey.Of(manifest, unit) : "",
@@ -99,15 +130,38 @@ internal sealed class SampleRun : IDisposable
         })],
     };
 
-    /// <summary>Changes a JSON file in place.</summary>
+    /// <summary>Changes a record in place, and its digest with it, as who does it on purpose may.</summary>
     public static void Edit(string file, Action<JsonObject> edit)
+    {
+        EditAlone(file, edit);
+        if (Digest(file) is { } digest) EditAlone(file, json => json["digest"] = digest);
+    }
+
+    /// <summary>Changes a JSON file in place and nothing else, as an editor or a fault of the disk does.</summary>
+    public static void EditAlone(string file, Action<JsonObject> edit)
     {
         var json = (JsonObject)JsonNode.Parse(File.ReadAllText(file))!;
         edit(json);
-        File.WriteAllText(file,
-            json.ToJsonString(
-            new JsonSerializerOptions { NumberHandling =
-            System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals }));
+        File.WriteAllText(file, json.ToJsonString(
+            new JsonSerializerOptions { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals }));
+    }
+
+    /// <summary>What a record's digest would have to be; null where it is no record any more, or of an older version.</summary>
+    private static string? Digest(string file)
+    {
+        try
+        {
+            string json = File.ReadAllText(file);
+            return Path.GetFileName(file) == "manifest.json"
+                ? JsonSerializer.Deserialize(json, AuditJson.Default.Manifest) is { Bound: true } manifest
+                    ? RecordDigest.With(manifest).Digest : null
+                : JsonSerializer.Deserialize(json, AuditJson.Default.UnitRecord) is { Schema: UnitRecord.Current } unit
+                    ? RecordDigest.With(unit).Digest : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Every file around and in the runs, but what lies in one folder, with its bytes.</summary>

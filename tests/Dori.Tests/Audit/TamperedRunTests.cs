@@ -95,6 +95,31 @@ public sealed class TamperedRunTests
         Refused(run);
     }
 
+    /// <summary>Values that the plan allows, put in place of others: what only the record's own digest can tell.</summary>
+    private static readonly Dictionary<string, Action<JsonObject>> s_allowed = new()
+    {
+        ["similarities lowered"] = json => Last(json)["similarities"] = new JsonArray(0.1, 0.1),
+        ["similarities exchanged"] = json => Last(json)["similarities"] = new JsonArray(0.2, 0.9),
+        ["curve lowered"] = json => json["snapshots"]![0]!["similarities"]![0] = 0.1,
+        ["diversity another"] = json => Last(json)["diversity"] = 0.25,
+        ["mirrored another"] = json => Last(json)["mirrored"] = new JsonArray(0),
+        ["a loss another"] = json => json["losses"]![1] = 0.2,
+        ["digest gone"] = json => json.Remove("digest"),
+        ["digest null"] = json => json["digest"] = null,
+        ["digest another"] = json => json["digest"] = Sha256Text.Of("another"),
+    };
+
+    public static TheoryData<string> AllowedNames => [.. s_allowed.Keys];
+
+    [Theory]
+    [MemberData(nameof(AllowedNames))]
+    public void A_unit_whose_figures_were_changed_after_it_was_written_is_too(string name)
+    {
+        using var run = new SampleRun();
+        SampleRun.EditAlone(run.Unit(Victim), s_allowed[name]);
+        Refused(run);
+    }
+
     private static void Refused(SampleRun run)
     {
         Summary summary = run.Summary();
@@ -219,6 +244,8 @@ public sealed class TamperedRunTests
         all["item caption another"] = (json => Item(json)["caption"] = "x", false);
         foreach (double value in new[] { -1, 1e30, 0.5 }) all[$"steps {value}"] = (json => json["options"]!["steps"] = value, false);
         all["threshold 2"] = (json => json["options"]!["threshold"] = 2, false);
+        foreach (double value in new[] { 0, 1, -1 })
+            all[$"false discovery rate {value}"] = (json => json["options"]!["falseDiscoveryRate"] = value, false);
         all["generations 0"] = (json => json["options"]!["generations"] = 0, false);
         all["generations 1000"] = (json => json["options"]!["generations"] = 1000, false);
         all["seed 1"] = (json => json["options"]!["seed"] = 1, false);
@@ -231,6 +258,52 @@ public sealed class TamperedRunTests
         all["command another"] = (json => json["command"] = "rm -r /", true);
         all["a field more"] = (json => json["verdict"] = "not found", false);
         return all;
+    }
+
+    [Theory]
+    [InlineData("threshold")]
+    [InlineData("falseDiscoveryRate")]
+    [InlineData("control")]
+    [InlineData("digest")]
+    [InlineData("command")]
+    public void A_manifest_that_was_changed_after_it_was_written_is_damaged(string what)
+    {
+        using var run = new SampleRun();
+        string manifest = Path.Combine(run.Run, "manifest.json");
+        SampleRun.EditAlone(manifest, json =>
+        {
+            switch (what)
+            {
+                case "threshold": json["options"]!["threshold"] = 0.99; break;
+                case "falseDiscoveryRate": json["options"]!["falseDiscoveryRate"] = 0; break;
+                case "control": json["control"]!["passed"] = true; json["control"]!["unseen"] = new JsonArray(); break;
+                case "digest": json.Remove("digest"); break;
+                default: json["command"] = "another"; break;
+            }
+            if (what == "control") json["control"]!["uNetRows"] = 1;
+        });
+        Assert.Equal(DoriApp.WrongInput, Report(run.Run, "--gate", "--quiet"));
+        // The command that made the run writes it anew and keeps the units.
+        RunFolder again = RunFolder.Create(run.Run, run.Manifest);
+        Assert.Contains("was damaged", Assert.Single(again.Remarks), StringComparison.Ordinal);
+        Assert.Equal(DoriApp.Gate, Report(run.Run, "--gate", "--quiet"));
+    }
+
+    /// <summary>The deserializer puts 0 or null in place of what is left out.</summary>
+    public static TheoryData<string> Options => [.. JsonNode.Parse(System.Text.Json.JsonSerializer.Serialize(
+        SampleRun.ManifestOf(SampleRun.Options), AuditJson.Default.Manifest))!["options"]!.AsObject().Select(option => option.Key)
+        .Where(option => option != "mirror")];
+
+    [Theory]
+    [MemberData(nameof(Options))]
+    public void A_manifest_without_one_of_its_options_is_damaged_whatever_its_version(string option)
+    {
+        foreach (bool bound in new[] { true, false })
+        {
+            using var run = new SampleRun(bound: bound);
+            SampleRun.Edit(Path.Combine(run.Run, "manifest.json"), json => json["options"]!.AsObject().Remove(option));
+            Assert.Equal(DoriApp.WrongInput, Report(run.Run, "--gate", "--quiet"));
+        }
     }
 
     private static JsonObject Item(JsonObject manifest) => (JsonObject)manifest["pictures"]!["items"]![0]!;

@@ -87,7 +87,7 @@ public class ConfigRefusalTests
     [InlineData("scaling_factor", "-0.18")]
     [InlineData("scaling_factor", "1e300")]
     [InlineData("shift_factor", "0.0609")]
-    [InlineData("sample_size", "[512, 512]")]
+    [InlineData("sample_size", "[512, 256]")]
     public void Vae(string key, string value) => Refuses(Vae14, ConfigFiles.ReadVae, key, value);
 
     [Theory]

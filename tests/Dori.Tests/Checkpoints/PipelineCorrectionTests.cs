@@ -20,6 +20,9 @@ public class PipelineCorrectionTests
     [InlineData("0.4.0", "32", 64)]
     [InlineData("0.8.1", "16", 64)]
     [InlineData("0.8.0.dev0", "32", 64)]
+    [InlineData("v0.6.0", "32", 64)]
+    [InlineData("0.8rc1", "32", 64)]
+    [InlineData("0", "32", 64)]
     [InlineData("0.9.0", "32", 32)]
     [InlineData("0.9.0.dev0", "32", 32)] // its base version is 0.9.0
     [InlineData("0.42.1", "16", 16)]

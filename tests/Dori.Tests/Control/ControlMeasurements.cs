@@ -52,8 +52,8 @@ public sealed class ControlMeasurements : IDisposable
             row.AddRange([control.Holds ? "passes" : "fails", $"{control.Seen}"]);
             row.AddRange(control.Figures.Select(figure => N(figure.Value) + (figure.Passed ? "" : "!")));
             row.Add($"{control.UNetRows}");
-            if (Variable("SEARCH", "").Length > 0 && control.Holds)
-                row.Add(string.Join(' ', s_set.Items.Where(item => item.Kind == "verbatim").Take(4).Select(item => N(Best(model, item)))));
+            if (int.TryParse(Variable("SEARCH", ""), out int searched) && control.Holds)
+                row.Add(string.Join(' ', s_set.Items.Where(item => item.Kind == "verbatim").Take(searched).Select(item => N(Best(model, item)))));
         }
         catch (DoriException e)
         {

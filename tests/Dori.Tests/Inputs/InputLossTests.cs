@@ -130,6 +130,17 @@ public sealed class InputLossTests : IDisposable
     }
 
     [Fact]
+    public void Damaged_pictures_that_are_alike_are_damaged_and_not_each_other_s_controls()
+    {
+        byte[] pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3\n"u8.ToArray();
+        foreach (string name in new[] { "a.png", "b.png" }) File.WriteAllBytes(At(name), pointer);
+        File.WriteAllText(At("metadata.csv"), "file_name,text,role\na.png,t,audit\nb.png,t,control\n");
+        string message = Assert.Throws<DoriException>(() => PictureSet.Load(_folder)).Message;
+        foreach (string part in new[] { "a.png: is a Git LFS pointer", "b.png: is a Git LFS pointer" })
+            Assert.Contains(part, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Turned_transparent_and_animated_pictures_are_counted_and_plain_ones_are_not()
     {
         byte[] jpeg = Encoded(SKEncodedImageFormat.Jpeg), png = Encoded(SKEncodedImageFormat.Png);
@@ -191,9 +202,11 @@ public sealed class InputLossTests : IDisposable
 
     [Theory]
     [InlineData(new byte[] { 0x80, 2, 0x7D, 0x71 }, "pickled weights")]
-    [InlineData(new byte[] { (byte)'P', (byte)'K', 3, 4, 0, 0 }, "a state dict")]
+    [InlineData(new byte[] { (byte)'P', (byte)'K', 3, 4, 0, 0, (byte)'P', (byte)'K', 5, 6 }, "a state dict")]
     [InlineData(new byte[] { 8, 0, 0, 0, 0, 0, 0, 0, (byte)'{', (byte)'}' }, "a safetensors file")]
     [InlineData(new byte[] { 1, 2, 3 }, "not a TorchScript file")]
+    [InlineData(new byte[] { 80, 75, 3, 4, 0, 0, 0, 0 }, "an archive that is cut off")]
+    [InlineData(new byte[] { 60, 104, 116, 109, 108, 62, 78, 111, 10 }, "a text that begins \"<html>No\"")]
     [InlineData(new byte[0], "an empty file")]
     public void Copy_detectors_of_another_format_get_one_short_line(byte[] content, string said)
     {

@@ -61,6 +61,28 @@ public sealed class ModelInputTests : IDisposable
     }
 
     [Theory]
+    [InlineData("<!DOCTYPE html>\n<html>Access denied</html>", "is a text that begins \"<!DOCTYPE html>")]
+    [InlineData("\uFEFFversion https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3\n", "is a Git LFS pointer")]
+    [InlineData("version https://git-lfs.github.com/spec/v1\r\noid sha256:4d7a\r\nsize 3\r\n", "is a Git LFS pointer")]
+    [InlineData("Entry not found", "is a text that begins \"Entry not found\"")]
+    public void A_text_in_the_weights_place_is_called_one(string text, string said)
+    {
+        _model.Write("vae/diffusion_pytorch_model.safetensors", text);
+        Assert.Contains(said, Refused(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_vae_s_config_may_hold_a_moving_average_s_bookkeeping_and_its_size_twice()
+    {
+        _model.Write("vae/config.json", _model.Read("vae/config.json").Replace("\"sample_size\": 64",
+            "\"sample_size\": [64, 64], \"decay\": 0.999, \"optimization_step\": 100"));
+        using (DiffusionModel model = DiffusionModel.Load(_model.Folder))
+            Assert.Contains("decay, optimization_step", Assert.Single(model.Details), StringComparison.Ordinal);
+        _model.Write("vae/config.json", _model.Read("vae/config.json").Replace("[64, 64]", "[64, 32]"));
+        Assert.Contains("sample_size", Refused(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("unet/diffusion_pytorch_model.safetensors")]
     [InlineData("unet/config.json")]
     [InlineData("tokenizer/vocab.json")]

@@ -59,7 +59,7 @@ public sealed class FeatureNetworkTests : IDisposable
         Assert.Contains("not a feature network's preset", Refusal(Sound.Replace("\"std\"", "\"deviation\"", StringComparison.Ordinal)), StringComparison.Ordinal);
         string file = File(Sound);
         System.IO.File.WriteAllText(file, "no network");
-        Assert.Contains("not a TorchScript file", Assert.Throws<DoriException>(() => FeatureNetwork.Load(file)).Message, StringComparison.Ordinal);
+        Assert.Contains("not a network", Assert.Throws<DoriException>(() => FeatureNetwork.Load(file)).Message, StringComparison.Ordinal);
         System.IO.File.Delete(Path.Combine(_folder, "net.json"));
         Assert.Contains("net.json", Assert.Throws<DoriException>(() => FeatureNetwork.Load(file)).Message, StringComparison.Ordinal);
     }

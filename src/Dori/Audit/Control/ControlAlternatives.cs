@@ -34,7 +34,8 @@ internal sealed class ControlAlternatives(DiffusionModel model, ControlSample sa
             double[] ratios = [.. others.Select(other => Ratio(declared, other()))];
             yield return ControlFigure.Of(PositiveControl.Hand, $"denoising error as declared over that with another {name}",
                 ratios.Any(double.IsNaN) ? double.NaN : ratios.Max(),
-                atMost: name == ScalingFactor ? ControlLimits.DeclaredScale : ControlLimits.Declared);
+                atMost: Math.Round((name == ScalingFactor ? ControlLimits.DeclaredScale : ControlLimits.Declared)
+                    * ControlLimits.OfFew(sample.Items.Count), 3));
         }
     }
 

@@ -98,7 +98,7 @@ internal sealed class ControlHand(DiffusionModel model, ICopyDetector detector, 
         yield return Figure("contrast of drawn pictures over that of the set's",
             finite ? Contrast(pictures) / Contrast(own) : double.NaN, atLeast: ControlLimits.Contrast);
         yield return Figure("roughness of drawn pictures over that of the set's",
-            finite ? Roughness(pictures) / Roughness(own) : double.NaN, atMost: ControlLimits.Roughness);
+            finite ? Roughness(pictures) / Math.Max(Roughness(own), ControlLimits.SmoothSet) : double.NaN, atMost: ControlLimits.Roughness);
         if (sample.Captions < 2) yield break;
         double alike = Similarity.Diversity(detector.Describe(own)); // pictures of one subject are alike by themselves
         yield return Figure("median similarity among pictures drawn for different captions",

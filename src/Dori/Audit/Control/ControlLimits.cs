@@ -6,6 +6,14 @@ namespace Dori.Audit;
 /// </summary>
 internal static class ControlLimits
 {
+    /// <summary>
+    /// Root mean square of a weight tensor times the root of its inputs, and share of its rows that are all zero: where it is dead.
+    /// </summary>
+    public const double Gain = 0.02, ZeroRows = 0.1;
+
+    /// <summary>Share of the UNet's wide weight tensors that are noise, and of the other networks', which have few.</summary>
+    public const double Noise = 0.1, NoiseOfFew = 0.4;
+
     /// <summary>Share of pictures whose reconstruction passes the threshold.</summary>
     public const double Seen = 0.5;
 
@@ -28,6 +36,11 @@ internal static class ControlLimits
 
     public static readonly (double Least, double Most) DrawnDeviation = (0.5, 1.5);
     public const double Contrast = 0.4, Roughness = 1.5;
+    /// <summary>
+    /// Least mean square of the difference between neighbouring pixels that drawn pictures are measured against: a set of flat pictures
+    /// says nothing of them. Noise of independent pixels has 0.167.
+    /// </summary>
+    public const double SmoothSet = 0.01;
     /// <summary>Similarity among drawn pictures, above that among the set's own.</summary>
     public const double Alike = 0.4;
     /// <summary>Denoising error as the configs say over that with one value changed.</summary>
@@ -35,7 +48,7 @@ internal static class ControlLimits
     /// <summary>The same for the latents' scale, which fine-tuning may shift a little.</summary>
     public const double DeclaredScale = 1.05;
 
-    public const double Embeddings = 0.1, OverOther = 3, OverNone = 1;
+    public const double Embeddings = 0.1, Moved = 0.04, OverOther = 3, OverNone = 1;
     /// <summary>Different captions below which the ear is not asked whether a caption helps.</summary>
     public const int CaptionsNeeded = 8;
 }

@@ -14,7 +14,8 @@ namespace Dori.Audit;
 /// Loss of the best multiple of the noisy latent plus a constant, a channel: what needs no network. At most that of predicting 0 or any
 /// constant.
 /// </param>
-internal sealed record ControlLosses(double Share, float[] Own, float[] Other, float[] Null, double Linear)
+/// <param name="Moved">Mean square of what another caption changes in the prediction.</param>
+internal sealed record ControlLosses(double Share, float[] Own, float[] Other, float[] Null, double Linear, double Moved)
 {
     public static ControlLosses Take(DiffusionModel model, ControlSample sample, double share, Tensor noise)
     {
@@ -22,14 +23,15 @@ internal sealed record ControlLosses(double Share, float[] Own, float[] Other, f
         noise = noise.to(model.Device);
         Tensor t = full([sample.Items.Count], TensorMath.Kept((long)(share * model.Schedule.NumTrainTimesteps)), int64).to(model.Device);
         Tensor noisy = model.Schedule.AddNoise(sample.Latents, noise, t), target = model.Schedule.Target(sample.Latents, noise, t);
-        float[] own = Loss(sample.Own), other = Loss(sample.Other), none = Loss(sample.Null);
+        Tensor byOwn = sample.Predict(noisy, t, sample.Own), byOther = sample.Predict(noisy, t, sample.Other);
+        float[] own = Loss(byOwn), other = Loss(byOther), none = Loss(sample.Predict(noisy, t, sample.Null));
 
         Tensor x = Centred(noisy), y = Centred(target); // (4, N h w)
         Tensor slope = (x * y).sum(1, keepdim: true) / x.Squared().sum(1, keepdim: true);
-        return new ControlLosses(share, own, other, none, (y - slope * x).Squared().mean().item<float>());
+        return new ControlLosses(share, own, other, none, (y - slope * x).Squared().mean().item<float>(),
+            (byOwn - byOther).Squared().mean().item<float>());
 
-        float[] Loss(Conditioning captions) =>
-            (sample.Predict(noisy, t, captions) - target).Squared().mean([1L, 2, 3]).cpu().data<float>().ToArray();
+        float[] Loss(Tensor predicted) => (predicted - target).Squared().mean([1L, 2, 3]).cpu().data<float>().ToArray();
     }
 
     private static Tensor Centred(Tensor latents)

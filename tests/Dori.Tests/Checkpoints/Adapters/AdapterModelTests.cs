@@ -99,6 +99,18 @@ public sealed class AdapterModelTests : IDisposable
         Assert.Contains("each seen 120 times (10 x 12 epochs)", Run("info", path).Console, StringComparison.Ordinal);
     }
 
+    /// <summary>Who gives a folder has most likely taken it for a model.</summary>
+    [Fact]
+    public void Info_of_a_folder_with_an_adapter_tells_of_it_and_ends_with_2()
+    {
+        File.Copy(Kohya, _scratch.PathOf("pytorch_lora_weights.safetensors"));
+        (int code, string _, string error, string console) = Run("info", Path.GetDirectoryName(_scratch.PathOf("x"))!);
+        Assert.Equal(DoriApp.WrongInput, code);
+        Assert.Contains("rank 4", console, StringComparison.Ordinal);
+        Assert.Contains("a LoRA, an adapter", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("from_single_file", error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Rank_and_alpha_that_differ_are_shown_with_their_range() =>
         Assert.Contains("rank 1 to 16, alpha", AdapterInfo.Read(Golden.PathOf("cases/lora-ranks-and-alphas/lora.safetensors")).Description,
