@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using System.Globalization;
 using System.Text.Json;
 using Dori.Audit;
@@ -8,8 +9,6 @@ namespace Dori.Cli;
 /// <summary>What is said of an audit's result, and the exit code that it asks for.</summary>
 internal static class AuditOutcome
 {
-    private static readonly string[] s_order = [Verdicts.Retained, Verdicts.Undecided, Verdicts.NotFound, Verdicts.NotJudged];
-
     /// <summary>Summary, report and tables of a run folder, and what is said of them on the console.</summary>
     public static Summary Finish(Shell shell, RunFolder run, CommonSettings settings)
     {
@@ -24,19 +23,19 @@ internal static class AuditOutcome
         PrintableConsole console = shell.Console;
         var table = new PlainTable("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in summary.Groups)
-            table.AddRow(g.Group, g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
+            table.AddRow(g.Group, g.Start.Text(), $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
                 string.Create(CultureInfo.InvariantCulture,
                     $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
                 string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
         console.Write(table);
-        PictureSummary[] audited = [.. summary.Pictures.Where(p => p.Role != "control")];
-        IEnumerable<string> verdicts = audited.GroupBy(p => p.Verdict).OrderBy(g => Array.IndexOf(s_order, g.Key))
-            .Select(g => $"{g.Count()} {g.Key}");
+        PictureSummary[] audited = [.. summary.Pictures.Where(p => p.Role != PictureRole.Control)];
+        IEnumerable<string> verdicts = audited.GroupBy(p => p.Verdict).OrderBy(g => g.Key)
+            .Select(g => $"{g.Count()} {g.Key.Text()}");
         console.WriteLine($"{string.Join(", ", verdicts)} of {audited.Length}; {summary.Controls.AboveThreshold} of "
             + $"{summary.Controls.Items} controls pass the threshold of {summary.Threshold.ToString(CultureInfo.InvariantCulture)} "
             + $"({summary.CopyDetector}, {summary.Generations} generations)");
         if (summary.Original is { } original) console.WriteLine($"The original, {original.Name}, {original.InOneLine}");
-        foreach (string warning in summary.Warnings) console.WriteLine($"Note: {warning}");
+        foreach (string warning in summary.Warnings) console.WriteLine($"Note: {Flags.In(warning)}");
         console.WriteLine($"Report: {Path.Combine(run.Path, "report.html")}");
     }
 

@@ -23,7 +23,7 @@ internal static class ComparisonOutcome
                         $"{N(row.MemorizationRate.Value)} ({N(row.MemorizationRate.Low)} to {N(row.MemorizationRate.High)})",
                         $"{N(row.Similarity.Median)} ± {N(row.Similarity.Mad)}", PValue(comparison, model, row));
         shell.Console.Write(table);
-        foreach (string warning in comparison.Warnings) shell.Console.WriteLine($"Note: {warning}");
+        foreach (string warning in comparison.Warnings) shell.Console.WriteLine($"Note: {Flags.In(warning)}");
         shell.Console.WriteLine($"Comparison: {Path.Combine(folder, "compare.html")}; table: {Path.Combine(folder, "compare.md")}");
     }
 

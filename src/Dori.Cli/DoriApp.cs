@@ -25,6 +25,8 @@ internal static class DoriApp
             config.PropagateExceptions();
             config.Settings.StrictParsing = true;
             config.Settings.Console = console;
+            config.SetHelpProvider(new Help(config.Settings, args.Contains(Help.All)));
+            config.SetInterceptor(new FormerNames(shell));
             config.AddCommand<DemoCommand>("demo").WithDescription("Audit the built-in model, in minutes").WithExample("demo", "-o", "demo");
             config.AddCommand<InfoCommand>("info").WithDescription("What a checkpoint holds, and whether all of it is sound").WithExample("info", "models/emoji");
             config.AddCommand<GenerateCommand>("generate").WithDescription("Pictures from a prompt").WithExample("generate", "models/emoji", "\"t shirt\"", "-n", "4", "-o", "pictures");
@@ -46,7 +48,7 @@ internal static class DoriApp
         {
             if (args is ["mitigate"])
                 throw new DoriException("mitigate: name a method: wanda, nemo, esd, concept-ablation, siss or adversarial (dori mitigate --help says what each does)");
-            return app.Run(args, interruption.Token);
+            return app.Run([.. args.Select(arg => arg == Help.All ? "--help" : arg)], interruption.Token);
         }
         catch (Exception e)
         {

@@ -27,7 +27,6 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
         if (settings.SaveEvery < 1) throw new DoriException($"--save-every {settings.SaveEvery}: at least 1 is wanted");
         if (float32 && settings.DtypeName is not (null or "float32"))
             throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
-        if (settings.OldName is { } old) shell.Warn([old]);
         (Checkpoint checkpoint, PictureSet all) = settings.Open(shell, $"mitigate {method.Name}");
         PictureSet set = settings.ToForget(all);
         MitigateInputs inputs = settings.Inputs;
@@ -85,7 +84,7 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
         if (!Directory.EnumerateFileSystemEntries(control.WorkFolder).Any()) Directory.Delete(control.WorkFolder);
     }
 
-    public static MitigationRecord Record(Shell shell, CommonSettings settings, IMitigation method, Checkpoint model, string sha256,
+    public static MitigationRecord Record(Shell shell, ModelSettings settings, IMitigation method, Checkpoint model, string sha256,
         string images, PictureSet set, long seed, MitigationOutcome outcome) => new()
     {
         Method = method.Name,

@@ -53,9 +53,6 @@ internal abstract class MitigateSettings : ModelSettings
     /// <summary>Training steps from one writing of the state to the next.</summary>
     public virtual int SaveEvery { get; init; } = 50;
 
-    /// <summary>What to say of an option that was given by its former name.</summary>
-    public virtual string? OldName => null;
-
     /// <summary>The model and all pictures of --images, controls too, after everything that needs no work has been checked.</summary>
     /// <param name="verb">For messages, such as "mitigate wanda".</param>
     public (Checkpoint Folder, PictureSet Set) Open(Shell shell, string verb)
@@ -78,7 +75,7 @@ internal abstract class MitigateSettings : ModelSettings
     /// <exception cref="DoriException">None is left, or one that is named is not there.</exception>
     public PictureSet ToForget(PictureSet set)
     {
-        PictureSet chosen = set.Where(item => item.Role != "control");
+        PictureSet chosen = set.Where(item => item.Role != PictureRole.Control);
         if (Items is { } list)
         {
             string[] ids = Split(list);
@@ -88,7 +85,7 @@ internal abstract class MitigateSettings : ModelSettings
         }
         if (Kinds is not null)
         {
-            string[] kinds = [.. Split(Kinds).Select(Kind)];
+            PictureKind[] kinds = [.. Split(Kinds).Select(Kind)];
             chosen = chosen.Where(item => kinds.Contains(item.Kind));
         }
         if (chosen.Items.Count == 0)
@@ -98,11 +95,7 @@ internal abstract class MitigateSettings : ModelSettings
 
         static string[] Split(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-        static string Kind(string name) => name switch
-        {
-            "verbatim" or "template" => name,
-            "none" => "",
-            _ => throw new DoriException($"--kinds: \"{name}\" is not known; verbatim, template and none are possible"),
-        };
+        static PictureKind Kind(string name) => name == "none" ? PictureKind.None : Word.Parse<PictureKind>(name)
+            ?? throw new DoriException($"--kinds: \"{name}\" is not known; verbatim, template and none are possible");
     }
 }

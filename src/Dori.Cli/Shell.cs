@@ -21,14 +21,14 @@ internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter 
     /// <summary>One line each on standard error, whatever <c>--quiet</c> says.</summary>
     public void Warn(IEnumerable<string> sentences)
     {
-        foreach (string sentence in sentences) Error.WriteLine($"dori: warning: {sentence}");
+        foreach (string sentence in sentences) Error.WriteLine($"dori: warning: {Flags.In(sentence)}");
     }
 
     /// <summary>What a run tells is said on standard error: warnings whatever <c>--quiet</c> says.</summary>
     public RunWatch Watch(CommonSettings settings) => new()
     {
         Warn = sentence => Warn([sentence]),
-        Say = line => { if (!settings.Quiet) Error.WriteLine($"dori: {line}"); },
+        Say = line => { if (!settings.Quiet) Error.WriteLine($"dori: {Flags.In(line)}"); },
         Progress = settings.Quiet ? _ => { } : new ProgressLine(this).Report,
         Cancellation = Interrupted,
     };

@@ -6,7 +6,7 @@ namespace Dori;
 /// Files that appear whole or not at all: written beside their place, flushed to disk, renamed over it. What was there before stays
 /// until then.
 /// </summary>
-public static class AtomicFile
+internal static class AtomicFile
 {
     private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: false);
 

@@ -4,7 +4,7 @@ using System.Text;
 namespace Dori;
 
 /// <summary>Names for settings and inputs that are too long to be one.</summary>
-public static class Sha256Text
+internal static class Sha256Text
 {
     /// <returns>64 lower-case hexadecimal digits of the text's UTF-8 bytes</returns>
     public static string Of(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));

@@ -9,7 +9,7 @@ namespace Dori;
 /// </summary>
 /// <param name="Count">Threads, each with a piece of its own: for a small model one a processor core, for a large one 1.</param>
 /// <param name="ThreadsEach">libtorch's threads for each.</param>
-public sealed record Workers(int Count, int ThreadsEach)
+internal sealed record Workers(int Count, int ThreadsEach)
 {
     /// <summary>The calling thread's share of all threads: for work that is not in pieces.</summary>
     public static Workers Single { get; } = new(1, 1);

@@ -6,7 +6,7 @@ using Spectre.Console.Cli;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class AuditSettings : SearchSettings
+internal sealed class AuditSettings : StartsSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";

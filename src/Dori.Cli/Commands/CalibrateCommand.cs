@@ -11,7 +11,7 @@ using Spectre.Console;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class CalibrateSettings : SearchSettings
+internal sealed class CalibrateSettings : StartsSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
@@ -53,7 +53,7 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
         Checkpoint model = settings.OpenModel(settings.Model);
         RunFolder run = settings.Audit(shell, model, Controls(settings), options =>
         {
-            int steps = settings.Steps ?? 150, generations = settings.Generations ?? 4;
+            int steps = settings.StepsAsked ?? 150, generations = settings.Generations ?? 4;
             return options with
             {
                 Starts = settings.Starts is null ? [AuditStart.Caption] : options.Starts,
@@ -75,8 +75,8 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
     private static PictureSet Controls(CalibrateSettings settings)
     {
         PictureSet set = PictureSet.Load(settings.Controls);
-        bool roles = set.Items.Any(item => item.Role == "control");
-        PictureSet controls = roles ? set.Where(item => item.Role == "control") : set.Where(_ => false).WithControls(set);
+        bool roles = set.Items.Any(item => item.Role == PictureRole.Control);
+        PictureSet controls = roles ? set.Where(item => item.Role == PictureRole.Control) : set.Where(_ => false).WithControls(set);
         return settings.Limit is { } limit ? controls.Limit(limit) : controls;
     }
 
@@ -94,7 +94,7 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
     {
         var table = new PlainTable("start", "steps", "controls above the threshold", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in calibration.Curve)
-            table.AddRow(g.Start, $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
+            table.AddRow(g.Start.Text(), $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
                 string.Create(CultureInfo.InvariantCulture,
                     $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
                 string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
@@ -105,6 +105,6 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
             : $"Budget: {calibration.Budget} steps: the largest of those tried up to which none of {calibration.Controls} controls passes "
                 + $"{calibration.Threshold.ToString(CultureInfo.InvariantCulture)} ({summary.CopyDetector}, {calibration.Generations} "
                 + $"generations){(calibration.Clean ? "; none passed at all, so it may be larger (--steps)" : "")}. Use it as `dori audit "
-                + $"--steps {calibration.Budget}`.");
+                + $"--search-steps {calibration.Budget}`.");
     }
 }

@@ -11,7 +11,7 @@ using TorchSharp;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class CompareSettings : SearchSettings
+internal sealed class CompareSettings : StartsSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("Diffusers folders; the first is what the others are compared with")]
     public string[] Models { get; init; } = [];

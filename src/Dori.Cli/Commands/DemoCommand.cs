@@ -11,7 +11,7 @@ using TorchSharp;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class DemoSettings : SearchSettings
+internal sealed class DemoSettings : StartsSettings
 {
     [CommandOption("-o|--output <RUN>"), Description("The folder for everything"), DefaultValue("demo")]
     public string Run { get; init; } = "demo";
@@ -31,7 +31,7 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
             throw new DoriException("demo: --lora does not apply; the story is the built-in model's (dori audit takes adapters)");
         string model = Shell.BuiltInModel, pictures = Path.Combine(model, "pictures"), pruned = Path.Combine(settings.Run, "pruned-model");
         PictureSet set = PictureSet.Load(pictures).Where(item =>
-            item.Role == "control" ? Rank(item) < Controls : item.Kind == "verbatim" && Rank(item) < Verbatim);
+            item.Role == PictureRole.Control ? Rank(item) < Controls : item.Kind == PictureKind.Verbatim && Rank(item) < Verbatim);
         RunFolder before = Audit(settings, model, set, settings.Run, curve: [0, 10, 25]);
         if (!Directory.Exists(pruned)) Prune(settings, model, pruned, set);
         RunFolder after = Audit(settings, pruned, set, Path.Combine(settings.Run, "pruned"), curve: []);
@@ -63,7 +63,7 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
     {
         if (!settings.Quiet) shell.Error.WriteLine("dori: pruning by Wanda, so that the captions no longer bring the pictures");
         Checkpoint folder = Checkpoint.Open(path);
-        PictureSet forget = set.Where(item => item.Role != "control");
+        PictureSet forget = set.Where(item => item.Role != PictureRole.Control);
         torch.set_num_threads(settings.Threads);
         using var scope = torch.NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);

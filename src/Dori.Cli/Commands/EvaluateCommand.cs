@@ -12,7 +12,7 @@ using TorchSharp;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class EvaluateSettings : ModelSettings
+internal sealed class EvaluateSettings : SamplingSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
@@ -40,18 +40,6 @@ internal sealed class EvaluateSettings : ModelSettings
 
     [CommandOption("--resamples <N>"), Description("Bootstrap samples for the intervals"), DefaultValue(200)]
     public int Resamples { get; init; } = 200;
-
-    [CommandOption("--seed <N>"), Description("Every random number follows from it"), DefaultValue(0L)]
-    public long Seed { get; init; }
-
-    [CommandOption("--guidance <W>"), Description("Classifier-free guidance (default: the model's, else 7.5)")]
-    public double? Guidance { get; init; }
-
-    [CommandOption("--sampler <NAME>"), Description("ddim, pndm, euler, dpm-solver++ or dpm-solver++-karras (default: the model's)")]
-    public string? SamplerName { get; init; }
-
-    [CommandOption("--sampler-steps <N>"), Description("Sampler steps a picture (default: the model's, else 50)")]
-    public int? SamplerSteps { get; init; }
 
     [CommandOption("--generation-batch <N>"), Description("Pictures generated at once, and captions of a chunk"), DefaultValue(10)]
     public int GenerationBatch { get; init; } = 10;
@@ -109,7 +97,7 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
     }
 
     /// <summary>Captions of what is audited; controls were never learnt, and so not removed.</summary>
-    public static string[] Removed(PictureSet set) => [.. set.Items.Where(item => item.Role != "control" && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
+    public static string[] Removed(PictureSet set) => [.. set.Items.Where(item => item.Role != PictureRole.Control && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
 
     private void Print(QualitySummary summary, string run)
     {
@@ -119,7 +107,7 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
                 Number(set.Figures.RealClipScore), set.Figures.Diversity is { } diversity ? Show(diversity) : "-");
         shell.Console.Write(table);
         shell.Console.WriteLine($"Features: {summary.FeatureNetwork}; CLIP: {summary.Clip}; similarity: {summary.CopyDetector}.");
-        foreach (string warning in summary.Warnings) shell.Console.WriteLine($"Note: {warning}");
+        foreach (string warning in summary.Warnings) shell.Console.WriteLine($"Note: {Flags.In(warning)}");
         shell.Console.WriteLine($"Figures: {Path.Combine(run, "quality.json")}");
     }
 

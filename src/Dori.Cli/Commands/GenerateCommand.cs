@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class GenerateSettings : ModelSettings
+internal sealed class GenerateSettings : SamplingSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
@@ -23,18 +23,6 @@ internal sealed class GenerateSettings : ModelSettings
 
     [CommandOption("-o|--output <DIR>"), Description("Where to put them"), DefaultValue("pictures")]
     public string Output { get; init; } = "pictures";
-
-    [CommandOption("--seed <N>"), Description("Picture k depends on this and on k alone")]
-    public long Seed { get; init; }
-
-    [CommandOption("--guidance <W>"), Description("Classifier-free guidance (default: the model's, else 7.5)")]
-    public double? Guidance { get; init; }
-
-    [CommandOption("--sampler <NAME>"), Description("ddim, pndm, euler, dpm-solver++ or dpm-solver++-karras (default: the model's)")]
-    public string? SamplerName { get; init; }
-
-    [CommandOption("--sampler-steps <N>"), Description("Sampler steps (default: the model's, else 50)")]
-    public int? SamplerSteps { get; init; }
 }
 
 internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>

@@ -9,7 +9,7 @@ using Spectre.Console.Cli;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class InfoSettings : ModelSettings
+internal sealed class InfoSettings : CheckpointSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";

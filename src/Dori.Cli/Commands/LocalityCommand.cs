@@ -117,15 +117,11 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         if (settings.Run.Length == 0) throw new DoriException("locality: -o RUN is missing: the folder for the results");
         if (settings.Searches is < 3 or > 100_000) throw new DoriException($"--searches {settings.Searches}: 3 to 100000 is possible");
         if (settings.Others is < 0 or > 10_000) throw new DoriException($"--others {settings.Others}: 0 to 10000 is possible");
-        if (settings.Starts is not null || settings.Curve is not null || settings.CurveGenerations is not null)
-            throw new DoriException(
-                "locality: --starts, --curve and --curve-generations do not apply; every search begins from N(0, I) and is looked at "
-                + "before and after");
     }
 
     private static LocalityPlan Plan(LocalitySettings settings, PictureSet set)
     {
-        PictureItem[] audited = [.. set.Items.Where(item => item.Role != "control")], items;
+        PictureItem[] audited = [.. set.Items.Where(item => item.Role != PictureRole.Control)], items;
         if (int.TryParse(settings.Items, NumberStyles.None, CultureInfo.InvariantCulture, out int count))
             items = count >= 1 && count <= audited.Length ? audited[..count]
                 : throw new DoriException($"--items {count}: the set has {audited.Length} audited pictures; 1 to that many are possible");
@@ -176,7 +172,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
             shell.Console.WriteLine($"{chapter}: {verdict.Outcome}. {verdict.Sentence}");
             foreach (string figure in verdict.Figures) shell.Console.WriteLine($"  {figure}");
         }
-        foreach (string warning in s.Warnings) shell.Console.WriteLine($"Note: {warning}");
+        foreach (string warning in s.Warnings) shell.Console.WriteLine($"Note: {Flags.In(warning)}");
         shell.Console.WriteLine($"Report: {Path.Combine(settings.Run, "report.html")}");
     }
 

@@ -68,7 +68,7 @@ internal sealed class MitigateAdversarialSettings : MitigateSettings
 
     public override MitigateInputs Inputs => new(CopyDetector, Preset, null, Ordinary, OrdinaryLimit);
 
-    public override string? OldName => OldSteps is null ? null : "--steps is called --train-steps now";
+    public override IEnumerable<string> FormerNames => OldSteps is null ? [] : ["--steps is called --train-steps now"];
 
     public override IMitigation Mitigation()
     {

@@ -73,15 +73,15 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         if (pictures.Missing.Count == 0) return;
         string first = string.Join("; ", pictures.Missing.Take(3).Select(m => $"{m.Index} \"{m.Caption}\""));
         Watch.Warn($"{pictures.Missing.Count} entries of the list have no picture ({first}{(pictures.Missing.Count > 3 ? "; ..." : "")}); "
-            + $"{pictures.Items.Count(i => i.Role != "control")} remain. All are named in manifest.json");
+            + $"{pictures.Items.Count(i => i.Role != PictureRole.Control)} remain. All are named in manifest.json");
     }
 
     private void WarnOfControls()
     {
-        int controls = pictures.Items.Count(item => item.Role == "control");
+        int controls = pictures.Items.Count(item => item.Role == PictureRole.Control);
         if (controls < Verdicts.ControlsNeeded)
             Watch.Warn($"{controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: "
-                + "add pictures that the model has never seen, as role=control or with --controls");
+                + "add pictures that the model has never seen, as role=control or with `Controls`");
     }
 
     /// <summary>What there is to do, the original's part too, and what it will cost.</summary>
@@ -97,7 +97,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
             + $"{all - open.Count - openOriginals.Count} done already; {cost}");
         if (cost.MemoryBytes > CostEstimate.AvailableMemory())
             Watch.Warn($"about {cost.MemoryBytes >> 20} MiB will be needed and {CostEstimate.AvailableMemory() >> 20} MiB are free; "
-                + "--micro-batch and --generation-batch make it less");
+                + "`MicroBatch` and `GenerationBatch` make it less");
     }
 
     /// <summary>

@@ -11,4 +11,4 @@ namespace Dori.Audit;
 [JsonSerializable(typeof(UnitCost))]
 [JsonSerializable(typeof(Summary))]
 [JsonSerializable(typeof(Manifest))]
-public sealed partial class AuditJson : JsonSerializerContext;
+internal sealed partial class AuditJson : JsonSerializerContext;

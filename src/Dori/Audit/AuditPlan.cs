@@ -5,15 +5,15 @@ namespace Dori.Audit;
 
 /// <summary>The smallest piece of an audit: one item from one start with one seed. Computed alone; its result depends on nothing else.</summary>
 /// <param name="OtherCaption">The caption whose embedding start <c>other</c> begins from; null for the other starts.</param>
-public sealed record AuditUnit(PictureItem Item, string Start, long Seed, string? OtherCaption)
+internal sealed record AuditUnit(PictureItem Item, AuditStart Start, long Seed, string? OtherCaption)
 {
-    public string Id => $"{Item.Id}-{Start}-{Seed}";
+    public string Id => $"{Item.Id}-{Start.Text()}-{Seed}";
 
     /// <summary>Noise of the generations: the same for every start and step of an item, so that they are compared in pairs.</summary>
     internal RandomSource GenerationNoise() => RandomSource.For("generations", Item.Id, Seed.ToString());
 
     /// <summary>Noise and time steps of the search, and its random start.</summary>
-    internal RandomSource SearchNoise() => RandomSource.For("search", Item.Id, Start, Seed.ToString());
+    internal RandomSource SearchNoise() => RandomSource.For("search", Item.Id, Start.Text(), Seed.ToString());
 
     /// <summary>What the unit looks at, ascending by step: the step, how many pictures it draws there, and whether it is the last, whose pictures are kept.</summary>
     internal IReadOnlyList<(int Step, int Generations, bool Last)> Snapshots(AuditOptions options)
@@ -30,7 +30,7 @@ public sealed record AuditUnit(PictureItem Item, string Start, long Seed, string
 }
 
 /// <summary>All units of an audit, in a fixed order.</summary>
-public static class AuditPlan
+internal static class AuditPlan
 {
     /// <exception cref="DoriException">Start <c>other</c> is asked for and there is no other caption to begin from.</exception>
     public static IReadOnlyList<AuditUnit> Of(PictureSet set, AuditOptions options) => Of(set.Items, options);
@@ -44,15 +44,15 @@ public static class AuditPlan
         string[] captions = ControlCaptions(items);
         var units = new List<AuditUnit>();
         foreach (PictureItem item in items) // all starts of an item follow each other: the first verdicts come early
-            foreach (string start in options.Starts) units.Add(Unit(item, start, options.Seed, captions));
+            foreach (AuditStart start in options.Starts) units.Add(Unit(item, start, options.Seed, captions));
         return units;
     }
 
-    internal static AuditUnit Unit(PictureItem item, string start, long seed, string[] controlCaptions) =>
+    internal static AuditUnit Unit(PictureItem item, AuditStart start, long seed, string[] controlCaptions) =>
         new(item, start, seed, start == AuditStart.Other ? OtherCaption(item, controlCaptions, seed) : null);
 
     internal static string[] ControlCaptions(IEnumerable<PictureItem> items) =>
-        [.. items.Where(item => item.Role == "control").Select(item => item.Caption).Distinct()];
+        [.. items.Where(item => item.Role == PictureRole.Control).Select(item => item.Caption).Distinct()];
 
     /// <summary>Units i, i + N, i + 2N, ... of a plan.</summary>
     /// <param name="shard">From 1 to <paramref name="count"/>.</param>
@@ -62,7 +62,7 @@ public static class AuditPlan
     private static string OtherCaption(PictureItem item, string[] captions, long seed)
     {
         string[] others = [.. captions.Where(caption => caption != item.Caption)];
-        if (others.Length == 0) throw new DoriException("--starts other: begins from a control's caption, and the picture set has no control with another caption; add controls or leave the start out");
+        if (others.Length == 0) throw new DoriException("`Starts` other: begins from a control's caption, and the picture set has no control with another caption; add controls or leave the start out");
         return others[RandomSource.For("other caption", item.Id, seed.ToString()).Next(others.Length)];
     }
 }

@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using System.Globalization;
 using System.Text.Json.Serialization;
 using Dori.Diffusion;
@@ -11,7 +12,7 @@ namespace Dori.Audit;
 /// <param name="Units">Of the run that the summary is of.</param>
 /// <param name="Quality">Null where quality was not taken.</param>
 /// <param name="Samples">What the quality was taken from, by set; for the intervals of differences.</param>
-public sealed record AuditedModel(string Name, Summary Summary, IReadOnlyList<UnitRecord> Units, QualitySummary? Quality = null,
+internal sealed record AuditedModel(string Name, Summary Summary, IReadOnlyList<UnitRecord> Units, QualitySummary? Quality = null,
     IReadOnlyDictionary<string, QualitySamples>? Samples = null);
 
 /// <summary>A group of items from one start under one model.</summary>
@@ -30,7 +31,7 @@ public sealed record ComparedRow(string Group, string Start, int Images, Rate Me
 public sealed record PairedTest(string Model, string Group, string Start, int Images, int OnlyFirst, int OnlyThis, double PValue);
 
 /// <param name="Verdicts">Audited items by verdict.</param>
-public sealed record ComparedModel(string Name, string Sha256, int MissingUnits, IReadOnlyDictionary<string, int> Verdicts,
+public sealed record ComparedModel(string Name, string Sha256, int MissingUnits, IReadOnlyDictionary<Verdict, int> Verdicts,
     ControlSummary Controls, IReadOnlyList<ComparedRow> Rows, IReadOnlyList<QualitySet> Quality);
 
 /// <summary>This model's quality - the first model's, over the same captions and noise.</summary>
@@ -74,8 +75,8 @@ public sealed record Comparison
         Summary first = models[0].Summary;
         foreach (AuditedModel model in models.Skip(1)) CheckAlike(models[0], model);
         Dictionary<string, Item[]> items = models.ToDictionary(model => model.Name, Items);
-        string[] starts = [.. first.Starts];
-        if (starts.Count(start => start != AuditStart.Prompt) > 1) starts = [.. starts, AnySearch];
+        string[] starts = [.. first.Starts.Select(start => start.Text())];
+        if (first.Starts.Count(start => start != AuditStart.Prompt) > 1) starts = [.. starts, AnySearch];
         string[] groups = Groups(items[models[0].Name]);
         QualitySummary? quality = models[0].Quality;
         return new Comparison
@@ -106,7 +107,7 @@ public sealed record Comparison
         public double? At(string start, Summary summary)
         {
             if (start != AnySearch) return Best.TryGetValue(start, out double best) ? best : null;
-            string[] searches = [.. summary.Starts.Where(s => s != AuditStart.Prompt)];
+            string[] searches = [.. summary.Starts.Where(s => s != AuditStart.Prompt).Select(s => s.Text())];
             return searches.All(Best.ContainsKey) ? searches.Max(s => Best[s]) : null;
         }
     }
@@ -115,17 +116,17 @@ public sealed record Comparison
         [.. model.Units.Where(u => u.Snapshots.Count > 0 && model.Summary.Starts.Contains(u.Start)).GroupBy(u => u.Item)
         .Select(units =>
             new Item(units.Key,
-            units.First() is { Role: "control" } ? "control" : units.First().Kind is { Length: > 0 } kind ? kind : "audit",
-            units.ToDictionary(u => u.Start, u => (double)u.Snapshots[^1].Best)))];
+            ItemGroup.Of(units.First().Role, units.First().Kind),
+            units.ToDictionary(u => u.Start.Text(), u => (double)u.Snapshots[^1].Best)))];
 
     private static string[] Groups(Item[] items)
     {
-        string[] kinds = [.. new[] { "verbatim", "template", "audit" }.Where(group => items.Any(item => item.Group == group))];
-        return [.. kinds, .. kinds.Length > 1 ? ["all"] : Array.Empty<string>(),
-            .. items.Any(item => item.Group == "control") ? ["control"] : Array.Empty<string>()];
+        string[] kinds = [.. ItemGroup.Audited.Where(group => items.Any(item => item.Group == group))];
+        return [.. kinds, .. kinds.Length > 1 ? [ItemGroup.All] : Array.Empty<string>(),
+            .. items.Any(item => item.Group == ItemGroup.Control) ? [ItemGroup.Control] : Array.Empty<string>()];
     }
 
-    private static bool In(Item item, string group) => group == "all" ? item.Group != "control" : item.Group == group;
+    private static bool In(Item item, string group) => group == ItemGroup.All ? item.Group != ItemGroup.Control : item.Group == group;
 
     private static ComparedModel Compared(AuditedModel model, Item[] items, string[] groups, string[] starts, Summary options)
     {
@@ -139,8 +140,8 @@ public sealed record Comparison
                         new ComparedRow(group, start, best.Length, Statistics.Wilson(best.Count(x => x > options.Threshold), best.Length),
                         Statistics.Spread(best)));
             }
-        var verdicts = model.Summary.Pictures.Where(p => p.Role != "control").GroupBy(p => p.Verdict)
-            .OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
+        var verdicts = model.Summary.Pictures.Where(p => p.Role != PictureRole.Control).GroupBy(p => p.Verdict)
+            .OrderBy(g => g.Key.Text(), StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
         return new ComparedModel(model.Name, model.Summary.Model.Sha256, model.Summary.MissingUnits, verdicts, model.Summary.Controls, rows,
             model.Quality?.Sets ?? []);
     }
@@ -177,7 +178,7 @@ public sealed record Comparison
             ("threshold", $"{first.Summary.Threshold}", $"{model.Summary.Threshold}"),
             ("search steps", $"{first.Summary.Steps}", $"{model.Summary.Steps}"),
             ("generations", $"{first.Summary.Generations}", $"{model.Summary.Generations}"),
-            ("starts", string.Join(',', first.Summary.Starts), string.Join(',', model.Summary.Starts)),
+            ("starts", string.Join(',', first.Summary.Starts.Select(s => s.Text())), string.Join(',', model.Summary.Starts.Select(s => s.Text()))),
             ("feature network", first.Quality?.FeatureNetwork ?? "none", model.Quality?.FeatureNetwork ?? "none"),
             ("CLIP", first.Quality?.Clip ?? "none", model.Quality?.Clip ?? "none"),
         ];
@@ -219,4 +220,4 @@ public sealed record Comparison
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, NewLine = "\n")]
 [JsonSerializable(typeof(Comparison))]
-public sealed partial class CompareJson : JsonSerializerContext;
+internal sealed partial class CompareJson : JsonSerializerContext;

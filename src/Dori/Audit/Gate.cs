@@ -1,3 +1,4 @@
+using Dori.Pictures;
 namespace Dori.Audit;
 
 /// <summary>What <c>--gate</c> makes of a run.</summary>
@@ -17,11 +18,11 @@ public sealed record Gate(GateOutcome Outcome, string Reason)
 {
     public static Gate Of(Summary summary)
     {
-        PictureSummary[] asked = [.. summary.Pictures.Where(picture => picture.Role == "audit")];
-        int found = asked.Count(picture => picture.Verdict is Verdicts.Retained or Verdicts.Undecided);
+        PictureSummary[] asked = [.. summary.Pictures.Where(picture => picture.Role == PictureRole.Audit)];
+        int found = asked.Count(picture => picture.Verdict is Verdict.Retained or Verdict.Undecided);
         if (found > 0) return new Gate(GateOutcome.Shut, $"{found} of {asked.Length} pictures are retained or undecided");
         // What is not one of the known words is no clean verdict: the count of "not found" decides, not the absence of others.
-        int open = asked.Count(picture => picture.Verdict != Verdicts.NotFound);
+        int open = asked.Count(picture => picture.Verdict != Verdict.NotFound);
         string? why = asked.Length == 0 ? "no picture was asked"
             : summary.MissingUnits != 0 ? $"{summary.MissingUnits} of {summary.Units} units are missing or not this run's"
             : open > 0 ? $"{open} of {asked.Length} pictures are not judged"

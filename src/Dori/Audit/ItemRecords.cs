@@ -1,8 +1,9 @@
+using Dori.Pictures;
 namespace Dori.Audit;
 
 /// <summary>One item with what is known of it: its records at hand by start.</summary>
 /// <param name="Complete">Every start was searched.</param>
-internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<string, UnitRecord> ByStart, bool Complete)
+internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<AuditStart, UnitRecord> ByStart, bool Complete)
 {
     /// <summary>Every item of a manifest, also those of which nothing is there.</summary>
     /// <param name="units">Those of another seed or start do not count.</param>
@@ -18,16 +19,16 @@ internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<string
         })];
     }
 
-    public bool IsControl => Item.Role == "control";
-    public string Group => IsControl ? "control" : Item.Kind.Length > 0 ? Item.Kind : "audit";
+    public bool IsControl => Item.Role == PictureRole.Control;
+    public string Group => ItemGroup.Of(Item.Role, Item.Kind);
     public bool Any => ByStart.Count > 0;
 
     /// <summary>
     /// Largest similarity over all that was generated from the starts that a filter passes, and where it came from. Every snapshot counts,
     /// for controls as for pictures: a copy after 10 steps is a copy, though the search may lose it again by the 50th.
     /// </summary>
-    /// <returns>-1 and an empty start where nothing is there.</returns>
-    public (double Similarity, string Start, int Step) Best(Func<string, bool> filter) => ByStart.Where(s => filter(s.Key))
-        .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, s.Key, snapshot.Step)))
-        .DefaultIfEmpty((-1, "", 0)).MaxBy(found => found.Item1);
+    /// <returns>-1 and no start where nothing is there.</returns>
+    public (double Similarity, AuditStart? Start, int Step) Best(Func<AuditStart, bool> filter) => ByStart.Where(s => filter(s.Key))
+        .SelectMany(s => s.Value.Snapshots.Reverse().Select(snapshot => ((double)snapshot.Best, (AuditStart?)s.Key, snapshot.Step)))
+        .DefaultIfEmpty((-1, null, 0)).MaxBy(found => found.Item1);
 }

@@ -9,7 +9,7 @@ using TorchSharp;
 namespace Dori.Audit;
 
 /// <summary><c>manifest.json</c>: what was asked, of what, by which program, on what kind of machine.</summary>
-public sealed record Manifest
+internal sealed record Manifest
 {
     /// <summary>What this program writes.</summary>
     public const string Current = "dori.manifest/2";
@@ -83,10 +83,10 @@ public sealed record Manifest
             ("copy detector (SHA-256)", CopyDetector.Sha256, other.CopyDetector.Sha256),
             ("copy detector preset", CopyDetector.Name, other.CopyDetector.Name),
             ("copy detector preset (SHA-256)", CopyDetector.TransformSha256, other.CopyDetector.TransformSha256),
-            ("--starts", string.Join(',', Options.Starts), string.Join(',', other.Options.Starts)),
-            ("--curve", string.Join(',', Options.CurveSteps), string.Join(',', other.Options.CurveSteps)),
-            ("mirror images", Options.Mirror ? "counted" : "not counted (--no-mirror)",
-                other.Options.Mirror ? "counted" : "not counted (--no-mirror)"),
+            ("`Starts`", StartsText, other.StartsText),
+            ("`Curve`", string.Join(',', Options.CurveSteps), string.Join(',', other.Options.CurveSteps)),
+            ("mirror images", Options.Mirror ? "counted" : "not counted (`NoMirror`)",
+                other.Options.Mirror ? "counted" : "not counted (`NoMirror`)"),
             ("device", Machine.Device, other.Machine.Device),
             ("dtype", Machine.Dtype, other.Machine.Dtype),
             ("threads a unit", $"{Machine.ThreadsPerUnit}", $"{other.Machine.ThreadsPerUnit}"),
@@ -96,6 +96,8 @@ public sealed record Manifest
         AuditOptions theirs = other.Options with { Starts = Options.Starts, CurveSteps = Options.CurveSteps };
         return theirs == Options ? null : $"options: {theirs} there, {Options} here";
     }
+
+    private string StartsText => string.Join(',', Options.Starts.Select(start => start.Text()));
 
     /// <summary>Whether two manifests ask for the same pictures and say the same of them.</summary>
     internal bool SamePictures(Manifest other) => Pictures.Sha256 == other.Pictures.Sha256 && Pictures.ItemsKey == other.Pictures.ItemsKey;

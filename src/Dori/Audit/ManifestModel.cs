@@ -6,7 +6,7 @@ namespace Dori.Audit;
 /// <param name="Name">"base", or "base + adapter" where adapters are merged into it.</param>
 /// <param name="Files">SHA-256 by path, the adapters' with their place and scale.</param>
 /// <param name="Adapters">In the order of their merging; absent where there are none.</param>
-public sealed record ManifestModel(string Path, string Name, string Sha256, IReadOnlyDictionary<string, string> Files,
+internal sealed record ManifestModel(string Path, string Name, string Sha256, IReadOnlyDictionary<string, string> Files,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<ManifestAdapter>? Adapters = null)
 {
     internal static ManifestModel Of(Checkpoint checkpoint)

@@ -7,5 +7,5 @@ namespace Dori.Audit;
 /// <param name="PromptSimilarity">Best by the prompt alone; -1 where it was not tried.</param>
 /// <param name="GivenBack">Whether the best passes the threshold.</param>
 /// <param name="Complete">Whether every start has been searched.</param>
-public sealed record OriginalPicture(string Item, double Similarity, string Start, int Step, double PromptSimilarity, bool GivenBack,
+public sealed record OriginalPicture(string Item, double Similarity, AuditStart? Start, int Step, double PromptSimilarity, bool GivenBack,
     bool Complete);

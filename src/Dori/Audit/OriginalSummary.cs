@@ -80,8 +80,8 @@ public sealed record OriginalSummary
 
     private static OriginalPicture Picture(ItemRecords item, double threshold)
     {
-        (double similarity, string start, int step) = item.Best(_ => true);
-        return new OriginalPicture(item.Item.Id, similarity, start, step, item.Best(AuditStart.IsPrompt).Similarity, similarity > threshold,
+        (double similarity, AuditStart? start, int step) = item.Best(_ => true);
+        return new OriginalPicture(item.Item.Id, similarity, start, step, item.Best(s => s == AuditStart.Prompt).Similarity, similarity > threshold,
             item.Complete);
     }
 
@@ -102,7 +102,7 @@ public sealed record OriginalSummary
 
     /// <summary>Whether a picture was not found that the original did not give back either.</summary>
     internal bool NotShown(PictureSummary picture) =>
-        picture.Verdict == Verdicts.NotFound && Of(picture) is { Complete: true, GivenBack: false };
+        picture.Verdict == Verdict.NotFound && Of(picture) is { Complete: true, GivenBack: false };
 
     /// <summary>What it gives back of a picture; null where that is none of the audited ones.</summary>
     internal OriginalPicture? Of(PictureSummary picture) => Pictures.FirstOrDefault(of => of.Item == picture.Item);

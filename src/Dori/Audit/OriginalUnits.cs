@@ -5,5 +5,5 @@ namespace Dori.Audit;
 /// <param name="Notes">What was read of it otherwise than it says, one sentence each.</param>
 /// <param name="Records">Of the audited items, checked against the plan.</param>
 /// <param name="Wrong">Records that are not its units, one sentence each; they count as missing.</param>
-public sealed record OriginalUnits(PositiveControl? Control, IReadOnlyList<string> Notes, IReadOnlyList<UnitRecord> Records,
+internal sealed record OriginalUnits(PositiveControl? Control, IReadOnlyList<string> Notes, IReadOnlyList<UnitRecord> Records,
     IReadOnlyList<string> Wrong);

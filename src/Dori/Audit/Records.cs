@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using System.Text.Json.Serialization;
 using Dori.Checkpoints;
 using Dori.Measures;
@@ -6,7 +7,7 @@ namespace Dori.Audit;
 
 /// <summary>One unit's outcome, <c>units/&lt;id&gt;.json</c>: nothing in it depends on the clock, the machine's load or other
 /// units.</summary>
-public sealed record UnitRecord
+internal sealed record UnitRecord
 {
     /// <summary>What this program writes.</summary>
     public const string Current = "dori.unit/2";
@@ -28,11 +29,11 @@ public sealed record UnitRecord
     public required IReadOnlyList<string> Files { get; init; }
     public required string Caption { get; init; }
     /// <summary>verbatim, template, or empty where not said.</summary>
-    public required string Kind { get; init; }
+    public required PictureKind Kind { get; init; }
     /// <summary>audit or control.</summary>
-    public required string Role { get; init; }
+    public required PictureRole Role { get; init; }
     /// <summary>prompt (no search), caption, other or random.</summary>
-    public required string Start { get; init; }
+    public required AuditStart Start { get; init; }
     public required long Seed { get; init; }
     /// <summary>Loss of every search step, before its update; empty for start <c>prompt</c>.</summary>
     public required IReadOnlyList<float> Losses { get; init; }
@@ -41,7 +42,7 @@ public sealed record UnitRecord
 }
 
 /// <summary>What the embedding after <see cref="Step"/> search steps generates.</summary>
-public sealed record Snapshot
+internal sealed record Snapshot
 {
     public required int Step { get; init; }
     /// <summary>Per generation: similarity to the item, the maximum over its references and, where they count, their mirror
@@ -70,7 +71,7 @@ public sealed record Summary
     /// <summary>Search steps that the verdict rests on.</summary>
     public required int Steps { get; init; }
     public required int Generations { get; init; }
-    public required IReadOnlyList<string> Starts { get; init; }
+    public required IReadOnlyList<AuditStart> Starts { get; init; }
     /// <summary>Whether mirror images count.</summary>
     public bool Mirror { get; init; } = true;
     /// <summary>Whether every unit carries the key of what it was computed from; false for runs of older versions.</summary>
@@ -116,7 +117,7 @@ public sealed record GroupSummary
 {
     /// <summary>verbatim, template, audit (items without a kind), control or all (all but controls).</summary>
     public required string Group { get; init; }
-    public required string Start { get; init; }
+    public required AuditStart Start { get; init; }
     public required int Images { get; init; }
     public required int Generations { get; init; }
     public required int Steps { get; init; }
@@ -136,17 +137,17 @@ public sealed record PictureSummary
     public required string File { get; init; }
     public required string Item { get; init; }
     public required string Caption { get; init; }
-    public required string Kind { get; init; }
-    public required string Role { get; init; }
+    public required PictureKind Kind { get; init; }
+    public required PictureRole Role { get; init; }
     /// <summary>retained, undecided (passes the threshold, but so do controls), not found, or not judged (too few controls, or units are
     /// missing).</summary>
-    public required string Verdict { get; init; }
+    public required Verdict Verdict { get; init; }
     /// <summary>Best over all generations of all starts and snapshots, prompt included; -1 where none of the units is there.</summary>
     public required double Similarity { get; init; }
     /// <summary>Whether the best is the picture's mirror image.</summary>
     public bool Mirrored { get; init; }
     /// <summary>The start that gave it; empty where none of the units is there.</summary>
-    public required string Start { get; init; }
+    public required AuditStart? Start { get; init; }
     /// <summary>Search steps after which it came; 0 for the prompt.</summary>
     public required int Step { get; init; }
     /// <summary>Conformal, against the controls' best over the same starts; 1 where not judged.</summary>

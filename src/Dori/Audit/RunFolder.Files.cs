@@ -62,7 +62,7 @@ public sealed partial class RunFolder
     }
 
     /// <summary>What the run keeps of its model's pruning; null where there is none, or none that can be read.</summary>
-    public PruningRecord? ReadPruning()
+    internal PruningRecord? ReadPruning()
     {
         try
         {

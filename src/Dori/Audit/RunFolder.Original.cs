@@ -1,3 +1,4 @@
+using Dori.Pictures;
 namespace Dori.Audit;
 
 public sealed partial class RunFolder
@@ -17,7 +18,7 @@ public sealed partial class RunFolder
 
     /// <summary>Units that the original is to be searched for: the audited items'. Its controls would say nothing.</summary>
     internal IReadOnlyList<AuditUnit> UnitsOfOriginal(IReadOnlyList<AuditUnit> units) =>
-        Manifest.Original is null ? [] : [.. units.Where(unit => unit.Item.Role != "control")];
+        Manifest.Original is null ? [] : [.. units.Where(unit => unit.Item.Role != PictureRole.Control)];
 
     /// <summary>The original's run; null where none was named, or none is there.</summary>
     /// <exception cref="DoriException">What is there is damaged, or another run.</exception>
@@ -30,7 +31,7 @@ public sealed partial class RunFolder
     }
 
     /// <summary>What the run holds of its original, every unit checked; null where none was named.</summary>
-    public OriginalUnits? ReadOriginal()
+    internal OriginalUnits? ReadOriginal()
     {
         if (Manifest.OfOriginal() is not { } manifest) return null;
         Manifest? there = null;

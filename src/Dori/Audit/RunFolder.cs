@@ -7,17 +7,17 @@ namespace Dori.Audit;
 
 /// <summary>Time and memory of a unit: kept apart from its record, whose bytes must not depend on them.</summary>
 /// <param name="PeakMemoryMiB">The process's peak so far, all workers together.</param>
-public sealed record UnitCost(string Id, double Seconds, long PeakMemoryMiB);
+internal sealed record UnitCost(string Id, double Seconds, long PeakMemoryMiB);
 
 /// <summary>A unit as a run folder holds it.</summary>
 /// <param name="Record">Null where there is none, or it is wrong.</param>
 /// <param name="Problem">What is wrong with what lies there, naming the file; null where nothing is.</param>
-public readonly record struct FoundUnit(UnitRecord? Record, string? Problem);
+internal readonly record struct FoundUnit(UnitRecord? Record, string? Problem);
 
 /// <summary>The units of a run that are there.</summary>
 /// <param name="Records">In the order of the plan.</param>
 /// <param name="Wrong">Records in their places that are not this run's, one sentence each; they count as missing.</param>
-public sealed record RunUnits(IReadOnlyList<UnitRecord> Records, IReadOnlyList<string> Wrong);
+internal sealed record RunUnits(IReadOnlyList<UnitRecord> Records, IReadOnlyList<string> Wrong);
 
 /// <summary>
 /// The run folder on disk (layout in docs/audit.md). Every file appears whole or not at all; a unit exists once its record does, which is
@@ -36,7 +36,7 @@ public sealed partial class RunFolder
     public string Path { get; }
 
     /// <summary>What the run is.</summary>
-    public Manifest Manifest { get; private set; }
+    internal Manifest Manifest { get; private set; }
 
     /// <summary>What was found, and mended, on opening; one sentence each.</summary>
     public IReadOnlyList<string> Remarks { get; private init; } = [];
@@ -46,7 +46,7 @@ public sealed partial class RunFolder
     /// is damaged or gone; units that are still of this run stay.
     /// </summary>
     /// <exception cref="DoriException">It holds another run, or one of an older version, or something else.</exception>
-    public static RunFolder Create(string path, Manifest manifest)
+    internal static RunFolder Create(string path, Manifest manifest)
     {
         RefuseLinks(path);
         string file = System.IO.Path.Combine(path, ManifestName);
@@ -150,7 +150,7 @@ public sealed partial class RunFolder
     }
 
     /// <summary>Whether a unit is there with all its files, so that there is nothing to compute.</summary>
-    public bool Has(AuditUnit unit)
+    internal bool Has(AuditUnit unit)
     {
         if (Find(unit).Record is not { } record) return false;
         IEnumerable<string> parts = record.Snapshots[^1].Pictures;
@@ -159,10 +159,10 @@ public sealed partial class RunFolder
     }
 
     /// <summary>Those of some units that are to be computed.</summary>
-    public IReadOnlyList<AuditUnit> Open(IReadOnlyList<AuditUnit> units) => [.. units.Where(unit => !Has(unit))];
+    internal IReadOnlyList<AuditUnit> Open(IReadOnlyList<AuditUnit> units) => [.. units.Where(unit => !Has(unit))];
 
     /// <summary>A unit of the plan, checked against it.</summary>
-    public FoundUnit Find(AuditUnit unit)
+    internal FoundUnit Find(AuditUnit unit)
     {
         string name = $"{Units}/{unit.Id}.json";
         if (!File.Exists(System.IO.Path.Combine(Path, name))) return default;
@@ -173,7 +173,7 @@ public sealed partial class RunFolder
     }
 
     /// <summary>All units of the plan that are there.</summary>
-    public RunUnits ReadUnits()
+    internal RunUnits ReadUnits()
     {
         FoundUnit[] found = [.. AuditPlan.Of(Manifest).Select(Find)];
         return new RunUnits([.. found.Select(unit => unit.Record).OfType<UnitRecord>()],
@@ -181,7 +181,7 @@ public sealed partial class RunFolder
     }
 
     /// <summary>Null where there is none, or none that can be believed.</summary>
-    public UnitCost? ReadCost(string unitId)
+    internal UnitCost? ReadCost(string unitId)
     {
         try
         {
@@ -198,7 +198,7 @@ public sealed partial class RunFolder
 
     /// <summary>Pictures and embeddings first, the record last, with its key.</summary>
     /// <param name="result">Of this unit.</param>
-    public void Write(AuditUnit unit, UnitResult result, UnitCost cost)
+    internal void Write(AuditUnit unit, UnitResult result, UnitCost cost)
     {
         Restore();
         foreach (string name in new[] { Units, Embeddings, Pictures, Costs }) AtomicFile.MakeFolder(System.IO.Path.Combine(Path, name));

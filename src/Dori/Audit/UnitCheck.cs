@@ -27,10 +27,10 @@ internal static class UnitCheck
         [
             ("id", record.Id, unit.Id),
             ("item", record.Item, unit.Item.Id),
-            ("role", record.Role, unit.Item.Role),
-            ("kind", record.Kind, unit.Item.Kind),
+            ("role", record.Role.Text(), unit.Item.Role.Text()),
+            ("kind", record.Kind.Text(), unit.Item.Kind.Text()),
             ("caption", record.Caption, unit.Item.Caption),
-            ("start", record.Start, unit.Start),
+            ("start", record.Start.Text(), unit.Start.Text()),
             ("seed", $"{record.Seed}", $"{unit.Seed}"),
         ];
         foreach ((string name, string here, string planned) in fields)

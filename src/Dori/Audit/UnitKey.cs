@@ -6,7 +6,7 @@ namespace Dori.Audit;
 /// What a unit was computed from, as one hash: everything that decides its bytes and nothing else. Other pictures of the set do not count,
 /// so a run goes on when one is added, mended or taken away; nor does the program's version, which is the schema's.
 /// </summary>
-public static class UnitKey
+internal static class UnitKey
 {
     /// <param name="manifest">The run's.</param>
     /// <param name="unit">One of its units.</param>
@@ -21,7 +21,7 @@ public static class UnitKey
             ("item", unit.Item.Id),
             ("pictures", string.Join(' ', unit.Item.Sha256)),
             ("caption", unit.Item.Caption),
-            ("start", unit.Start),
+            ("start", unit.Start.Text()),
             ("seed", Text(unit.Seed)),
             ("snapshots", string.Join(' ', unit.Snapshots(o).Select(s => $"{s.Step}:{s.Generations}"))),
             ("guidance", Text(o.Guidance)),

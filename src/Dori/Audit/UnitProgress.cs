@@ -29,7 +29,7 @@ internal sealed class UnitProgress
             if (share >= 1) _finished++;
             double done = _shares.Sum(pair => _weights[pair.Key] * pair.Value) / _total;
             TimeSpan left = _clock.Elapsed * ((1 - done) / Math.Max(done, 1e-6));
-            _watch.Progress(new RunProgress(done, left, _finished, _weights.Count, $"{_whose}{unit.Item.Id} {unit.Start}"));
+            _watch.Progress(new RunProgress(done, left, _finished, _weights.Count, $"{_whose}{unit.Item.Id} {unit.Start.Text()}"));
         }
     }
 }

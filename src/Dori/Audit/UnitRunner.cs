@@ -10,7 +10,7 @@ namespace Dori.Audit;
 /// <summary>What a unit leaves behind besides its record. Disposing it frees the tensors.</summary>
 /// <param name="Embeddings">One row by step; empty for start <c>prompt</c>.</param>
 /// <param name="Pictures">(n, 3, H, W) in [0, 1]: the generations after the last step.</param>
-public sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Conditioning Y)> Embeddings, Tensor Pictures) : IDisposable
+internal sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Conditioning Y)> Embeddings, Tensor Pictures) : IDisposable
 {
     public void Dispose()
     {
@@ -21,7 +21,7 @@ public sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Cond
 
 /// <summary>Computes units: search, generate, compare. Reading only shared state that never changes, it serves several threads at once.</summary>
 /// <param name="search">Null: the published one.</param>
-public sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options, ISearch? search = null)
+internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options, ISearch? search = null)
 {
     private readonly GenerationOptions _generation = options.GenerationWith(model);
 

@@ -50,7 +50,7 @@ internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, P
         finally { torch.set_num_threads(before); }
         if (!control.Holds && !despiteControl)
             throw new DoriException($"{name}: positive control {control.InOneLine}: this model cannot be judged, {control.Advice}; "
-                + "--despite-control searches all the same and judges nothing");
+                + "`DespiteControl` searches all the same and judges nothing");
         if (control.Holds) watch.Say($"{whose}positive control: {control.InOneLine}");
         else watch.Warn($"{name}: positive control {control.InOneLine}: everything is measured and nothing judged");
         return control;

@@ -5,9 +5,8 @@ namespace Dori.Audit;
 
 /// <summary>From units to verdicts and rates. A pure function of the manifest and the records: the same units give the same
 /// summary.</summary>
-public static class Verdicts
+internal static class Verdicts
 {
-    public const string Retained = "retained", Undecided = "undecided", NotFound = "not found", NotJudged = "not judged";
     /// <summary>With fewer controls no p-value reaches <see cref="Level"/>: 1 / (1 + 19) = 0.05.</summary>
     public const int ControlsNeeded = 19;
     /// <summary>Largest p-value with which a similarity above the threshold counts as memory.</summary>
@@ -67,7 +66,7 @@ public static class Verdicts
         AuditOptions options = manifest.Options;
         bool able = summary.Enough && Able(manifest);
         HashSet<string> unseen = [.. manifest.Control?.Unseen.Select(item => item.Item) ?? []];
-        double[] promptScores = [.. controls.Select(c => c.Best(AuditStart.IsPrompt).Similarity)];
+        double[] promptScores = [.. controls.Select(c => c.Best(s => s == AuditStart.Prompt).Similarity)];
         ItemRecords[] audited = [.. cases.Where(c => !c.IsControl)]; // also those of which nothing is there: they were asked for
         double[] pValues = [.. audited.Select(c => Statistics.ConformalPValue(c.Best(_ => true).Similarity, scores))];
         IReadOnlyList<bool> discoveries = able && pValues.Length > 0
@@ -76,29 +75,29 @@ public static class Verdicts
         var pictures = new List<PictureSummary>();
         for (int i = 0; i < audited.Length; i++)
         {
-            string verdict = able ? Verdict(audited[i], pValues[i], promptScores, options.Threshold) : NotJudged;
+            Verdict verdict = able ? Of(audited[i], pValues[i], promptScores, options.Threshold) : Verdict.NotJudged;
             // A generation that is a copy is evidence whatever the eye says of the picture; that none is, is not.
             // Nor is it where the model that holds the pictures gives none back to the same search.
-            if (verdict == NotFound && (unseen.Contains(audited[i].Item.Id) || original is { Shows: false })) verdict = NotJudged;
-            pictures.Add(Picture(audited[i], verdict, able ? pValues[i] : 1, discoveries[i] && verdict == Retained, options.Threshold));
+            if (verdict == Verdict.NotFound && (unseen.Contains(audited[i].Item.Id) || original is { Shows: false })) verdict = Verdict.NotJudged;
+            pictures.Add(Picture(audited[i], verdict, able ? pValues[i] : 1, discoveries[i] && verdict == Verdict.Retained, options.Threshold));
         }
-        pictures.AddRange(cases.Where(c => c.IsControl).Select(c => Picture(c, NotJudged, 1, false, options.Threshold)));
+        pictures.AddRange(cases.Where(c => c.IsControl).Select(c => Picture(c, Verdict.NotJudged, 1, false, options.Threshold)));
         return pictures;
     }
 
-    private static string Verdict(ItemRecords item, double pValue, double[] promptScores, double threshold)
+    private static Verdict Of(ItemRecords item, double pValue, double[] promptScores, double threshold)
     {
-        if (item.Best(_ => true).Similarity > threshold && pValue <= Level) return Retained;
+        if (item.Best(_ => true).Similarity > threshold && pValue <= Level) return Verdict.Retained;
         // What the caption alone brings back is no product of the search, however strong the search is on controls.
-        double prompt = item.Best(AuditStart.IsPrompt).Similarity;
-        if (prompt > threshold && Statistics.ConformalPValue(prompt, promptScores) <= Level) return Retained;
-        if (!item.Complete) return NotJudged; // a start that was not tried might have found it
-        return item.Best(_ => true).Similarity > threshold ? Undecided : NotFound;
+        double prompt = item.Best(s => s == AuditStart.Prompt).Similarity;
+        if (prompt > threshold && Statistics.ConformalPValue(prompt, promptScores) <= Level) return Verdict.Retained;
+        if (!item.Complete) return Verdict.NotJudged; // a start that was not tried might have found it
+        return item.Best(_ => true).Similarity > threshold ? Verdict.Undecided : Verdict.NotFound;
     }
 
-    private static PictureSummary Picture(ItemRecords item, string verdict, double pValue, bool discovery, double threshold)
+    private static PictureSummary Picture(ItemRecords item, Verdict verdict, double pValue, bool discovery, double threshold)
     {
-        (double similarity, string start, int step) = item.Best(_ => true);
+        (double similarity, AuditStart? start, int step) = item.Best(_ => true);
         int? first = item.ByStart.Values.SelectMany(u => u.Snapshots).Where(s => s.Best > threshold).Select(s => (int?)s.Step).Min();
         return new PictureSummary
         {
@@ -109,13 +108,13 @@ public static class Verdicts
             Role = item.Item.Role,
             Verdict = verdict,
             Similarity = similarity,
-            Mirrored = item.ByStart.TryGetValue(start, out UnitRecord? unit) && unit.Snapshots.Any(s => s.Step == step && s.BestIsMirrored),
+            Mirrored = start is { } from && item.ByStart.TryGetValue(from, out UnitRecord? unit) && unit.Snapshots.Any(s => s.Step == step && s.BestIsMirrored),
             Start = start,
             Step = step,
             PValue = pValue,
             Discovery = discovery,
-            PromptSimilarity = item.Best(AuditStart.IsPrompt).Similarity,
-            SearchSimilarity = item.Best(s => !AuditStart.IsPrompt(s)).Similarity,
+            PromptSimilarity = item.Best(s => s == AuditStart.Prompt).Similarity,
+            SearchSimilarity = item.Best(s => s != AuditStart.Prompt).Similarity,
             StepsToFirstCopy = first,
         };
     }
@@ -124,11 +123,11 @@ public static class Verdicts
     private static List<GroupSummary> Groups(ItemRecords[] cases, AuditOptions options, bool atEnd)
     {
         var result = new List<GroupSummary>();
-        foreach (string group in new[] { "verbatim", "template", "audit", "all", "control" })
+        foreach (string group in (IEnumerable<string>)[.. ItemGroup.Audited, ItemGroup.All, ItemGroup.Control])
         {
-            ItemRecords[] members = [.. cases.Where(c => c.Any && (group == "all" ? !c.IsControl : c.Group == group))];
-            if (members.Length == 0 || (group == "all" && members.Select(c => c.Group).Distinct().Count() == 1)) continue;
-            foreach (string start in options.Starts)
+            ItemRecords[] members = [.. cases.Where(c => c.Any && (group == ItemGroup.All ? !c.IsControl : c.Group == group))];
+            if (members.Length == 0 || (group == ItemGroup.All && members.Select(c => c.Group).Distinct().Count() == 1)) continue;
+            foreach (AuditStart start in options.Starts)
             {
                 IEnumerable<int> steps = atEnd ? [start == AuditStart.Prompt ? 0 : options.Steps] : start == AuditStart.Prompt ? [0]
                     : options.SnapshotSteps;
@@ -145,11 +144,11 @@ public static class Verdicts
     }
 
     /// <summary>A search from the caption after 0 steps is the prompt, which has a unit of its own.</summary>
-    private static Snapshot? At(ItemRecords item, string start, int step) =>
+    private static Snapshot? At(ItemRecords item, AuditStart start, int step) =>
         item.ByStart.GetValueOrDefault(start)?.Snapshots.FirstOrDefault(s => s.Step == step)
         ?? (start == AuditStart.Caption && step == 0 ? item.ByStart.GetValueOrDefault(AuditStart.Prompt)?.Snapshots[0] : null);
 
-    private static GroupSummary Group(string group, string start, int step, int take, Snapshot[] snapshots, double threshold)
+    private static GroupSummary Group(string group, AuditStart start, int step, int take, Snapshot[] snapshots, double threshold)
     {
         double[] best = [.. snapshots.Select(s => (double)s.Similarities.Take(take).Max())];
         double[] median = [.. snapshots.Select(s => Statistics.Median(s.Similarities.Take(take).Select(x => (double)x)))];
@@ -206,7 +205,7 @@ public static class Verdicts
             warnings.Add(
                 $"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of "
                 + $"the {cases.Count(c => !c.IsControl)} that have one.");
-        if (!options.Starts.Any(s => !AuditStart.IsPrompt(s)))
+        if (!options.Starts.Any(s => s != AuditStart.Prompt))
             warnings.Add("No search was run: a model that is silent by prompt may still hold the picture.");
         return warnings;
     }

@@ -42,7 +42,7 @@ public sealed class Checkpoint
     public VaeConfig Vae => _base.Vae;
     public ClipTextConfig TextEncoder => _base.TextEncoder;
     public SchedulerConfig Scheduler => _base.Scheduler;
-    public IReadOnlyList<Adapter> Adapters { get; }
+    internal IReadOnlyList<Adapter> Adapters { get; }
     /// <summary>What was read otherwise than it is written, or taken for granted: for every run and report. One sentence each.</summary>
     public IReadOnlyList<string> Notes => Collected.Said;
     /// <summary>What was passed over without loss: for <c>info</c>. One sentence each.</summary>
@@ -85,17 +85,17 @@ public sealed class Checkpoint
     private static DiffusersFolder OpenFolder(string path, CheckpointOptions options)
     {
         if (options.Config is not null && Directory.Exists(path))
-            throw new DoriException($"--config {options.Config}: {path} is a folder with its own configs; the option is for single files");
+            throw new DoriException($"`Config` {options.Config}: {path} is a folder with its own configs; the option is for single files");
         DiffusersFolder folder = DiffusersFolder.Open(path);
         return options.PredictionType is not { } type || type == folder.Scheduler.PredictionType ? folder
             : throw new DoriException(
-                $"--prediction-type {type}: {path} is a folder, whose scheduler/scheduler_config.json says "
+                $"`PredictionType` {type}: {path} is a folder, whose scheduler/scheduler_config.json says "
                 + $"{folder.Scheduler.PredictionType}; the option is for single files");
     }
 
-    public WeightSet OpenUNet() => Changed(_base.OpenUNet(), AdapterPart.UNet, key => key);
-    public WeightSet OpenTextEncoder() => Changed(_base.OpenTextEncoder(), AdapterPart.Text, CheckpointKeys.TextEncoder);
-    public WeightSet OpenVae() => _base.OpenVae();
+    internal WeightSet OpenUNet() => Changed(_base.OpenUNet(), AdapterPart.UNet, key => key);
+    internal WeightSet OpenTextEncoder() => Changed(_base.OpenTextEncoder(), AdapterPart.Text, CheckpointKeys.TextEncoder);
+    internal WeightSet OpenVae() => _base.OpenVae();
     public ClipTokenizer OpenTokenizer() => _base.OpenTokenizer();
 
     /// <summary>

@@ -2,7 +2,7 @@ using Dori.Models;
 
 namespace Dori.Checkpoints;
 
-public static partial class ConfigFiles
+internal static partial class ConfigFiles
 {
     private const int MostTokens = 4096, MostVocabulary = 1_000_000;
 

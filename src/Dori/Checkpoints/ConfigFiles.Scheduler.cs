@@ -2,7 +2,7 @@ using Dori.Models;
 
 namespace Dori.Checkpoints;
 
-public static partial class ConfigFiles
+internal static partial class ConfigFiles
 {
     internal const string Ddim = "DDIMScheduler";
     private const string Pndm = "PNDMScheduler", Euler = "EulerDiscreteScheduler", Dpm = "DPMSolverMultistepScheduler";
@@ -116,7 +116,7 @@ public static partial class ConfigFiles
         json.Ignore(SilentKeys);
         string sampler = standIn == Ddim ? "ddim" : standIn == Euler ? "euler" : "dpm-solver++";
         json.Notes.Say(
-            $"{json.Place}: {named} has no sampler here; its noise schedule is taken and {sampler} stands in for it. --sampler chooses "
+            $"{json.Place}: {named} has no sampler here; its noise schedule is taken and {sampler} stands in for it. `Sampler` chooses "
                 + "another.");
     }
 
@@ -142,7 +142,7 @@ public static partial class ConfigFiles
         foreach (string key in OtherSampling) json.Only(key, "false", "null");
         if (name == Pndm && !json.Bool("skip_prk_steps", false))
             json.Notes.Say($"{json.Place}: skip_prk_steps ({json.Shown("skip_prk_steps")}) asks for PNDM's Runge-Kutta start, which is "
-                + "not here; pndm without it, as Stable Diffusion runs it, stands in. --sampler chooses another.");
+                + "not here; pndm without it, as Stable Diffusion runs it, stands in. `Sampler` chooses another.");
         if (name == Euler)
         {
             json.Only("interpolation_type", "\"linear\"");

@@ -3,7 +3,7 @@ using Dori.Models;
 
 namespace Dori.Checkpoints;
 
-public static partial class ConfigFiles
+internal static partial class ConfigFiles
 {
     /// <summary><c>unet/config.json</c> of Stable Diffusion 1.x, 2.x and models of their kind; absent keys mean diffusers' defaults.</summary>
     /// <exception cref="DoriException">Not readable, another class, or a key or value that the UNet here does not have.</exception>

@@ -7,7 +7,7 @@ namespace Dori.Checkpoints;
 /// for a model that runs otherwise than it was trained would be audited as something it is not. Sizes are bounded, so that no config makes
 /// the networks huge.
 /// </summary>
-public static partial class ConfigFiles
+internal static partial class ConfigFiles
 {
     private const int MostChannels = 16384, MostLayers = 100, MostBlocks = 8;
 

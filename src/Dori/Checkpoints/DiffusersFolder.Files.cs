@@ -1,6 +1,6 @@
 namespace Dori.Checkpoints;
 
-public sealed partial class DiffusersFolder
+internal sealed partial class DiffusersFolder
 {
     private const int DeepestFolder = 8;
     private static readonly string[] Folders =

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Dori.Checkpoints;
 
-public sealed partial class DiffusersFolder
+internal sealed partial class DiffusersFolder
 {
     /// <summary>What a mitigation did, beside the model that it made.</summary>
     public const string Mitigation = "mitigation.json";

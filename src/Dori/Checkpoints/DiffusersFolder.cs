@@ -6,7 +6,7 @@ namespace Dori.Checkpoints;
 /// A text-to-image model in the layout that diffusers publishes: <c>model_index.json</c> and one folder a component. Opening it reads and
 /// checks the configs; weights are read where a component is opened.
 /// </summary>
-public sealed partial class DiffusersFolder : ICheckpointSource
+internal sealed partial class DiffusersFolder : ICheckpointSource
 {
     /// <summary>File name before any <c>.fp16</c> and shard number.</summary>
     internal const string ModelBaseName = "diffusion_pytorch_model", TextBaseName = "model";

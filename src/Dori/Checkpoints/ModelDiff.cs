@@ -13,22 +13,22 @@ namespace Dori.Checkpoints;
 /// <param name="MaxAbsolute">Largest |b - a|.</param>
 /// <param name="Rms">Root of the mean of (b - a)^2 over all elements.</param>
 /// <param name="Relative">|b - a| / |a|, Euclidean norms; null where a is all zeros.</param>
-public sealed record TensorDifference(string Component, string Name, string Change, IReadOnlyList<long> Shape, long Weights, long Changed, double MaxAbsolute, double Rms, double? Relative);
+internal sealed record TensorDifference(string Component, string Name, string Change, IReadOnlyList<long> Shape, long Weights, long Changed, double MaxAbsolute, double Rms, double? Relative);
 
 /// <summary>A component in total; the figures are over all tensors that both have in one shape.</summary>
-public sealed record ComponentDifference(string Name, int Tensors, int ChangedTensors, long Weights, long Changed, double MaxAbsolute, double Rms, double? Relative);
+internal sealed record ComponentDifference(string Name, int Tensors, int ChangedTensors, long Weights, long Changed, double MaxAbsolute, double Rms, double? Relative);
 
 /// <summary>A value of a config, or another file of the model, that differs.</summary>
 /// <param name="Key">Path within the JSON with dots; empty for a file that is no JSON, whose values are SHA-256.</param>
 /// <param name="A">As JSON; null where it is missing.</param>
-public sealed record ConfigDifference(string File, string Key, string? A, string? B);
+internal sealed record ConfigDifference(string File, string Key, string? A, string? B);
 
 /// <summary>What one model's files hold that another's do not.</summary>
 /// <param name="Tensors">Every tensor that differs: not comparable ones first, then by relative change, then by name.</param>
-public sealed record ModelDifference(string Schema, string A, string B, bool Same, IReadOnlyList<ComponentDifference> Components, IReadOnlyList<TensorDifference> Tensors, IReadOnlyList<ConfigDifference> Configs);
+internal sealed record ModelDifference(string Schema, string A, string B, bool Same, IReadOnlyList<ComponentDifference> Components, IReadOnlyList<TensorDifference> Tensors, IReadOnlyList<ConfigDifference> Configs);
 
 /// <summary>Compares two models weight by weight, one tensor in memory at a time.</summary>
-public static class ModelDiff
+internal static class ModelDiff
 {
     public const string Changed = "changed", OnlyA = "only in A", OnlyB = "only in B", AnotherShape = "another shape";
 
@@ -166,4 +166,4 @@ public static class ModelDiff
 [System.Text.Json.Serialization.JsonSourceGenerationOptions(PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.CamelCase, NewLine = "\n")]
 [System.Text.Json.Serialization.JsonSerializable(typeof(ModelDifference))]
 [System.Text.Json.Serialization.JsonSerializable(typeof(JsonElement))]
-public sealed partial class DiffJson : System.Text.Json.Serialization.JsonSerializerContext;
+internal sealed partial class DiffJson : System.Text.Json.Serialization.JsonSerializerContext;

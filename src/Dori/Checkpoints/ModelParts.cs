@@ -40,7 +40,7 @@ public static class ModelParts
 
     /// <inheritdoc cref="UNet(string, Device?, ScalarType)"/>
     /// <param name="folder">Holds <c>config.json</c> and <c>model.safetensors</c> (or its shards) of a whole CLIP.</param>
-    public static ClipModel Clip(string folder, Device? device = null)
+    internal static ClipModel Clip(string folder, Device? device = null)
     {
         (ClipTextConfig text, ClipVisionConfig vision) = ConfigFiles.ReadClip(ConfigOf(folder));
         using WeightSet weights = WeightSet.Open(folder, DiffusersFolder.TextBaseName);

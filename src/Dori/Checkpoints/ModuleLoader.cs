@@ -8,7 +8,7 @@ namespace Dori.Checkpoints;
 /// Puts a checkpoint's weights into a module. First all names and shapes are compared: every parameter must be in the checkpoint, in its
 /// shape, and everything in the checkpoint must have its parameter. A weight that stays at its random start would make a wrong model look like a clean one.
 /// </summary>
-public static class ModuleLoader
+internal static class ModuleLoader
 {
     private const int Listed = 8;
 

@@ -27,7 +27,7 @@ internal static class NoModel
         if (!IsSingleFile(path)) return $"{path}: a file; {Wanted}";
         if (IsAdapter(path))
             return $"{path}: a LoRA, an adapter that changes a base model and is none itself: give the base model's folder as MODEL and "
-                + "this with --lora";
+                + "this with `Lora`";
         string name = Path.GetFileName(path);
         return $"{path}: a file; {Wanted}. {name} is converted in Python by diffusers.StableDiffusionPipeline.from_single_file(\"{name}\")"
             + ".save_pretrained(\"FOLDER\")";

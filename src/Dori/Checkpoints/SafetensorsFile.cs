@@ -11,7 +11,7 @@ namespace Dori.Checkpoints;
 /// data. Opening reads and checks the header alone, strictly: whatever the format does not allow is refused, and memory stays in
 /// proportion to the file. Tensors are read one by one, from any thread.
 /// </summary>
-public sealed class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     /// <summary>The reference implementation's limit, in bytes.</summary>
     public const int LongestHeader = 100_000_000;

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Dori.Checkpoints;
 
 /// <summary>Writes safetensors files: the same tensors and metadata give the same bytes, in the reference implementation's layout.</summary>
-public static class SafetensorsWriter
+internal static class SafetensorsWriter
 {
     private const long ChunkBytes = 1 << 24;
 

@@ -8,7 +8,7 @@ namespace Dori.Checkpoints;
 /// The weights of one component (unet, vae, text_encoder) of a diffusers folder, in one safetensors file or in shards with an index.
 /// Full precision is preferred to an fp16 variant. Pickled weights are never loaded: they can run code.
 /// </summary>
-public sealed class WeightSet : IDisposable
+internal sealed class WeightSet : IDisposable
 {
     private readonly Dictionary<string, Source> _sourceOf = new(StringComparer.Ordinal);
     private readonly List<SafetensorsFile> _files = [];

@@ -35,7 +35,7 @@ public sealed class Conditioning(Tensor tokens, Tensor? pooled = null, Tensor? t
 
     /// <summary>What <see cref="Stored"/> gave, from a file.</summary>
     /// <exception cref="DoriException">The file has no such tensor.</exception>
-    public static Conditioning Read(SafetensorsFile file, string name)
+    internal static Conditioning Read(SafetensorsFile file, string name)
     {
         Tensor? Find(string part) => file.Tensors.ContainsKey(part) ? file.Read(part) : null;
         return new Conditioning(file.Read(name), Find(name + PooledSuffix), Find(name + TimeIdsSuffix));

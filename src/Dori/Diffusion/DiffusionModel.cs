@@ -160,7 +160,8 @@ public sealed class DiffusionModel : IDisposable
     public Tensor Predict(Tensor noisy, Tensor timesteps, Conditioning y)
     {
         using var scope = NewDisposeScope();
-        Tensor output = UNet.call(noisy.to(Dtype), timesteps, y.Tokens.to(Dtype));
+        // What a caller brings may lie elsewhere, such as what was read from a file: here it comes to the model.
+        Tensor output = UNet.call(noisy.to(Device).to(Dtype), timesteps.to(Device), y.Tokens.to(Device).to(Dtype));
         return output.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
@@ -174,17 +175,7 @@ public sealed class DiffusionModel : IDisposable
     /// </param>
     public DiffusionModel WithUNetCopy(Func<string, bool>? copied = null)
     {
-        using var noGrad = no_grad();
-        var unet = new UNet2DConditionModel(UNet.Config);
-        Dictionary<string, TorchSharp.Modules.Parameter> sources = UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
-        foreach ((string name, TorchSharp.Modules.Parameter parameter) in unet.named_parameters())
-        {
-            using var scope = NewDisposeScope();
-            Tensor source = sources[name].detach();
-            parameter.set_(copied is null || copied(name) ? source.clone() : source);
-            parameter.DetachFromDisposeScope();
-        }
-        unet.eval();
+        UNet2DConditionModel unet = UNet.Under(UNet.Config, copied ?? (_ => true));
         return new DiffusionModel(Tokenizer, TextEncoder, Vae, unet, Scheduler, Defaults, Device, Dtype, _notes) { _borrowed = true };
     }
 

@@ -40,7 +40,7 @@ public static class Generation
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         bool guided = options.Guidance > 1;
-        Conditioning context = guided ? Conditioning.Cat(yNull, y) : y; // 2 or 1 rows
+        Conditioning context = guided ? Conditioning.Cat(yNull.To(model.Device), y.To(model.Device)) : y.To(model.Device); // 2 or 1 rows
         var parts = new List<Tensor>();
         for (long at = 0; at < noise.shape[0]; at += options.Batch)
         {

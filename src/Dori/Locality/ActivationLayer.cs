@@ -6,7 +6,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>Discrepancies at a layer: mean pairwise L2 distances of its activations.</summary>
-public sealed record ActivationLayer
+internal sealed record ActivationLayer
 {
     /// <summary>NeMo (value projections' outputs) or Wanda (inputs of the feed-forward's second layer).</summary>
     public required string Method { get; init; }

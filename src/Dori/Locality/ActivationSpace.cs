@@ -6,7 +6,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>Second chapter: do the triggers of one picture excite the network alike?</summary>
-public sealed record ActivationSpace
+internal sealed record ActivationSpace
 {
     public required LocalityVerdict Verdict { get; init; }
     /// <summary>Of the one noise that all embeddings are seen with.</summary>

@@ -8,7 +8,7 @@ namespace Dori.Locality;
 /// Second test of method.md section 6: what embeddings excite in the network. The noise is fixed, one latent at the sampler's first time step: there
 /// every embedding meets the very same z_T, so whatever differs is the embedding's doing.
 /// </summary>
-public static class ActivationSpaceTest
+internal static class ActivationSpaceTest
 {
     /// <param name="pictures">The pictures in question.</param>
     /// <param name="others">Pictures with one search each.</param>

@@ -3,7 +3,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>Pairwise agreement of marked sets at a layer: intersection over union; two empty sets agree by definition only, and stay out of every mean.</summary>
-public sealed class AgreementMatrix
+internal sealed class AgreementMatrix
 {
     private const int Fewest = 3;
     private readonly double[] _values;

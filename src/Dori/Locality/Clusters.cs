@@ -6,10 +6,10 @@ namespace Dori.Locality;
 /// <param name="Share">0 to 1</param>
 /// <param name="Expected">The share that random labels give.</param>
 /// <param name="PValue">Permutation test: how often random labels give at least this share.</param>
-public sealed record NeighbourTest(double Share, double Expected, double PValue);
+internal sealed record NeighbourTest(double Share, double Expected, double PValue);
 
 /// <summary>Are labelled vectors clusters? Answered with numbers.</summary>
-public static class Clusters
+internal static class Clusters
 {
     public const int Neighbours = 3;
 

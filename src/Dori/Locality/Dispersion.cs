@@ -7,13 +7,13 @@ namespace Dori.Locality;
 /// <param name="Low">95 % bootstrap interval (vectors resampled within their groups).</param>
 /// <param name="High">95 % bootstrap interval.</param>
 /// <param name="PValue">Permutation test of ratio 1, two-sided.</param>
-public sealed record Comparison(double Ratio, double Low, double High, double PValue);
+internal sealed record Comparison(double Ratio, double Low, double High, double PValue);
 
 /// <summary>
 /// Comparisons of spread (method.md section 6: discrepancy is the mean pairwise L2 distance). Randomness comes from outside:
 /// <c>below(n)</c> is a uniform integer from 0 to n - 1.
 /// </summary>
-public static class Dispersion
+internal static class Dispersion
 {
     public const int Resamples = 2000, Permutations = 1999;
 

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Dori.Locality;
 
 /// <summary>Pairwise Euclidean distances of a set of vectors: all that the statistics of this room look at.</summary>
-public sealed class DistanceMatrix
+internal sealed class DistanceMatrix
 {
     private const long ChunkElements = 1 << 22;
     private readonly double[] _values; // row by row

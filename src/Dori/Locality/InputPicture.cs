@@ -6,7 +6,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>One picture's triggers as embeddings. Spacings are mean pairwise L2 distances.</summary>
-public sealed record InputPicture
+internal sealed record InputPicture
 {
     public required string Item { get; init; }
     public required int Triggers { get; init; }

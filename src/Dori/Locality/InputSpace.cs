@@ -7,7 +7,7 @@ namespace Dori.Locality;
 
 /// <summary>First chapter: do the triggers of one picture lie together as embeddings? Comparisons are over all pictures with enough
 /// triggers; null where there are none.</summary>
-public sealed record InputSpace
+internal sealed record InputSpace
 {
     public required LocalityVerdict Verdict { get; init; }
     public required IReadOnlyList<InputPicture> Pictures { get; init; }

@@ -5,16 +5,16 @@ using static TorchSharp.torch;
 namespace Dori.Locality;
 
 /// <summary>A point of a map. Role: start, trigger, end (of a search that found nothing) or caption.</summary>
-public sealed record MapPoint(string Role, string Item, int Number, (double X, double Y) Tsne, (double X, double Y) Principal);
+internal sealed record MapPoint(string Role, string Item, int Number, (double X, double Y) Tsne, (double X, double Y) Principal);
 
 /// <summary>Embeddings seen from two sides.</summary>
 /// <param name="Item">The picture whose searches these are; null: the triggers of all pictures.</param>
 /// <param name="PrincipalShares">Of the variance, on the two axes.</param>
 /// <param name="Distances">Among the points, in their order.</param>
-public sealed record EmbeddingMap(string? Item, IReadOnlyList<MapPoint> Points, (double X, double Y) PrincipalShares, DistanceMatrix Distances);
+internal sealed record EmbeddingMap(string? Item, IReadOnlyList<MapPoint> Points, (double X, double Y) PrincipalShares, DistanceMatrix Distances);
 
 /// <summary>First test of method.md section 6: the embeddings themselves.</summary>
-public static class InputSpaceTest
+internal static class InputSpaceTest
 {
     /// <summary>Fewest triggers of a picture that statistics are made of.</summary>
     public const int FewestTriggers = 3;

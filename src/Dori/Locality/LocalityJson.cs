@@ -11,4 +11,4 @@ namespace Dori.Locality;
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(LocalitySummary))]
 [JsonSerializable(typeof(WeightPicture))]
-public sealed partial class LocalityJson : JsonSerializerContext;
+internal sealed partial class LocalityJson : JsonSerializerContext;

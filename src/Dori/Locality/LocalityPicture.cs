@@ -10,5 +10,5 @@ namespace Dori.Locality;
 /// <param name="Similarity">Over searches, of the best generation from the end.</param>
 /// <param name="StartSimilarity">The same from the start, before any search: the null.</param>
 /// <param name="Other">Searched once, only to see triggers of different pictures.</param>
-public sealed record LocalityPicture(string Item, string File, string Caption, string Kind, int Searches, int Triggers, Spread Similarity,
+internal sealed record LocalityPicture(string Item, string File, string Caption, string Kind, int Searches, int Triggers, Spread Similarity,
     Spread StartSimilarity, bool Other);

@@ -11,7 +11,7 @@ namespace Dori.Locality;
 /// <param name="Items">The pictures in question.</param>
 /// <param name="Others">Further pictures with one search each: what triggers of different pictures look like.</param>
 /// <param name="Searches">N: searches for each of <paramref name="Items"/>, all from N(0, I)</param>
-public sealed record LocalityPlan(IReadOnlyList<PictureItem> Items, IReadOnlyList<PictureItem> Others, int Searches)
+internal sealed record LocalityPlan(IReadOnlyList<PictureItem> Items, IReadOnlyList<PictureItem> Others, int Searches)
 {
     /// <summary>
     /// One search each: the units of an audit from random starts, with seeds <paramref name="seed"/>, seed + 1, ... So a run that asks for more searches

@@ -12,10 +12,10 @@ namespace Dori.Locality;
 /// <param name="Maps">By picture, then of all triggers.</param>
 /// <param name="Activations">By layer, in the summary's order: triggers by picture, other pictures' triggers, the triggers' starts,
 /// captions.</param>
-public sealed record LocalityOutcome(LocalitySummary Summary, IReadOnlyList<EmbeddingMap> Maps, IReadOnlyList<DistanceMatrix> Activations);
+internal sealed record LocalityOutcome(LocalitySummary Summary, IReadOnlyList<EmbeddingMap> Maps, IReadOnlyList<DistanceMatrix> Activations);
 
 /// <summary>From finished searches to the three chapters (method.md section 6).</summary>
-public sealed class LocalityStudy(DiffusionModel model, RunFolder searches, PictureSet set, LocalityPlan plan)
+internal sealed class LocalityStudy(DiffusionModel model, RunFolder searches, PictureSet set, LocalityPlan plan)
 {
     private const int FewestCaptions = 3;
 
@@ -36,8 +36,8 @@ public sealed class LocalityStudy(DiffusionModel model, RunFolder searches, Pict
         try
         {
             var warnings = new List<string>();
-            string[] untrained = Captions(item => item.Role == "control", "not trained on", warnings),
-                audited = Captions(item => item.Role != "control", "to be audited", warnings);
+            string[] untrained = Captions(item => item.Role == PictureRole.Control, "not trained on", warnings),
+                audited = Captions(item => item.Role != PictureRole.Control, "to be audited", warnings);
             if (plan.Items.Count + plan.Others.Count == 1)
                 warnings.Add(
                 "One picture was searched for: what triggers of different pictures look like is not known, and the comparisons with them "
@@ -88,7 +88,7 @@ public sealed class LocalityStudy(DiffusionModel model, RunFolder searches, Pict
         };
 
     private static LocalityPicture Describe(SearchedPicture p, bool other) =>
-        new(p.Item.Id, p.Item.Files[0], p.Item.Caption, p.Item.Kind, p.Units.Count, p.Triggers.Length,
+        new(p.Item.Id, p.Item.Files[0], p.Item.Caption, p.Item.Kind.Text(), p.Units.Count, p.Triggers.Length,
         Statistics.Spread(p.Units.Select(u => (double)u.Snapshots[^1].Best)),
             Statistics.Spread(p.Units.Select(u => (double)u.Snapshots[0].Best)), other);
 

@@ -6,7 +6,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary><c>summary.json</c> of a locality run.</summary>
-public sealed record LocalitySummary
+internal sealed record LocalitySummary
 {
     public string Schema { get; init; } = "dori.locality/2";
     public required SummaryModel Model { get; init; }

@@ -9,7 +9,7 @@ namespace Dori.Locality;
 /// <param name="Outcome">refuted, supported, undecided, or not judged where the positive control failed</param>
 /// <param name="Sentence">The answer in one sentence.</param>
 /// <param name="Figures">The figures that decide, one sentence each.</param>
-public sealed record LocalityVerdict(string Outcome, string Sentence, IReadOnlyList<string> Figures)
+internal sealed record LocalityVerdict(string Outcome, string Sentence, IReadOnlyList<string> Figures)
 {
     public const string Refuted = "refuted", Supported = "supported", Undecided = "undecided", NotJudged = "not judged";
 }

@@ -7,7 +7,7 @@ namespace Dori.Locality;
 /// One verdict a chapter on the claim "memorization is local". The bars are choices of this project, said in every report: a claim is supported or
 /// refuted only where whole intervals lie on one side, and undecided everywhere else.
 /// </summary>
-public static class LocalityVerdicts
+internal static class LocalityVerdicts
 {
     /// <summary>Mean silhouette from which on clusters are a structure (Kaufman and Rousseeuw 1990: up to 0.25 there is none).</summary>
     public const double Structure = 0.25;

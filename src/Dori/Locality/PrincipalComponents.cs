@@ -6,7 +6,7 @@ namespace Dori.Locality;
 /// <summary>Vectors seen along the directions in which they vary most.</summary>
 /// <param name="Points">Coordinates on the first two components, one a vector, in the vectors' units</param>
 /// <param name="Shares">Of the variance, that the two components hold; 0 to 1</param>
-public sealed record PrincipalComponents(IReadOnlyList<(double X, double Y)> Points, (double X, double Y) Shares)
+internal sealed record PrincipalComponents(IReadOnlyList<(double X, double Y)> Points, (double X, double Y) Shares)
 {
     /// <summary>From distances alone (Torgerson 1952, Gower 1966). A component's sign is chosen so that its largest coordinate is positive.</summary>
     public static PrincipalComponents Of(DistanceMatrix distances)

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Dori.Locality;
 
 /// <summary>A picture's searches. A trigger is an end that brings the picture back: one of its generations passes the threshold.</summary>
-public sealed class SearchedPicture : IDisposable
+internal sealed class SearchedPicture : IDisposable
 {
     private SearchedPicture(PictureItem item, IReadOnlyList<UnitRecord> units, Conditioning starts, Conditioning ends, double threshold)
     {

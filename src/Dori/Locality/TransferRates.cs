@@ -6,4 +6,4 @@ namespace Dori.Locality;
 /// <param name="Own">What the trigger itself marks was pruned.</param>
 /// <param name="Other">What another trigger of the same picture marks was pruned.</param>
 /// <param name="Null">What a different picture's caption marks was pruned.</param>
-public sealed record TransferRates(Rate Own, int OwnTried, Rate Other, int OtherTried, Rate Null, int NullTried);
+internal sealed record TransferRates(Rate Own, int OwnTried, Rate Other, int OtherTried, Rate Null, int NullTried);

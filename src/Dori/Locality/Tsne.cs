@@ -4,7 +4,7 @@ namespace Dori.Locality;
 /// Exact t-SNE (van der Maaten and Hinton 2008): a picture of who is near whom. Nothing in it is random: it begins from the principal
 /// components, and the same distances give the same picture.
 /// </summary>
-public static class Tsne
+internal static class Tsne
 {
     private const int Exaggerated = 250;
     private const double Exaggeration = 12, SmallestGain = 0.01;

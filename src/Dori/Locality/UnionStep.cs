@@ -10,4 +10,4 @@ namespace Dori.Locality;
 /// <param name="Searches">Fresh searches made: they end with the first that finds the picture.</param>
 /// <param name="Similarity">Best over these.</param>
 /// <param name="LossRatio">Denoising loss on ordinary pictures over the unpruned model's: the quality lost.</param>
-public sealed record UnionStep(int Triggers, long Marked, double Share, bool Found, int Searches, double Similarity, double LossRatio);
+internal sealed record UnionStep(int Triggers, long Marked, double Share, bool Found, int Searches, double Similarity, double LossRatio);

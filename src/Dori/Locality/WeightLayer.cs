@@ -3,7 +3,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>Agreement at a layer: mean intersection over union of what is marked, pairs of two empty sets apart.</summary>
-public sealed record WeightLayer
+internal sealed record WeightLayer
 {
     public required string Layer { get; init; }
     /// <summary>Weights of the layer.</summary>

@@ -3,7 +3,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>One pruning method's part.</summary>
-public sealed record WeightMethod
+internal sealed record WeightMethod
 {
     /// <summary>NeMo or Wanda.</summary>
     public required string Method { get; init; }

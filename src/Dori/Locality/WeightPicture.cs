@@ -3,7 +3,7 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>One picture's causal test with one method.</summary>
-public sealed record WeightPicture
+internal sealed record WeightPicture
 {
     public string Schema { get; init; } = "dori.locality.weights/1";
     /// <summary>What decided the figures; other settings are computed anew.</summary>

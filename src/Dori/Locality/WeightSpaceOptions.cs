@@ -1,11 +1,13 @@
+using System.ComponentModel.DataAnnotations;
 using Dori.Mitigation;
 
 namespace Dori.Locality;
 
 /// <summary>How far the third chapter goes.</summary>
-public sealed record WeightSpaceOptions
+internal sealed record WeightSpaceOptions
 {
     /// <summary>Triggers of each picture that are marked for and pruned for; 2 at least.</summary>
+    [Range(2, 1000), Display(Name = "WeightTriggers")]
     public int Triggers { get; init; } = 6;
     /// <summary>Captions of different pictures that are marked for: the null of the agreement.</summary>
     public int Captions { get; init; } = 12;
@@ -14,6 +16,7 @@ public sealed record WeightSpaceOptions
     /// <summary>Pictures generated from a trigger after each pruning.</summary>
     public int Generations { get; init; } = 2;
     /// <summary>Wanda's share of each output row.</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double Sparsity { get; init; } = 0.01;
     /// <summary>One or more of <see cref="Known"/>.</summary>
     public IReadOnlyList<string> Methods { get; init; } = Known;
@@ -24,10 +27,8 @@ public sealed record WeightSpaceOptions
     public void Check()
     {
         if (Methods.Count == 0 || Methods.Distinct().Count() != Methods.Count || Methods.Any(m => !Known.Contains(m)))
-            throw new DoriException($"--methods {string.Join(',', Methods)}: {string.Join(" and ", Known)} are possible, each once; "
-                + $"to leave the chapter out use --no-weights");
-        if (Triggers is < 2 or > 1000) throw new DoriException($"--weight-triggers {Triggers}: 2 to 1000 is possible");
-        if (!(Sparsity > 0 && Sparsity <= 1))
-            throw new DoriException($"--sparsity {Sparsity}: a share above 0 to 1 is wanted, such as 0.01");
+            throw new DoriException($"`Methods` {string.Join(',', Methods)}: {string.Join(" and ", Known)} are possible, each once; "
+                + $"to leave the chapter out use `NoWeights`");
+        Ranges.Check(this);
     }
 }

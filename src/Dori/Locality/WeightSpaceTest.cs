@@ -19,7 +19,7 @@ namespace Dori.Locality;
 /// Each works on a copy of the UNet of its own but the first, whose model is changed meanwhile and is itself again afterwards.
 /// </param>
 /// <param name="folder">For marks and finished pictures, a file each: what is there is not computed again.</param>
-public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector, PictureSet set, AuditOptions options,
+internal sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector, PictureSet set, AuditOptions options,
     WeightSpaceOptions weights, Workers workers, string folder)
 {
     private readonly GenerationOptions _generation = options.GenerationWith(model);
@@ -30,7 +30,7 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
         Action<string, double>? progress = null, CancellationToken cancellation = default)
     {
         SearchedPicture[] tested = [.. pictures.Where(p => p.Triggers.Length >= 2)];
-        string[] heldOut = [.. set.Items.Where(item => item.Role == "control" && item.Caption.Length > 0).Select(item =>
+        string[] heldOut = [.. set.Items.Where(item => item.Role == PictureRole.Control && item.Caption.Length > 0).Select(item =>
             item.Caption).Distinct()];
         var methods = new List<WeightMethod>();
         if (tested.Length > 0)
@@ -39,7 +39,7 @@ public sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detector
                 if (heldOut.Length < kind.FewestHeldOut)
                     throw new DoriException($"locality: {kind.Name} needs captions of {kind.FewestHeldOut} pictures that are not "
                         + $"memorized, and the set has "
-                        + $"{heldOut.Length} controls with a caption; add controls, or leave the weights out with --no-weights");
+                        + $"{heldOut.Length} controls with a caption; add controls, or leave the weights out with `NoWeights`");
                 var inputs = new MarkingInputs(_generation, weights.Sparsity, heldOut, options.Seed);
                 using var pool = new Pool(model, workers.Count, own => new WeightMarker(kind.For(own, inputs), folder));
                 methods.Add(Run(kind.Name, pool, tested, [.. captions.Take(weights.Captions)], progress, cancellation));

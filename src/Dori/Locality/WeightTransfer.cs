@@ -124,7 +124,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
     /// </summary>
     private double OrdinaryLoss()
     {
-        PictureItem[] ordinary = [.. set.Items.Where(item => item.Role == "control").Take(OrdinaryPictures)];
+        PictureItem[] ordinary = [.. set.Items.Where(item => item.Role == PictureRole.Control).Take(OrdinaryPictures)];
         if (ordinary.Length == 0) ordinary = [.. set.Items.Take(OrdinaryPictures)];
         double sum = 0;
         foreach (PictureItem item in ordinary)

@@ -12,7 +12,7 @@ namespace Dori.Measures;
 /// A_CLIP: cosine between a picture's CLIP embedding and its caption's, mean over pictures (Hessel et al. 2021, without their factor 2.5).
 /// Figures of different CLIP models do not compare: each carries <see cref="Name"/>. Usable from several threads at once.
 /// </summary>
-public sealed class ClipScore : IDisposable
+internal sealed class ClipScore : IDisposable
 {
     private const string Preprocessor = "preprocessor_config.json";
     private readonly ClipModel _model;

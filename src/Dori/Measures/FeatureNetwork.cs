@@ -10,7 +10,7 @@ namespace Dori.Measures;
 /// What Frechet and kernel distances look at pictures through: a TorchScript file of the user's (Inception-v3's pool makes them FID and KID), or a copy
 /// detector's descriptors. Every figure carries <see cref="Name"/>. Usable from several threads at once.
 /// </summary>
-public sealed class FeatureNetwork : IDisposable
+internal sealed class FeatureNetwork : IDisposable
 {
     private readonly Func<Tensor, Tensor> _describe;
     private readonly IDisposable? _owned;

@@ -8,7 +8,7 @@ namespace Dori.Measures;
 /// How pictures are brought to a feature network: a <c>.json</c> beside its TorchScript file, <c>inception.json</c> for <c>inception.pt</c>. A network that
 /// takes 0 .. 255 has mean 0 and deviation 1/255.
 /// </summary>
-public sealed record FeatureNetworkPreset
+internal sealed record FeatureNetworkPreset
 {
     /// <summary>What every figure is quoted with, such as <c>inception-v3-pool</c>.</summary>
     public required string Name { get; init; }

@@ -8,7 +8,7 @@ namespace Dori.Measures;
 /// Frechet distance of two sets of features, taken as normal distributions (Heusel et al. 2017): FID where the features are Inception-v3's
 /// pool; with another network the figure must carry that network's name.
 /// </summary>
-public static class FrechetDistance
+internal static class FrechetDistance
 {
     /// <summary>|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), unbiased covariances, in float64.</summary>
     /// <param name="a">(N, D), N at least 2.</param>

@@ -8,7 +8,7 @@ namespace Dori.Measures;
 /// Kernel distance of two sets of features (Binkowski et al. 2018): unbiased squared MMD with the kernel (a.b / D + 1)^3. KID where the
 /// features are Inception-v3's pool. Unbiased, so a value slightly below 0 is what equal distributions give.
 /// </summary>
-public static class KernelDistance
+internal static class KernelDistance
 {
     /// <summary>One estimate over all samples, in float64.</summary>
     /// <param name="a">(N, D), N at least 2.</param>

@@ -9,7 +9,7 @@ namespace Dori.Measures;
 /// <param name="ClipScores">Of the generated pictures, N.</param>
 /// <param name="RealClipScores">Of the captions' own pictures, N.</param>
 /// <param name="Diversities">Median pairwise similarity among one caption's generations, for the captions that several pictures were drawn of; may be empty.</param>
-public sealed record QualitySamples(Tensor Features, Tensor RealFeatures, IReadOnlyList<double> ClipScores, IReadOnlyList<double> RealClipScores, IReadOnlyList<double> Diversities);
+internal sealed record QualitySamples(Tensor Features, Tensor RealFeatures, IReadOnlyList<double> ClipScores, IReadOnlyList<double> RealClipScores, IReadOnlyList<double> Diversities);
 
 /// <summary>Quality over one set of captions, with 95 % bootstrap intervals over captions.</summary>
 public sealed record QualityFigures
@@ -29,7 +29,7 @@ public sealed record QualityFigures
     /// <param name="below">Uniform integer below its argument.</param>
     /// <param name="resamples">Bootstrap samples.</param>
     /// <exception cref="DoriException">Fewer than 2 captions.</exception>
-    public static QualityFigures Of(QualitySamples samples, Func<int, int> below, int resamples = 200)
+    internal static QualityFigures Of(QualitySamples samples, Func<int, int> below, int resamples = 200)
     {
         using var scope = NewDisposeScope();
         int n = samples.ClipScores.Count;
@@ -48,7 +48,7 @@ public sealed record QualityFigures
 
     /// <summary>How a second model differs from a first over the same captions: second - first, resampled in pairs.</summary>
     /// <exception cref="ArgumentException">They are not of the same captions.</exception>
-    public static QualityDifference Difference(QualitySamples first, QualitySamples second, Func<int, int> below, int resamples = 200)
+    internal static QualityDifference Difference(QualitySamples first, QualitySamples second, Func<int, int> below, int resamples = 200)
     {
         int n = first.ClipScores.Count;
         if (second.ClipScores.Count != n || second.Diversities.Count != first.Diversities.Count) throw new ArgumentException("Both need the same captions.", nameof(second));

@@ -6,7 +6,7 @@ namespace Dori.Measures;
 /// Which ordinary captions speak of what was removed: mitigation may wreck exactly these while the average over all captions stays.
 /// Words are compared, rare ones counting more; nothing is drawn at random.
 /// </summary>
-public static partial class RelatedCaptions
+internal static partial class RelatedCaptions
 {
     /// <summary>Below this share two captions have little more in common than a colour or a common noun.</summary>
     public const double Least = 0.25;

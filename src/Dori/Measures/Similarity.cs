@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Dori.Measures;
 
 /// <summary>What descriptors of unit length say of each other.</summary>
-public static class Similarity
+internal static class Similarity
 {
     /// <summary>Cosines of every pair.</summary>
     /// <param name="a">(N, D), unit length.</param>

@@ -12,7 +12,7 @@ namespace Dori.Measures;
 /// <param name="KernelSize">Side of the window, odd.</param>
 /// <param name="Sigma">Of the Gaussian, in pixels.</param>
 /// <param name="DataRange">Largest minus smallest possible value.</param>
-public sealed record Ssim(int KernelSize = 11, double Sigma = 1.5, double DataRange = 1)
+internal sealed record Ssim(int KernelSize = 11, double Sigma = 1.5, double DataRange = 1)
 {
     /// <summary>NeMo's three scales.</summary>
     public static IReadOnlyList<double> NemoBetas { get; } = [0.33, 0.33, 0.33];

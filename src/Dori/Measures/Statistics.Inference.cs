@@ -3,13 +3,13 @@ using MathNet.Numerics;
 namespace Dori.Measures;
 
 /// <summary>Which hypotheses a false discovery rate lets through, and the adjusted p-values: the smallest rate that would let each through.</summary>
-public sealed record Discoveries(IReadOnlyList<bool> Rejected, IReadOnlyList<double> AdjustedPValues);
+internal sealed record Discoveries(IReadOnlyList<bool> Rejected, IReadOnlyList<double> AdjustedPValues);
 
 /// <summary>A figure and its interval.</summary>
 public sealed record Interval(double Value, double Low, double High);
 
 // Tests and what they draw on. Randomness comes from outside: `below(n)` gives a uniform integer from 0 to n - 1.
-public static partial class Statistics
+internal static partial class Statistics
 {
     /// <summary>
     /// Conformal p-value: (1 + controls with at least this value) / (1 + controls). Valid where the item is exchangeable with the controls.

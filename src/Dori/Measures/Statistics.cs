@@ -9,7 +9,7 @@ public sealed record Spread(double Median, double Mad);
 public sealed record Rate(double Value, int Count, double Low, double High);
 
 /// <summary>Robust summaries and rates. All values must be numbers: NaN is refused, as it would compare as "no copy".</summary>
-public static partial class Statistics
+internal static partial class Statistics
 {
     /// <summary>The middle value, or the mean of the two in the middle.</summary>
     /// <exception cref="ArgumentException">No values, or one is not a number.</exception>

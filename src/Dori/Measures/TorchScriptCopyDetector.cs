@@ -14,7 +14,7 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
 {
     private const string PresetFile = "preset.json", ModelFolder = "copy_detector";
     private const string Wanted =
-        "a copy detector is TorchScript: of SSCD's files take sscd_disc_mixup.torchscript.pt (with --preset nemo)";
+        "a copy detector is TorchScript: of SSCD's files take sscd_disc_mixup.torchscript.pt (with `Preset` nemo)";
     private const float Slack = 1e-3f; // rounding of half precision
     private readonly jit.ScriptModule<Tensor, Tensor> _module;
     private readonly Device _device;

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Nodes;
 using Dori.Audit;
 using Dori.Diffusion;
@@ -10,7 +11,7 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation;
 
 /// <summary>What the model is to predict under the target caption.</summary>
-public enum AblationLoss
+internal enum AblationLoss
 {
     /// <summary>What the frozen model predicts under the anchor's caption.</summary>
     Model,
@@ -21,24 +22,27 @@ public enum AblationLoss
 /// <summary>A picture that stands for the same meaning and is not the memorized one.</summary>
 /// <param name="Caption">A paraphrase; it must not be the target's caption where the loss is <see cref="AblationLoss.Model"/>.</param>
 /// <param name="Latent">(1, 4, h, w), scaled</param>
-public sealed record AblationAnchor(string Caption, Tensor Latent);
+internal sealed record AblationAnchor(string Caption, Tensor Latent);
 
 /// <summary>A memorized caption and what takes its place.</summary>
-public sealed record AblationTarget(string Caption, IReadOnlyList<AblationAnchor> Anchors);
+internal sealed record AblationTarget(string Caption, IReadOnlyList<AblationAnchor> Anchors);
 
 /// <summary>Settings of <see cref="ConceptAblation"/>; the defaults are those of the published code for memorized pictures.</summary>
-public sealed record ConceptAblationOptions
+internal sealed record ConceptAblationOptions
 {
     /// <summary>400 steps of all weights at 5e-7 for each of a step's 8 pictures.</summary>
     public TrainingOptions Training { get; init; } = new() { Steps = 400, LearningRate = 4e-6, Trained = WeightSelection.All };
     /// <summary>Anchors in every step.</summary>
+    [Range(1, 4096)]
     public int Batch { get; init; } = 8;
     /// <summary>
     /// Pairs that go through the UNet at once; fewer than <see cref="Batch"/> accumulate the same gradient and need less memory.
     /// </summary>
+    [Range(1, 4096)]
     public int MicroBatch { get; init; } = 8;
     public AblationLoss Loss { get; init; } = AblationLoss.Model;
     /// <summary>Weight of the ordinary loss on anchor pairs; 0 leaves it out.</summary>
+    [Range(0.0, 1000.0)]
     public double OrdinaryWeight { get; init; } = 1;
 
     /// <summary>The published settings, and what the model's <c>dori.json</c> says otherwise.</summary>
@@ -53,11 +57,7 @@ public sealed record ConceptAblationOptions
     public void Check()
     {
         Training.Check();
-        if (Batch is < 1 or > 4096) throw new DoriException($"--batch: {Batch} is out of range; 1 to 4096 is possible");
-        if (MicroBatch < 1 || MicroBatch > Batch)
-            throw new DoriException($"--micro-batch: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible");
-        if (!(OrdinaryWeight is >= 0 and <= 1000))
-            throw new DoriException($"--ordinary-weight: {OrdinaryWeight} is out of range; 0 to 1000 is possible");
+        Ranges.Check(this, (MicroBatch <= Batch, $"`MicroBatch`: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible"));
     }
 }
 
@@ -71,7 +71,7 @@ public sealed record ConceptAblationOptions
 /// </param>
 /// <param name="paraphrases">By item, to generate anchors from; null: the captions themselves.</param>
 /// <param name="adjust">The caller's changes to <see cref="ConceptAblationOptions.For"/>.</param>
-public sealed class ConceptAblation(PictureSet? anchors = null, IReadOnlyDictionary<string, IReadOnlyList<string>>? paraphrases = null,
+internal sealed class ConceptAblation(PictureSet? anchors = null, IReadOnlyDictionary<string, IReadOnlyList<string>>? paraphrases = null,
     ReplacementOptions? replacements = null, Func<ConceptAblationOptions, ConceptAblationOptions>? adjust = null) : IMitigation
 {
     public string Name => "concept-ablation";
@@ -213,7 +213,7 @@ public sealed class ConceptAblation(PictureSet? anchors = null, IReadOnlyDiction
             // The frozen prediction under the same caption is what is to be unlearned: nothing would change.
             if (loss == AblationLoss.Model && target.Anchors.Any(anchor => anchor.Caption == target.Caption))
                 throw new DoriException($"concept-ablation: an anchor of \"{target.Caption}\" has that caption itself; give "
-                    + $"paraphrases, or use --loss noise");
+                    + $"paraphrases, or use `Loss` noise");
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Nodes;
 using Dori.Diffusion;
 using Dori.Native;
@@ -8,7 +9,7 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation;
 
 /// <summary>Settings of <see cref="Esd"/>; the defaults are those of the published code for Stable Diffusion.</summary>
-public sealed record EsdOptions
+internal sealed record EsdOptions
 {
     /// <summary>
     /// <c>esd-x</c> trains <see cref="WeightSelection.CrossAttention"/>, <c>esd-x-strict</c> <see cref="WeightSelection.CrossAttentionKeysValues"/>,
@@ -21,6 +22,7 @@ public sealed record EsdOptions
     /// </summary>
     public required GenerationOptions Sampling { get; init; }
     /// <summary>eta: how far the target lies beyond the unconditional prediction; 1 is that prediction itself.</summary>
+    [Range(0.0, 100.0)]
     public double NegativeGuidance { get; init; } = 2;
 
     /// <summary>The published settings, with the model's own sampler, and what its <c>dori.json</c> says otherwise.</summary>
@@ -40,8 +42,7 @@ public sealed record EsdOptions
     public void Check()
     {
         Training.Check();
-        if (!(NegativeGuidance is >= 0 and <= 100))
-            throw new DoriException($"--negative-guidance: {NegativeGuidance} is out of range; 0 to 100 is possible");
+        Ranges.Check(this);
     }
 }
 
@@ -56,7 +57,7 @@ public sealed record EsdOptions
 /// in training. The target comes from the frozen model in both.
 /// </remarks>
 /// <param name="adjust">The caller's changes to <see cref="EsdOptions.For"/>.</param>
-public sealed class Esd(Func<EsdOptions, EsdOptions>? adjust = null) : IMitigation
+internal sealed class Esd(Func<EsdOptions, EsdOptions>? adjust = null) : IMitigation
 {
     public string Name => "esd";
     public string Title => "Erased Stable Diffusion";

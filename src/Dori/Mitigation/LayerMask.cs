@@ -93,7 +93,7 @@ public sealed class LayerMask
     }
 
     /// <summary>Intersection over union with another mask of this layer.</summary>
-    public LayerAgreement Agreement(LayerMask other)
+    internal LayerAgreement Agreement(LayerMask other)
     {
         CheckSame(other);
         long both = 0, either = 0;

@@ -13,7 +13,7 @@ public sealed record MitigationControl
 {
     /// <summary>Every random number follows from it.</summary>
     public long Seed { get; init; }
-    public Workers Workers { get; init; } = Workers.Single;
+    internal Workers Workers { get; init; } = Workers.Single;
     public CancellationToken Cancellation { get; init; }
     public Action<MitigationProgress>? OnProgress { get; init; }
     /// <summary>Told in a line what is done.</summary>

@@ -17,11 +17,11 @@ public sealed record MitigationPictures(PictureSet All, PictureSet Forget)
     public DiffusionModel? Generator { get; init; }
 
     /// <summary>Ordinary pictures with captions, where the caller has some.</summary>
-    public OrdinaryPictures? Ordinary { get; init; }
+    internal OrdinaryPictures? Ordinary { get; init; }
 
     /// <summary>Captions of the controls, each once: they are not memorized.</summary>
     public IReadOnlyList<string> ControlCaptions =>
-        [.. All.Items.Where(item => item.Role == "control" && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
+        [.. All.Items.Where(item => item.Role == PictureRole.Control && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
 
     internal ICopyDetector NeedDetector => Detector ?? throw new DoriException("this mitigation needs a copy detector");
     internal DiffusionModel NeedGenerator => Generator ?? throw new DoriException("this mitigation needs a model that draws pictures");

@@ -9,7 +9,7 @@ namespace Dori.Mitigation;
 /// <summary>
 /// <c>mitigation.json</c> beside a new model: what was asked, of which model, for which pictures, and what the method has to say of it.
 /// </summary>
-public sealed record MitigationRecord
+internal sealed record MitigationRecord
 {
     public const string CurrentSchema = "dori.mitigation/2";
 
@@ -58,10 +58,10 @@ public sealed record MitigationRecord
 
 /// <param name="Name">Of a folder, a file or a copy detector's preset.</param>
 /// <param name="Sha256">Of all its contents.</param>
-public sealed record RecordedSource(string Name, string Sha256);
+internal sealed record RecordedSource(string Name, string Sha256);
 
 /// <param name="Items">Ids.</param>
-public sealed record RecordedPictures(string Name, string Sha256, IReadOnlyList<string> Items);
+internal sealed record RecordedPictures(string Name, string Sha256, IReadOnlyList<string> Items);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, NewLine = "\n",
     UseStringEnumConverter = true,

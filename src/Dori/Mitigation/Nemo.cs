@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation;
 
 /// <summary>Settings of NeMo.</summary>
-public sealed record NemoOptions
+internal sealed record NemoOptions
 {
     /// <summary>n: seeds whose noise differences are compared; 2 to 100.</summary>
     public int Latents { get; init; } = 10;
@@ -33,14 +33,14 @@ public sealed record NemoOptions
 /// <param name="Pairwise">Each seed's largest similarity to another one, before.</param>
 /// <param name="Selected">Null where no seed passes the threshold: the prompt is not memorized by this test, and nothing is marked.</param>
 /// <param name="PairwiseAfter">The same with the neurons blocked; empty where skipped.</param>
-public sealed record NemoFinding(IReadOnlyList<double> Pairwise, NemoSelected? Selected, IReadOnlyList<double> PairwiseAfter);
+internal sealed record NemoFinding(IReadOnlyList<double> Pairwise, NemoSelected? Selected, IReadOnlyList<double> PairwiseAfter);
 
 /// <summary>
 /// Localising memorization in the neurons of the cross-attention's value layers (Hintersdorf et al. 2024, "Finding NeMo"; method.md section
 /// 4).
 /// The model is hooked meanwhile: one thread at a time.
 /// </summary>
-public sealed class Nemo : IDisposable
+internal sealed class Nemo : IDisposable
 {
     /// <summary>Mean + 1 deviation on LAION prompts that are not memorized, for Stable Diffusion 1.4's latents of 64 x 64.</summary>
     public const double PublishedThreshold = 0.428;

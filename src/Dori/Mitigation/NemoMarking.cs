@@ -10,7 +10,7 @@ namespace Dori.Mitigation;
 /// </summary>
 /// <param name="heldOut">Captions of pictures that are not memorized; 2 at least</param>
 /// <param name="onCaption">Told the number of captions that the threshold was measured on.</param>
-public sealed class NemoMarking(DiffusionModel model, IReadOnlyList<string> heldOut, NemoOptions options, Action<int>? onCaption = null)
+internal sealed class NemoMarking(DiffusionModel model, IReadOnlyList<string> heldOut, NemoOptions options, Action<int>? onCaption = null)
     : IMarking
 {
     private Nemo? _nemo;

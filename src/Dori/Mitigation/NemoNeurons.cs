@@ -1,7 +1,7 @@
 namespace Dori.Mitigation;
 
 /// <summary>Neurons, that is output columns, of NeMo's value layers: for each layer by number their indices, ascending. Immutable.</summary>
-public sealed class NemoNeurons
+internal sealed class NemoNeurons
 {
     /// <param name="layers">In the network's order; indices in any order.</param>
     public NemoNeurons(IEnumerable<IEnumerable<int>> layers) => Layers = [.. layers.Select(layer => (IReadOnlyList<int>)[.. layer.Distinct().Order()])];

@@ -9,7 +9,7 @@ namespace Dori.Mitigation;
 /// <param name="Refined">Neurons that remain.</param>
 /// <param name="RefinedSimilarity">Similarity under those.</param>
 /// <param name="Evaluations">Blocked sets that were tried.</param>
-public sealed record NemoSelected(NemoNeurons Initial, double InitialSimilarity, double Theta, int TopK, double Threshold, NemoNeurons Refined, double RefinedSimilarity, int Evaluations);
+internal sealed record NemoSelected(NemoNeurons Initial, double InitialSimilarity, double Theta, int TopK, double Threshold, NemoNeurons Refined, double RefinedSimilarity, int Evaluations);
 
 /// <summary>
 /// NeMo's choice of neurons, apart from the network (method.md section 4, steps 4 and 5): it knows activations and a function that says

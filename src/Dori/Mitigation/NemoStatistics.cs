@@ -4,7 +4,7 @@ namespace Dori.Mitigation;
 /// How strongly each value neuron answers to captions that are not memorized: mean and deviation over captions of its activation, which is
 /// the mean over tokens of the value projection's absolute value (method.md section 4, step 1).
 /// </summary>
-public sealed class NemoStatistics
+internal sealed class NemoStatistics
 {
     private NemoStatistics(double[][] mean, double[][] deviation, int captions) => (Mean, Deviation, Captions) = (mean, deviation, captions);
 
@@ -19,7 +19,7 @@ public sealed class NemoStatistics
     public static NemoStatistics Of(IReadOnlyList<double[][]> activations)
     {
         int n = activations.Count;
-        if (n < 2) throw new DoriException($"NeMo: {n} held-out captions; at least 2 are needed for a deviation, and some hundreds for a good one: give pictures with role control, or --controls");
+        if (n < 2) throw new DoriException($"NeMo: {n} held-out captions; at least 2 are needed for a deviation, and some hundreds for a good one: give pictures with role control, or `Controls`");
         double[][] mean = Empty(), deviation = Empty();
         for (int layer = 0; layer < mean.Length; layer++)
         {

@@ -6,7 +6,7 @@ using Dori.Checkpoints;
 namespace Dori.Mitigation;
 
 /// <summary>What a pruning did, as <c>details.pruning</c> of its <see cref="MitigationRecord"/> holds it.</summary>
-public sealed record PruningRecord
+internal sealed record PruningRecord
 {
     internal const string Member = "pruning";
     private const string Wanted = "a record of a pruning; take it away, and the report says nothing of the pruning";
@@ -73,7 +73,7 @@ public sealed record PruningRecord
 /// <summary>One picture's part.</summary>
 /// <param name="Marked">Weights that its prompt, or the chunk of prompts it was pooled in, marks.</param>
 /// <param name="Skipped">Not memorized by the method's own test, so nothing was marked for it.</param>
-public sealed record PrunedItem(string Id, string Caption, IReadOnlyList<string> Sha256, long Marked, bool Skipped = false,
+internal sealed record PrunedItem(string Id, string Caption, IReadOnlyList<string> Sha256, long Marked, bool Skipped = false,
     PrunedNeurons? Neurons = null);
 
 /// <summary>NeMo's figures for a prompt.</summary>
@@ -89,7 +89,7 @@ public sealed record PrunedItem(string Id, string Caption, IReadOnlyList<string>
 public sealed record PrunedNeurons(double Similarity, double? SimilarityAfter, double? BlockedSimilarity, double? Theta, int? TopK,
     double? Threshold, int Initial, IReadOnlyList<IReadOnlyList<int>> Layers, double Asked)
 {
-    public static PrunedNeurons Of(NemoFinding finding, double asked) => finding.Selected is { } s
+    internal static PrunedNeurons Of(NemoFinding finding, double asked) => finding.Selected is { } s
         ? new PrunedNeurons(finding.Pairwise.Max(), finding.PairwiseAfter.Max(), s.RefinedSimilarity, s.Theta, s.TopK, s.Threshold,
             s.Initial.Count, s.Refined.Layers, asked)
         : new PrunedNeurons(finding.Pairwise.Max(), null, null, null, null, null, 0, [], asked);

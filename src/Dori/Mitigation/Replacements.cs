@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
@@ -17,13 +18,16 @@ internal sealed record UnlikeGenerations(Tensor Latents, IReadOnlyList<float> Si
 }
 
 /// <summary>How pictures are generated in the place of those to forget.</summary>
-public sealed record ReplacementOptions
+internal sealed record ReplacementOptions
 {
     /// <summary>Generations wanted for each picture.</summary>
+    [Range(1, 100_000), Display(Name = "Generated")]
     public int Count { get; init; } = 16;
     /// <summary>Generations to look at for them, at most.</summary>
+    [Range(1, 1_000_000)]
     public int Tries { get; init; } = 200;
     /// <summary>Concept Ablation's filter: a generation at most so similar to the picture is not a copy of it.</summary>
+    [Range(-1.0, 1.0)]
     public double MostSimilar { get; init; } = 0.5;
     /// <summary>Null: the model's.</summary>
     public double? Guidance { get; init; }
@@ -31,9 +35,7 @@ public sealed record ReplacementOptions
     /// <exception cref="DoriException">A value out of range.</exception>
     public void Check()
     {
-        if (Count is < 1 or > 100_000 || Tries < Count || Tries > 1_000_000)
-            throw new DoriException($"--generated {Count} --tries {Tries}: at least 1 generation, and at least as many tries, are wanted");
-        if (!(MostSimilar is >= -1 and <= 1)) throw new DoriException($"--most-similar {MostSimilar}: -1 to 1 is possible");
+        Ranges.Check(this, (Tries >= Count, $"`Tries`: {Tries} is out of range; at least as many as `Generated`, {Count}, are wanted"));
     }
 }
 

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Nodes;
 using Dori.Audit;
 using Dori.Diffusion;
@@ -12,20 +13,24 @@ namespace Dori.Mitigation;
 /// <summary>A memorized caption, its picture, and pictures that the caption may bring instead.</summary>
 /// <param name="Forgotten">z0 of the picture's references: (A, 4, h, w), scaled</param>
 /// <param name="Kept">z0 of generations of the same caption that are not the picture, or of ordinary pictures: (X, 4, h, w), scaled</param>
-public sealed record SissTarget(string Caption, Tensor Forgotten, Tensor Kept);
+internal sealed record SissTarget(string Caption, Tensor Forgotten, Tensor Kept);
 
 /// <summary>Settings of <see cref="Siss"/>; the defaults are those of the published code for Stable Diffusion.</summary>
-public sealed record SissOptions
+internal sealed record SissOptions
 {
     public TrainingOptions Training { get; init; } = new() { Steps = 35, LearningRate = 1e-5, MaxGradientNorm = 1,
         Trained = WeightSelection.All };
     /// <summary>Pairs of a kept and a forgotten picture in every step.</summary>
+    [Range(1, 4096)]
     public int Batch { get; init; } = 16;
     /// <summary>Pairs that go through the UNet at once; they accumulate the same gradient.</summary>
+    [Range(1, 4096)]
     public int MicroBatch { get; init; } = 1;
     /// <summary>The mixture's share of the picture to forget, in (0, 1).</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double Lambda { get; init; } = 0.5;
     /// <summary>Length of the forgetting gradient in lengths of the keeping one.</summary>
+    [Range(0.0, 100.0)]
     public double ForgettingShare { get; init; } = 0.1;
     /// <summary>
     /// Time steps are drawn from the last so many: 1 is T - 1 alone, where the caption decides what becomes of the noise.
@@ -45,14 +50,9 @@ public sealed record SissOptions
     public void Check(int trainTimesteps)
     {
         Training.Check();
-        if (Batch is < 1 or > 4096) throw new DoriException($"--batch: {Batch} is out of range; 1 to 4096 is possible");
-        if (MicroBatch < 1 || MicroBatch > Batch)
-            throw new DoriException($"--micro-batch: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible");
-        if (!(Lambda is > 0 and < 1)) throw new DoriException($"--lambda: {Lambda} is out of range; it must lie between 0 and 1");
-        if (!(ForgettingShare is >= 0 and <= 100))
-            throw new DoriException($"--forgetting-share: {ForgettingShare} is out of range; 0 to 100 is possible");
-        if (LastTimesteps < 1 || LastTimesteps > trainTimesteps)
-            throw new DoriException($"--last-timesteps: {LastTimesteps} is out of range; 1 to {trainTimesteps} is possible");
+        Ranges.Check(this, (MicroBatch <= Batch, $"`MicroBatch`: {MicroBatch} is out of range; 1 to {Batch}, the batch, is possible"),
+            (LastTimesteps >= 1 && LastTimesteps <= trainTimesteps,
+                $"`LastTimesteps`: {LastTimesteps} is out of range; 1 to {trainTimesteps} is possible"));
     }
 }
 
@@ -63,7 +63,7 @@ public sealed record SissOptions
 /// </summary>
 /// <param name="keep">Ordinary pictures to keep; null: generations of each caption that are unlike its picture.</param>
 /// <param name="adjust">The caller's changes to <see cref="SissOptions.For"/>.</param>
-public sealed class Siss(PictureSet? keep = null, ReplacementOptions? replacements = null, Func<SissOptions, SissOptions>? adjust = null)
+internal sealed class Siss(PictureSet? keep = null, ReplacementOptions? replacements = null, Func<SissOptions, SissOptions>? adjust = null)
     : IMitigation
 {
     public string Name => "siss";
@@ -249,7 +249,7 @@ public sealed class Siss(PictureSet? keep = null, ReplacementOptions? replacemen
         double keptNorm = TrainingGradients.Norm(kept), forgottenNorm = TrainingGradients.Norm(forgotten);
         if (forgottenNorm == 0)
             throw new DoriException("siss: the picture to forget gives no gradient at these time steps (every draw is far from it, or "
-                + "the schedule ends in pure noise); choose more --last-timesteps");
+                + "the schedule ends in pure noise); choose more `LastTimesteps`");
         double factor = share * keptNorm / forgottenNorm;
         TrainingGradients.Accumulate(kept, forgotten, -factor);
         return (keptNorm, factor);

@@ -6,7 +6,7 @@ namespace Dori.Mitigation;
 /// </summary>
 /// <param name="Kept">w_x = 1 / ((1 - lambda) + lambda exp(d_x - d_a)), in [0, 1 / (1 - lambda)]</param>
 /// <param name="Forgotten">w_a = 1 / ((1 - lambda) exp(d_a - d_x) + lambda), in [0, 1 / lambda]</param>
-public readonly record struct SissWeights(double Kept, double Forgotten)
+internal readonly record struct SissWeights(double Kept, double Forgotten)
 {
     /// <param name="difference">d_x - d_a, where d = |m - gamma z0|^2 / (2 sigma^2)</param>
     /// <param name="lambda">In (0, 1): the mixture's share of the picture to forget.</param>

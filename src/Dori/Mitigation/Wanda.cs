@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation;
 
 /// <summary>Settings of Wanda; the defaults are the published ones.</summary>
-public sealed record WandaOptions
+internal sealed record WandaOptions
 {
     /// <summary>Share of each output row that a step may mark, above 0 to 1.</summary>
     public double Sparsity { get; init; } = 0.01;
@@ -55,7 +55,7 @@ public sealed record WandaOptions
 /// that can be Located and Deleted"; method.md section 5), in the second linear layer of every feed-forward block.
 /// The model is hooked meanwhile: one thread at a time.
 /// </summary>
-public static class Wanda
+internal static class Wanda
 {
     /// <summary>The layers that it prunes, in the network's order.</summary>
     public static IReadOnlyList<(string Name, Linear Layer)> Layers(UNet2DConditionModel unet) =>

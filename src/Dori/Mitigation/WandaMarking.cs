@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation;
 
 /// <summary><see cref="Wanda"/>'s marks. Conditions that are marked for together have their norms pooled first.</summary>
-public sealed class WandaMarking : IMarking
+internal sealed class WandaMarking : IMarking
 {
     private readonly DiffusionModel _model;
     private readonly WandaOptions _options;

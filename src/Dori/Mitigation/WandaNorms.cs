@@ -9,7 +9,7 @@ namespace Dori.Mitigation;
 /// X[t, l] of method.md section 5: how strongly each input column of each <c>ff.net.2</c> is used at each call of the UNet, as the L2 norm
 /// of the column over tokens, latents and prompts, after every token's vector has been scaled to unit length.
 /// </summary>
-public sealed class WandaNorms
+internal sealed class WandaNorms
 {
     private readonly double[][][] _squares; // [step][layer][column]
 

@@ -23,7 +23,7 @@ public sealed class WeightMask
     /// <summary>Marked weights of all layers.</summary>
     public long Count => Layers.Sum(layer => layer.Count);
     /// <summary>Marked weights by layer, for records.</summary>
-    public IReadOnlyList<LayerMarks> Marks => [.. Layers.Select(layer => new LayerMarks(layer.Layer, layer.Rows, layer.Columns, layer.Count))];
+    internal IReadOnlyList<LayerMarks> Marks => [.. Layers.Select(layer => new LayerMarks(layer.Layer, layer.Rows, layer.Columns, layer.Count))];
 
     /// <summary>What any of the masks marks.</summary>
     /// <param name="masks">At least one; all of the same layers in the same order.</param>
@@ -32,7 +32,7 @@ public sealed class WeightMask
 
     /// <summary>Weight agreement of two inputs, layer by layer (method.md section 6).</summary>
     /// <param name="other">Of the same layers in the same order.</param>
-    public IReadOnlyList<LayerAgreement> Agreement(WeightMask other)
+    internal IReadOnlyList<LayerAgreement> Agreement(WeightMask other)
     {
         if (Layers.Count != other.Layers.Count) throw new ArgumentException("the masks are of different layers", nameof(other));
         return [.. Layers.Zip(other.Layers, (a, b) => a.Agreement(b))];
@@ -118,9 +118,9 @@ public sealed class WeightMask
 /// <param name="Rows">Outputs.</param>
 /// <param name="Columns">Inputs.</param>
 /// <param name="Marked">0 to Rows x Columns.</param>
-public sealed record LayerMarks(string Layer, int Rows, int Columns, long Marked);
+internal sealed record LayerMarks(string Layer, int Rows, int Columns, long Marked);
 
 /// <summary>How much of what two masks mark in a layer is the same.</summary>
 /// <param name="Value">Intersection over union, 0 to 1; 1 where neither marks anything.</param>
 /// <param name="BothEmpty">They agree by definition only: to be shown apart from real agreement.</param>
-public sealed record LayerAgreement(string Layer, double Value, bool BothEmpty);
+internal sealed record LayerAgreement(string Layer, double Value, bool BothEmpty);

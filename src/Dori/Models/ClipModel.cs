@@ -8,7 +8,7 @@ namespace Dori.Models;
 /// CLIP whole: both towers with their projections into one space, where the cosine says how well a text fits a picture. Keys as published
 /// in <c>openai/clip-vit-large-patch14</c>, but for <c>logit_scale</c>, which has no part in a cosine.
 /// </summary>
-public sealed class ClipModel : nn.Module
+internal sealed class ClipModel : nn.Module
 {
     private readonly ClipTextModel text_model;
     private readonly ClipVisionTransformer vision_model;

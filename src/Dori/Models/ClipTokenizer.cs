@@ -28,7 +28,7 @@ public sealed class ClipTokenizer
     /// <exception cref="DoriException">
     /// A merge or a special token is not in the vocabulary, or an added token's id is another's.
     /// </exception>
-    public ClipTokenizer(
+    internal ClipTokenizer(
         IReadOnlyDictionary<string, int> vocabulary, IEnumerable<(string Left, string Right)> merges, ClipSpecialTokens tokens,
         int maxLength, IReadOnlyList<ClipAddedToken>? added = null)
     {
@@ -75,7 +75,7 @@ public sealed class ClipTokenizer
     public int VocabularySize => vocabulary.Values.Max() + 1;
 
     /// <summary>Tokens that the files add to the vocabulary, in the order of their ids.</summary>
-    public IReadOnlyList<ClipAddedToken> AddedTokens { get; }
+    internal IReadOnlyList<ClipAddedToken> AddedTokens { get; }
 
     /// <summary>
     /// Reads <c>vocab.json</c> and <c>merges.txt</c>, or <c>tokenizer.json</c> where these are missing, and, where they are,
@@ -297,17 +297,17 @@ public sealed class ClipTokenizer
 /// <summary>A token that stands for itself when it is written out in a text.</summary>
 /// <param name="Text">As in the vocabulary.</param>
 /// <param name="Normalized">Looked for after lower-casing, so that its upper-case spelling is the same token.</param>
-public readonly record struct ClipSpecialToken(string Text, bool Normalized);
+internal readonly record struct ClipSpecialToken(string Text, bool Normalized);
 
 /// <summary>A token that a tokenizer's files add to its vocabulary.</summary>
 /// <param name="Text">As the files spell it.</param>
 /// <param name="Id">The text encoder's row.</param>
 /// <param name="Normalized">Looked for after lower-casing, so that its upper-case spelling is the same token.</param>
 /// <param name="SingleWord">Only where no letter or digit stands beside it.</param>
-public readonly record struct ClipAddedToken(string Text, int Id, bool Normalized, bool SingleWord);
+internal readonly record struct ClipAddedToken(string Text, int Id, bool Normalized, bool SingleWord);
 
 /// <summary>The special tokens of a tokenizer; the defaults are those of SD 1.x.</summary>
-public sealed record ClipSpecialTokens
+internal sealed record ClipSpecialTokens
 {
     public ClipSpecialToken Start { get; init; } = new("<|startoftext|>", true);
 

@@ -1,7 +1,7 @@
 namespace Dori.Models;
 
 /// <summary>The image half of CLIP.</summary>
-public sealed record ClipVisionConfig
+internal sealed record ClipVisionConfig
 {
     public required int HiddenSize { get; init; }
     public required int IntermediateSize { get; init; }

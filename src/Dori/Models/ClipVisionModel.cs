@@ -62,7 +62,7 @@ internal sealed class ClipVisionTransformer : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>CLIP's image tower with its projection.</summary>
-public sealed class ClipVisionModel : nn.Module
+internal sealed class ClipVisionModel : nn.Module
 {
     private readonly ClipVisionTransformer vision_model;
     private readonly Linear visual_projection;

@@ -8,7 +8,7 @@ namespace Dori.Models;
 /// the one way in which methods look into a network or change it for a while. Removed on disposal.
 /// A hook belongs to the network, so a hooked network serves one thread at a time.
 /// </summary>
-public sealed class LayerHooks : IDisposable
+internal sealed class LayerHooks : IDisposable
 {
     private readonly List<Linear> _hooked = [];
 

@@ -13,4 +13,4 @@ namespace Dori.Models;
 /// <param name="input">(..., in)</param>
 /// <param name="forward">The layer's own computation.</param>
 /// <returns>(..., out), owned by the caller's dispose scope.</returns>
-public delegate Tensor LinearHook(Linear layer, Tensor input, Func<Tensor, Tensor> forward);
+internal delegate Tensor LinearHook(Linear layer, Tensor input, Func<Tensor, Tensor> forward);

@@ -92,15 +92,19 @@ public sealed class UNet2DConditionModel : nn.Module
     /// The same weights, in the same memory, under a config whose weights have the same names and shapes (another number of heads or
     /// groups). Disposing it frees nothing of this one.
     /// </summary>
-    internal UNet2DConditionModel Under(UNetConfig config)
+    internal UNet2DConditionModel Under(UNetConfig config, Func<string, bool>? copied = null)
     {
         using var noGrad = no_grad();
-        var other = new UNet2DConditionModel(config);
         Dictionary<string, Parameter> mine = named_parameters().ToDictionary(p => p.name, p => p.parameter);
+        var other = new UNet2DConditionModel(config);
+        // A tensor takes another's memory only where it is of the same type and on the same device.
+        Parameter first = mine.Values.First();
+        other.to(first.device, first.dtype);
         foreach ((string name, Parameter parameter) in other.named_parameters())
         {
             using var scope = NewDisposeScope();
-            parameter.set_(mine[name].detach());
+            Tensor source = mine[name].detach();
+            parameter.set_(copied?.Invoke(name) == true ? source.clone() : source);
             parameter.DetachFromDisposeScope();
         }
         other.eval();

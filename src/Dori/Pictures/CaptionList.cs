@@ -3,7 +3,7 @@ namespace Dori.Pictures;
 /// <summary>Reads the published lists of memorized captions, whose pictures the user brings.</summary>
 internal static class CaptionList
 {
-    internal sealed record Entry(string Index, string Caption, string Url, string Kind);
+    internal sealed record Entry(string Index, string Caption, string Url, PictureKind Kind);
 
     public static PictureSet Read(string listFile, string folder)
     {
@@ -23,7 +23,7 @@ internal static class CaptionList
                 missing.Add(new MissingPicture(entry.Index, entry.Caption, entry.Url));
                 continue;
             }
-            items.Add(new PictureItem(ids.Unique(entry.Index), files, entry.Caption, entry.Kind, "audit")
+            items.Add(new PictureItem(ids.Unique(entry.Index), files, entry.Caption, entry.Kind, PictureRole.Audit)
             {
                 Folder = folder,
                 Sha256 = [.. files.Select(file => InputFile.Sha256(Path.Combine(folder, file), InputKind.Picture))],
@@ -52,10 +52,10 @@ internal static class CaptionList
             string index = row[json ? "index" : "Index"]!.Trim();
             if (index.Length is 0 or > 32 || !index.All(char.IsAsciiDigit)) throw new DoriException($"{listFile}: row {row.Number}: the index \"{index}\" is not a number");
             if (!seen.TryAdd(index, row.Number)) throw new DoriException($"{listFile}: row {row.Number}: index {index} is in row {seen[index]} already");
-            string kind = json ? "" : row["type"]!.Trim() switch
+            PictureKind kind = json ? PictureKind.None : row["type"]!.Trim() switch
             {
-                "VM" => "verbatim",
-                "TM" => "template",
+                "VM" => PictureKind.Verbatim,
+                "TM" => PictureKind.Template,
                 string other => throw new DoriException($"{listFile}: row {row.Number}: unknown type \"{other}\"; known: VM (verbatim), TM (template)"),
             };
             entries.Add(new Entry(index, row[json ? "caption" : "Caption"]!, row[json ? "url" : "URL"]!, kind));

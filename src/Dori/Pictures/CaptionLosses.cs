@@ -7,7 +7,7 @@ namespace Dori.Pictures;
 /// <summary>
 /// What a model does not see of the captions that it is given: each kind in one sentence, with the number and the first by name.
 /// </summary>
-public static partial class CaptionLosses
+internal static partial class CaptionLosses
 {
     /// <summary>A set's captions, each item under its first picture's name.</summary>
     public static IEnumerable<string> Of(PictureSet set, ClipTokenizer tokenizer) =>

@@ -3,7 +3,7 @@ namespace Dori.Pictures;
 /// <summary>Reads a Hugging Face imagefolder.</summary>
 internal static class ImageFolder
 {
-    private sealed record Entry(MetadataTable.Row Row, string File, string Caption, string Kind, string Role);
+    private sealed record Entry(MetadataTable.Row Row, string File, string Caption, PictureKind Kind, PictureRole Role);
 
     private static readonly string[] Names = ["metadata.csv", "metadata.jsonl"];
     /// <summary>What captions are called, the name that is meant first.</summary>
@@ -93,10 +93,11 @@ internal static class ImageFolder
             throw new DoriException($"{place}: \"{file}\" is not a path inside the folder; write it relative, with forward slashes");
         if (!File.Exists(Path.Combine(folder, file))) throw new DoriException($"{place}: there is no picture {file}; add it or take the row out");
         string kind = (row["kind"] ?? "").Trim(), role = (row["role"] ?? "").Trim();
-        if (role.Length == 0) role = "audit";
-        if (!PictureSet.Kinds.Contains(kind)) throw new DoriException($"{place}: unknown kind \"{kind}\"; known: verbatim, template, or empty");
-        if (!PictureSet.Roles.Contains(role)) throw new DoriException($"{place}: unknown role \"{role}\"; known: audit (also where empty), control");
-        return new Entry(row, file, (row[caption] ?? "").Trim(), kind, role);
+        return new Entry(row, file, (row[caption] ?? "").Trim(),
+            Word.Parse<PictureKind>(kind)
+                ?? throw new DoriException($"{place}: unknown kind \"{kind}\"; known: {Word.All<PictureKind>()}, or empty"),
+            role.Length == 0 ? PictureRole.Audit : Word.Parse<PictureRole>(role)
+                ?? throw new DoriException($"{place}: unknown role \"{role}\"; known: audit (also where empty), control"));
     }
 
     private static IEnumerable<string> Unlisted(string folder, IReadOnlyCollection<string> listed)

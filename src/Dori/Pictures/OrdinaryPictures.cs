@@ -7,7 +7,7 @@ namespace Dori.Pictures;
 /// Ordinary pictures with captions, as a model should go on drawing them: the reference of quality, and what fine-tuning keeps a model alive
 /// with. Captions are in memory, pictures are read when asked for. Reading from several threads at once is safe.
 /// </summary>
-public sealed class OrdinaryPictures : IDisposable
+internal sealed class OrdinaryPictures : IDisposable
 {
     private readonly IOrdinarySource _source;
     private readonly Lazy<string> _sha256;
@@ -96,7 +96,7 @@ internal sealed class OrdinaryFolder : IOrdinarySource
         _set = PictureSet.Load(folder);
         foreach (PictureItem item in _set.Items)
         {
-            if (item.Kind.Length > 0) throw new DoriException($"{folder}: {item.Files[0]} is of kind {item.Kind}, a memorized picture; ordinary pictures are those that a model should go on drawing: leave it out of the set");
+            if (item.Kind != PictureKind.None) throw new DoriException($"{folder}: {item.Files[0]} is of kind {item.Kind.Text()}, a memorized picture; ordinary pictures are those that a model should go on drawing: leave it out of the set");
             if (item.Caption.Length == 0) silent.AddRange(item.Files);
             else _pairs.AddRange(item.Paths.Select(path => (path, item.Caption)));
         }

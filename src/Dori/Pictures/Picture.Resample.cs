@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Dori.Pictures;
 
-public static partial class Picture
+internal static partial class Picture
 {
     /// <summary>Weights that one matrix of a whole side may have (16 MB); beyond, it is cut into windows. The sums are the same.</summary>
     private const long LargestWeights = 1 << 22;

@@ -12,7 +12,7 @@ public enum ResizeFilter
     Bicubic,
 }
 
-public static partial class Picture
+internal static partial class Picture
 {
     /// <summary>
     /// Antialiased resampling as PIL and torchvision do it: the kernel is widened by the factor of shrinking, cut at the borders

@@ -9,7 +9,7 @@ namespace Dori.Pictures;
 /// Picture files and tensors. A picture is a (3, H, W) float32 tensor on the CPU, RGB in [0, 1], without colour management
 /// (values as stored, as PIL reads them).
 /// </summary>
-public static partial class Picture
+internal static partial class Picture
 {
     /// <summary>Longest side of a picture that is decoded, in pixels.</summary>
     public const int LongestSide = 16384;
@@ -140,7 +140,7 @@ public static partial class Picture
         Tensor values = picture.detach().to(float32).cpu();
         // A conversion would turn it into black: a broken model's output must not pass for a picture.
         if (values.isnan().any().item<bool>())
-            throw new DoriException("a picture holds values that are not numbers: the model's output is broken (a half-precision overflow? try --dtype float32)");
+            throw new DoriException("a picture holds values that are not numbers: the model's output is broken (a half-precision overflow? try `Dtype` float32)");
         Tensor rgb = values.Clamp(0, 1).Times(255).round().to(uint8).permute(1, 2, 0); // (H, W, 3)
         Tensor alpha = full([height, width, 1], TensorMath.Kept(255L), dtype: uint8);
         return cat([rgb, alpha], 2).contiguous().data<byte>().ToArray();

@@ -6,9 +6,7 @@ namespace Dori.Pictures;
 /// <param name="Id">Safe as a file's name, unique in its set also where case does not count.</param>
 /// <param name="Files">At least one, relative to <see cref="Folder"/>, with forward slashes; the first stands for the item.</param>
 /// <param name="Caption">May be empty.</param>
-/// <param name="Kind">verbatim, template, or empty where not said.</param>
-/// <param name="Role">audit or control.</param>
-public sealed record PictureItem(string Id, IReadOnlyList<string> Files, string Caption, string Kind, string Role)
+public sealed record PictureItem(string Id, IReadOnlyList<string> Files, string Caption, PictureKind Kind, PictureRole Role)
 {
     /// <summary>Where the files lie: controls may come from another folder than what is audited.</summary>
     public required string Folder { get; init; }
@@ -38,4 +36,4 @@ public sealed record PictureItem(string Id, IReadOnlyList<string> Files, string 
 }
 
 /// <summary>An entry of a published list whose picture is not there.</summary>
-public sealed record MissingPicture(string Index, string Caption, string Url);
+internal sealed record MissingPicture(string Index, string Caption, string Url);

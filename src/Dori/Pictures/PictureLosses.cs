@@ -7,7 +7,7 @@ namespace Dori.Pictures;
 /// Reads pictures once before the work: all that cannot be used are named together, and what the files say that is not in the pixels is
 /// counted.
 /// </summary>
-public static class PictureLosses
+internal static class PictureLosses
 {
     private static readonly (PictureTraits Trait, string One, string Many)[] Sentences =
     [

@@ -6,8 +6,6 @@ namespace Dori.Pictures;
 /// <summary>Pictures with captions, kinds and roles: what an audit looks for, and its controls.</summary>
 public sealed class PictureSet
 {
-    internal static readonly string[] Kinds = ["verbatim", "template", ""];
-    internal static readonly string[] Roles = ["audit", "control"];
     internal static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
 
     internal PictureSet(IReadOnlyList<PictureItem> items, IReadOnlyList<string> warnings, IReadOnlyList<MissingPicture> missing)
@@ -28,7 +26,7 @@ public sealed class PictureSet
     public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>Entries of a published list without a picture; empty for a folder with metadata, where that is an error.</summary>
-    public IReadOnlyList<MissingPicture> Missing { get; }
+    internal IReadOnlyList<MissingPicture> Missing { get; }
 
     /// <summary>
     /// SHA-256 over every item's id, caption, kind, role, file names and picture bytes, items sorted by id; lower-case hexadecimal.
@@ -70,11 +68,11 @@ public sealed class PictureSet
     /// <exception cref="DoriException">A picture is in both: it cannot be its own control.</exception>
     public PictureSet WithControls(PictureSet other)
     {
-        PictureItem[] audited = [.. Items.Where(item => item.Role != "control")];
+        PictureItem[] audited = [.. Items.Where(item => item.Role != PictureRole.Control)];
         int replaced = Items.Count - audited.Length;
         var ids = new ItemIds();
         List<PictureItem> items = [.. audited.Select(item => item with { Id = ids.Unique(item.Id) })];
-        items.AddRange(other.Items.Select(item => item with { Id = ids.Unique(item.Id), Role = "control" }));
+        items.AddRange(other.Items.Select(item => item with { Id = ids.Unique(item.Id), Role = PictureRole.Control }));
         RefuseAuditedControls(items);
         IEnumerable<string> own = replaced == 0 ? [] : [$"The set's own {replaced} controls are replaced by those of the second set."];
         return new PictureSet(items, [.. Warnings, .. own, .. other.Warnings], [.. Missing, .. other.Missing]) { Path = Path };
@@ -86,9 +84,9 @@ public sealed class PictureSet
     internal static void RefuseAuditedControls(IReadOnlyList<PictureItem> items)
     {
         var audited = new Dictionary<string, string>();
-        foreach (PictureItem item in items.Where(item => item.Role != "control"))
+        foreach (PictureItem item in items.Where(item => item.Role != PictureRole.Control))
             foreach ((string hash, string path) in item.Sha256.Zip(item.Paths)) audited.TryAdd(hash, path);
-        foreach (PictureItem control in items.Where(item => item.Role == "control"))
+        foreach (PictureItem control in items.Where(item => item.Role == PictureRole.Control))
             foreach ((string hash, string path) in control.Sha256.Zip(control.Paths))
                 if (audited.TryGetValue(hash, out string? same))
                 {
@@ -117,7 +115,7 @@ public sealed class PictureSet
             // Every string carries its length, so that no two sets write the same bytes.
             foreach (PictureItem item in items.OrderBy(item => item.Id, StringComparer.Ordinal))
             {
-                foreach (string field in new[] { item.Id, item.Caption, item.Kind, item.Role }) writer.Write(field);
+                foreach (string field in new[] { item.Id, item.Caption, item.Kind.Text(), item.Role.Text() }) writer.Write(field);
                 writer.Write(item.Files.Count);
                 foreach ((string file, string hash) in item.Files.Zip(item.Sha256))
                 {

@@ -62,7 +62,7 @@ public sealed class Evaluation(Checkpoint checkpoint, string ordinary)
         var runner = new QualityRunner(model, detector, network, clip, pictures, plan, options) { Notes = notes };
         Draw(runner, run, plan, manifest.Model.Name, workers);
         (QualitySummary summary, IReadOnlyDictionary<string, QualitySamples> samples) = runner.Take(run, manifest);
-        return new EvaluatedModel(folder, summary, samples);
+        return new EvaluatedModel(folder, summary) { Samples = samples };
     }
 
     private void Draw(QualityRunner runner, QualityFolder run, QualityPlan plan, string name, Workers workers)
@@ -83,6 +83,6 @@ public sealed class Evaluation(Checkpoint checkpoint, string ordinary)
     {
         string own = Path.Combine(modelPath, "clip");
         return Directory.Exists(own) ? own : throw new DoriException(
-            $"{modelPath} has no clip folder; name a CLIP model with --clip DIR (for Stable Diffusion: openai/clip-vit-large-patch14)");
+            $"{modelPath} has no clip folder; name a CLIP model with `Clip` DIR (for Stable Diffusion: openai/clip-vit-large-patch14)");
     }
 }

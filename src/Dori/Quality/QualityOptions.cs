@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 using System.Text.Json;
 using Dori.Checkpoints;
@@ -11,20 +12,28 @@ namespace Dori.Quality;
 public sealed record QualityOptions
 {
     /// <summary>The first so many ordinary captions, one picture each.</summary>
+    [Range(2, 1_000_000)]
     public int Captions { get; init; } = 200;
     /// <summary>At most so many captions related to removed pictures, the most related first.</summary>
+    [Range(0, 1_000_000)]
     public int Related { get; init; } = 200;
     /// <summary>Of the first so many captions of each set, <see cref="DiversityGenerations"/> pictures are drawn instead of one; 0 for none.</summary>
+    [Range(0, 1_000_000)]
     public int DiversityCaptions { get; init; } = 16;
+    [Range(2, 1000), Display(Name = "Generations")]
     public int DiversityGenerations { get; init; } = 4;
     public long Seed { get; init; }
     /// <summary>Captions of a chunk, drawn together and recorded in one file.</summary>
+    [Range(1, 1000), Display(Name = "GenerationBatch")]
     public int Chunk { get; init; } = 10;
+    [Range(0.0, 100.0)]
     public double Guidance { get; init; } = 7.5;
     /// <summary>The sampler's name, or null for the checkpoint's scheduler.</summary>
     public string? Sampler { get; init; }
+    [Range(1, 1000)]
     public int SamplerSteps { get; init; } = 50;
     /// <summary>Bootstrap samples.</summary>
+    [Range(20, 100_000)]
     public int Resamples { get; init; } = 200;
 
     /// <summary>What a model's folder asks for, else as published.</summary>
@@ -32,28 +41,13 @@ public sealed record QualityOptions
         new() { Guidance = defaults.Guidance, Sampler = defaults.Sampler, SamplerSteps = defaults.SamplerSteps };
 
     /// <exception cref="DoriException">The first value out of range, by the name of its option.</exception>
-    public void Check()
-    {
-        In("--captions", Captions, 2, 1_000_000);
-        In("--related", Related, 0, 1_000_000);
-        In("--diversity-captions", DiversityCaptions, 0, 1_000_000);
-        In("--generations", DiversityGenerations, 2, 1000);
-        In("--generation-batch", Chunk, 1, 1000);
-        In("--guidance", Guidance, 0, 100);
-        In("--sampler-steps", SamplerSteps, 1, 1000);
-        In("--resamples", Resamples, 20, 100_000);
-    }
-
-    private static void In(string option, double value, double low, double high)
-    {
-        if (!(value >= low && value <= high)) throw new DoriException($"{option}: {value} is out of range; {low} to {high} is possible");
-    }
+    public void Check() => Ranges.Check(this);
 }
 
 /// <summary>Which captions are drawn: indices into the ordinary pictures, each once though it be in both sets.</summary>
 /// <param name="Ordinary">The first ones.</param>
 /// <param name="Related">Those that share words with removed captions, ascending; empty where nothing was named as removed, or too few are related.</param>
-public sealed record QualityPlan(IReadOnlyList<int> Ordinary, IReadOnlyList<int> Related, IReadOnlyList<IReadOnlyList<int>> Chunks, IReadOnlySet<int> Diverse)
+internal sealed record QualityPlan(IReadOnlyList<int> Ordinary, IReadOnlyList<int> Related, IReadOnlyList<IReadOnlyList<int>> Chunks, IReadOnlySet<int> Diverse)
 {
     /// <param name="removed">Captions of the removed pictures; may be empty.</param>
     /// <exception cref="DoriException">Fewer than 2 ordinary pictures.</exception>
@@ -69,7 +63,7 @@ public sealed record QualityPlan(IReadOnlyList<int> Ordinary, IReadOnlyList<int>
 }
 
 /// <summary><c>manifest.json</c> of a quality run: everything that its chunks' bytes depend on.</summary>
-public sealed record QualityManifest
+internal sealed record QualityManifest
 {
     public string Schema { get; init; } = "dori.quality-manifest/1";
     public required SummaryModel Model { get; init; }
@@ -91,7 +85,7 @@ public sealed record QualityManifest
 public sealed record QualityOrdinary(string Path, string Sha256, int Count);
 
 /// <summary>A network that figures are quoted with.</summary>
-public sealed record QualityRuler(string Name, string Sha256);
+internal sealed record QualityRuler(string Name, string Sha256);
 
 /// <summary><c>quality.json</c>: the only file of a quality run that other programs need.</summary>
 public sealed record QualitySummary
@@ -120,4 +114,4 @@ public sealed record QualitySet(string Name, QualityFigures Figures, double? Fre
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, NewLine = "\n")]
 [JsonSerializable(typeof(QualityManifest))]
 [JsonSerializable(typeof(QualitySummary))]
-public sealed partial class QualityJson : JsonSerializerContext;
+internal sealed partial class QualityJson : JsonSerializerContext;

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Dori.Quality;
 
 /// <summary>Draws the captions of a plan, describes the pictures, and takes the figures. Networks stay the caller's.</summary>
-public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, FeatureNetwork network, ClipScore clip, OrdinaryPictures ordinary, QualityPlan plan, QualityOptions options)
+internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, FeatureNetwork network, ClipScore clip, OrdinaryPictures ordinary, QualityPlan plan, QualityOptions options)
 {
     private const int RealBatch = 50;
 
@@ -53,17 +53,17 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
         }
         Tensor all = cat(pictures.ToArray(), 0); // (jobs, 3, S, S)
         int[] first = [.. Enumerable.Range(0, jobs.Length).Where(row => jobs[row].Generation == 0)];
-        Tensor one = all.index_select(0, Rows(first));
+        Tensor one = all.index_select(0, Rows(first).to(all.device));
         List<(string, Tensor)> tensors =
         [
             ("index", Rows(indices)),
-            ("features", network.Describe(one)),
-            ("clip", clip.EmbedPictures(one)),
+            ("features", network.Describe(one).cpu()),
+            ("clip", clip.EmbedPictures(one).cpu()),
         ];
         int[] diverse = [.. indices.Where(plan.Diverse.Contains)];
         if (diverse.Length > 0)
         {
-            Tensor descriptors = detector.Describe(all);
+            Tensor descriptors = detector.Describe(all).cpu();
             double[] diversity = [.. diverse.Select(index => Similarity.Diversity(descriptors.index_select(0, Rows([.. Enumerable.Range(0, jobs.Length).Where(row => jobs[row].Index == index)]))))];
             tensors.AddRange([("diversity.index", Rows(diverse)), ("diversity", tensor(diversity))]);
         }
@@ -149,7 +149,7 @@ public sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, 
         if (!network.Name.Contains("inception", StringComparison.OrdinalIgnoreCase))
             yield return $"Distances are of the features \"{network.Name}\", not of Inception-v3: they are no FID or KID that published figures could be compared with.";
         if (sets.All(set => set.Name != "related"))
-            yield return "No related captions were drawn: mitigation may have spoilt what the removed pictures speak of, and these averages would not show it. Name the removed pictures with --images.";
+            yield return "No related captions were drawn: mitigation may have spoilt what the removed pictures speak of, and these averages would not show it. Name the removed pictures with `Images`.";
     }
 
     private static Tensor Rows(IReadOnlyList<int> rows) => tensor(rows.Select(row => (long)row).ToArray());

@@ -18,8 +18,8 @@ internal static class AboutSection
         Fact(html, "Threshold", Show.Short(s.Threshold));
         Fact(html, "Search", $"{Show.Steps(s.Steps)}, {Show.Count(s.Generations)} generations per picture and start");
         Fact(html, "Mirror images",
-            s.Mirror ? "count: the larger similarity, to the picture or to its mirror image" : "do not count (--no-mirror)");
-        Fact(html, "Starts", string.Join("; ", s.Starts.Select(Wording.Start)));
+            s.Mirror ? "count: the larger similarity, to the picture or to its mirror image" : "do not count");
+        Fact(html, "Starts", string.Join("; ", s.Starts.Select(start => Wording.Start(start))));
         Fact(html, "Units", $"{Show.Count(s.Units)}{(s.MissingUnits > 0 ? $", {Show.Count(s.MissingUnits)} missing" : "")}");
         foreach ((string name, string value) in context.Facts) Fact(html, name, value);
         if (context.Cost is { } cost) Fact(html, "Time and memory", cost);

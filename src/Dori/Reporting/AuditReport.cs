@@ -7,7 +7,7 @@ namespace Dori.Reporting;
 /// its count,
 /// interval and controls, and the pictures that a reader should worry about stand on top. The same input gives the same bytes.
 /// </summary>
-public static class AuditReport
+internal static class AuditReport
 {
     /// <param name="path">The file; its folder is made where it is missing.</param>
     /// <param name="summary">May be of an unfinished run, or have too few controls: the report says so before anything else.</param>

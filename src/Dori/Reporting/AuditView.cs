@@ -1,10 +1,11 @@
+using Dori.Pictures;
 using Dori.Audit;
 
 namespace Dori.Reporting;
 
 /// <summary>A generation and where it came from. <c>Picture</c> is relative to the run folder, or null where not kept.</summary>
 /// <param name="Mirrored">It is the original's mirror image.</param>
-internal sealed record BestGeneration(string Start, int Steps, double Similarity, string? Picture, bool Mirrored);
+internal sealed record BestGeneration(AuditStart Start, int Steps, double Similarity, string? Picture, bool Mirrored);
 
 /// <summary>An audit as the report reads it: items in the order of concern, each with its best generations.</summary>
 internal sealed class AuditView
@@ -15,9 +16,10 @@ internal sealed class AuditView
     {
         Summary = summary;
         this.units = units.OrderBy(u => u.Id, StringComparer.Ordinal).ToLookup(u => u.Item, StringComparer.Ordinal);
-        IEnumerable<PictureSummary> sorted = summary.Pictures.OrderBy(p => Rank(p.Verdict)).ThenByDescending(p => p.Similarity).ThenBy(p => p.Item, StringComparer.Ordinal);
-        Targets = [.. sorted.Where(p => p.Role != "control")];
-        Controls = [.. sorted.Where(p => p.Role == "control").OrderByDescending(p => p.Similarity)];
+        IEnumerable<PictureSummary> sorted = summary.Pictures.OrderBy(p => p.Verdict)
+            .ThenByDescending(p => p.Similarity).ThenBy(p => p.Item, StringComparer.Ordinal);
+        Targets = [.. sorted.Where(p => p.Role != PictureRole.Control)];
+        Controls = [.. sorted.Where(p => p.Role == PictureRole.Control).OrderByDescending(p => p.Similarity)];
     }
 
     public Summary Summary { get; }
@@ -27,19 +29,21 @@ internal sealed class AuditView
     public IReadOnlyList<PictureSummary> Controls { get; }
     public bool Unfinished => Summary.MissingUnits > 0;
 
-    /// <summary>Kinds of the audited items, verbatim first.</summary>
-    public IReadOnlyList<string> Kinds => [.. Targets.Select(p => p.Kind).Distinct().OrderBy(k => k switch { "verbatim" => 0, "template" => 1, _ => 2 }).ThenBy(k => k, StringComparer.Ordinal)];
+    /// <summary>Groups of the audited items, verbatim first.</summary>
+    public IReadOnlyList<string> Groups => [.. ItemGroup.Audited.Where(group => In(group).Any())];
+
+    public IEnumerable<PictureSummary> In(string group) => Targets.Where(p => ItemGroup.Of(p.Role, p.Kind) == group);
 
     public bool Passes(PictureSummary picture) => picture.Similarity > Summary.Threshold;
 
     /// <summary>Not found by the threshold, and still closer than controls come: the verdict alone would hide it.</summary>
-    public static bool StandsOut(PictureSummary picture) => picture is { Verdict: "not found", Discovery: true };
+    public static bool StandsOut(PictureSummary picture) => picture is { Verdict: Verdict.NotFound, Discovery: true };
 
     public IReadOnlyList<string> Files(PictureSummary picture) => units[picture.Item].Select(u => u.Files).FirstOrDefault(f => f.Count > 0) ?? [picture.File];
 
-    public BestGeneration? ByPrompt(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start == "prompt"));
+    public BestGeneration? ByPrompt(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start == AuditStart.Prompt));
 
-    public BestGeneration? BySearch(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start != "prompt"));
+    public BestGeneration? BySearch(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start != AuditStart.Prompt));
 
     public BestGeneration? Best(PictureSummary picture) => Best(units[picture.Item]);
 
@@ -52,7 +56,4 @@ internal sealed class AuditView
             return new BestGeneration(u.Start, last.Step, last.Similarities[best], last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null, last.Mirrored.Contains(best));
         })
         .MaxBy(g => g.Similarity);
-
-    // A verdict that this program does not know is more of a concern than one that says nothing was found.
-    private static int Rank(string verdict) => verdict switch { "retained" => 0, "undecided" => 1, "not found" => 3, "not judged" => 4, _ => 2 };
 }

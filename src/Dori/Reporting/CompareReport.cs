@@ -5,7 +5,7 @@ using Dori.Mitigation;
 namespace Dori.Reporting;
 
 /// <summary>A comparison's report: one HTML file in the audit report's style, which asks the network for nothing.</summary>
-public static class CompareReport
+internal static class CompareReport
 {
     /// <param name="path">The file; its folder is made where it is missing.</param>
     /// <param name="drawn">A model's picture of an ordinary caption as PNG or JPEG, by the model's name and the caption's index; null where there is none.</param>
@@ -42,10 +42,10 @@ public static class CompareReport
         foreach (ComparedModel model in comparison.Models)
         {
             int all = model.Verdicts.Values.Sum();
-            int Of(string verdict) => model.Verdicts.GetValueOrDefault(verdict);
+            int Of(Verdict verdict) => model.Verdicts.GetValueOrDefault(verdict);
             html.Open("p", ("class", "headline"));
             html.Foreign(model.Name);
-            html.Text(Of(Verdicts.NotJudged) == all ? $": {all} pictures, none judged." : $": {Of(Verdicts.Retained)} of {all} pictures retained, {Of(Verdicts.Undecided)} undecided, {Of(Verdicts.NotFound)} not found{(Of(Verdicts.NotJudged) > 0 ? $", {Of(Verdicts.NotJudged)} not judged" : "")}.");
+            html.Text(Of(Verdict.NotJudged) == all ? $": {all} pictures, none judged." : $": {Of(Verdict.Retained)} of {all} pictures retained, {Of(Verdict.Undecided)} undecided, {Of(Verdict.NotFound)} not found{(Of(Verdict.NotJudged) > 0 ? $", {Of(Verdict.NotJudged)} not judged" : "")}.");
             html.Close();
             Rate controls = Statistics.Wilson(model.Controls.AboveThreshold, model.Controls.Items);
             html.Element("p", model.Controls.Items == 0 ? "No controls were run." : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold after the same search (95 % interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
@@ -77,7 +77,7 @@ public static class CompareReport
         {
             html.Open("tbody");
             html.Open("tr");
-            html.Element("th", start == Comparison.AnySearch ? "Search from any start" : start == AuditStart.Prompt ? "Prompt alone, no search" : $"Search from {start}, {Show.Steps(comparison.Steps)}", ("scope", "rowgroup"), ("colspan", "10"), ("class", "start"));
+            html.Element("th", start == Comparison.AnySearch ? "Search from any start" : start == AuditStart.Prompt.Text() ? "Prompt alone, no search" : $"Search from {start}, {Show.Steps(comparison.Steps)}", ("scope", "rowgroup"), ("colspan", "10"), ("class", "start"));
             html.Close();
             foreach (string group in comparison.Models.SelectMany(m => m.Rows).Where(r => r.Start == start).Select(r => r.Group).Distinct())
                 for (int m = 0; m < comparison.Models.Count; m++)
@@ -91,7 +91,7 @@ public static class CompareReport
     private static void RateRow(HtmlWriter html, string name, int model, ComparedRow row, PairedTest? test)
     {
         Rate rate = row.MemorizationRate;
-        html.Open("tr", ("class", row.Group == "control" ? "control" : null));
+        html.Open("tr", ("class", row.Group == ItemGroup.Control ? "control" : null));
         html.Element("th", Wording.Group(row.Group), ("scope", "row"));
         html.Open("td");
         html.Foreign(name);

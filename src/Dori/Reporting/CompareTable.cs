@@ -5,7 +5,7 @@ using Dori.Measures;
 namespace Dori.Reporting;
 
 /// <summary>A comparison as Markdown tables, for model cards and READMEs.</summary>
-public static class CompareTable
+internal static class CompareTable
 {
     public static void Write(string path, Comparison comparison) => AtomicFile.WriteText(path, writer => writer.Write(Markdown(comparison)));
 
@@ -44,7 +44,7 @@ public static class CompareTable
     }
 
     /// <summary>As a heading has it.</summary>
-    internal static string Start(string start) => start == Comparison.AnySearch ? "any search" : start == AuditStart.Prompt ? "prompt" : $"search from {start}";
+    internal static string Start(string start) => start == Comparison.AnySearch ? "any search" : start == AuditStart.Prompt.Text() ? start : $"search from {start}";
 
     internal static string Figure(Interval value, Interval? difference, double scale = 1)
     {

@@ -8,7 +8,7 @@ namespace Dori.Reporting;
 /// The figures as comma-separated tables (RFC 4180: CRLF, quotes doubled; UTF-8). A text field that a spreadsheet would run as a formula gets a leading apostrophe.
 /// Numbers have a point and their shortest exact digits.
 /// </summary>
-public static class CsvTables
+internal static class CsvTables
 {
     /// <summary>Writes <c>pictures.csv</c> and <c>rates.csv</c>; the folder is made where it is missing.</summary>
     public static void Write(string folder, Summary summary)
@@ -28,10 +28,10 @@ public static class CsvTables
             "search_similarity", "steps_to_first_copy", "threshold", "copy_detector", "mirrored", "original_similarity");
         foreach (PictureSummary p in summary.Pictures)
         {
-            Row(table, Text(p.Item), Text(p.File), Text(p.Caption), Text(p.Kind), Text(p.Role), Text(p.Verdict), Number(p.Similarity),
-                Text(p.Start), Number(p.PValue), p.Discovery ? "true" : "false", Number(p.PromptSimilarity), Number(p.SearchSimilarity),
+            Row(table, Text(p.Item), Text(p.File), Text(p.Caption), p.Kind.Text(), p.Role.Text(), p.Verdict.Text(), Number(p.Similarity),
+                p.Start?.Text() ?? "", Number(p.PValue), p.Discovery ? "true" : "false", Number(p.PromptSimilarity), Number(p.SearchSimilarity),
                 p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold), Text(summary.CopyDetector),
-                p.Mirrored ? "true" : "false", summary.Original?.Of(p) is { Start.Length: > 0 } original ? Number(original.Similarity) : "");
+                p.Mirrored ? "true" : "false", summary.Original?.Of(p) is { Start: not null } original ? Number(original.Similarity) : "");
         }
         return table.ToString();
     }
@@ -44,7 +44,7 @@ public static class CsvTables
             "diversity", "threshold", "copy_detector");
         foreach (GroupSummary g in summary.Groups.Concat(summary.Curve).DistinctBy(g => (g.Group, g.Start, g.Steps)))
         {
-            Row(table, Text(g.Group), Text(g.Start), Number(g.Steps), Number(g.Images), Number(g.Generations), Number(g.MemorizationRate.Count), Number(g.MemorizationRate.Value), Number(g.MemorizationRate.Low),
+            Row(table, Text(g.Group), g.Start.Text(), Number(g.Steps), Number(g.Images), Number(g.Generations), Number(g.MemorizationRate.Count), Number(g.MemorizationRate.Value), Number(g.MemorizationRate.Low),
                 Number(g.MemorizationRate.High), Number(g.Similarity.Median), Number(g.Similarity.Mad), Number(g.MedianSimilarity.Median), Number(g.MedianSimilarity.Mad), Number(g.Diversity), Number(summary.Threshold),
                 Text(summary.CopyDetector));
         }

@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using Dori.Audit;
 
 namespace Dori.Reporting;
@@ -12,27 +13,27 @@ internal static class CurvesSection
         html.Element("h2", "How much search it takes", ("id", "curves"));
         Strip(html, view);
 
-        var starts = s.Curve.Where(g => g.Start != "prompt").GroupBy(g => g.Start).Where(g => g.Select(x => x.Steps).Distinct().Count() > 1).ToList();
+        var starts = s.Curve.Where(g => g.Start != AuditStart.Prompt).GroupBy(g => g.Start).Where(g => g.Select(x => x.Steps).Distinct().Count() > 1).ToList();
         if (starts.Count > 0)
         {
             html.Element("p", "A memory answers to a weak search, a picture the model does not hold only to a strong one: what counts is the distance between the pictures\u2019 line and the controls\u2019. "
                 + "Median best similarity: over pictures, of each one\u2019s best generation; the band is one median absolute deviation. Memorization rate: the whiskers are 95 % Wilson intervals. For the caption\u2019s search, step 0 is the prompt alone.");
-            foreach (IGrouping<string, GroupSummary> start in starts) Pair(html, view, start.Key, [.. start]);
+            foreach (IGrouping<AuditStart, GroupSummary> start in starts) Pair(html, view, start.Key, [.. start]);
         }
         else html.Element("p", "No search has results at more than one number of steps: there is no curve to show.");
         html.Close();
     }
 
-    private static void Pair(HtmlWriter html, AuditView view, string start, IReadOnlyList<GroupSummary> curve)
+    private static void Pair(HtmlWriter html, AuditView view, AuditStart start, IReadOnlyList<GroupSummary> curve)
     {
         Summary s = view.Summary;
         // "all" repeats what its parts show.
-        bool parts = curve.Any(g => g.Group is not ("all" or "control"));
-        var groups = curve.GroupBy(g => g.Group).Where(g => !(parts && g.Key == "all")).OrderBy(g => Wording.Look(g.Key)).ToList();
+        bool parts = curve.Any(g => g.Group is not (ItemGroup.All or ItemGroup.Control));
+        var groups = curve.GroupBy(g => g.Group).Where(g => !(parts && g.Key == ItemGroup.All)).OrderBy(g => Wording.Look(g.Key)).ToList();
         PlotSeries Series(IGrouping<string, GroupSummary> group, Func<GroupSummary, PlotPoint> point)
         {
             IEnumerable<GroupSummary> points = group;
-            if (start == "caption" && group.All(g => g.Steps > 0)) points = points.Concat(s.Groups.Where(g => g.Start == "prompt" && g.Group == group.Key).Take(1));
+            if (start == AuditStart.Caption && group.All(g => g.Steps > 0)) points = points.Concat(s.Groups.Where(g => g.Start == AuditStart.Prompt && g.Group == group.Key).Take(1));
             return new PlotSeries(Wording.Group(group.Key), [.. points.OrderBy(g => g.Steps).Select(point)], Wording.Look(group.Key));
         }
         var x = new PlotAxis("search steps", 0, curve.Max(g => g.Steps));
@@ -49,8 +50,8 @@ internal static class CurvesSection
 
     private static void Strip(HtmlWriter html, AuditView view)
     {
-        var rows = view.Kinds.Select(kind => Row(Wording.Group(kind.Length > 0 ? kind : "audit"), Wording.Look(kind), view.Targets.Where(p => p.Kind == kind))).ToList();
-        if (view.Controls.Count > 0) rows.Add(Row("controls", Wording.Look("control"), view.Controls));
+        var rows = view.Groups.Select(group => Row(Wording.Group(group), Wording.Look(group), view.In(group))).ToList();
+        if (view.Controls.Count > 0) rows.Add(Row("controls", Wording.Look(ItemGroup.Control), view.Controls));
         if (rows.Count == 0) return;
         html.Element("p", "Every picture by its most similar generation over all starts, the prompt included, after the last step. Where the controls\u2019 dots reach the pictures\u2019, the search is too strong to tell memory from force.");
         html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "Best similarity of every picture"), ("tabindex", "0"));

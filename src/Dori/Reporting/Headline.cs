@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using Dori.Audit;
 using Dori.Measures;
 
@@ -34,15 +35,15 @@ internal sealed record Headline(string Sentence, string Detail)
     /// <summary>One for each kind of picture, verbatim first.</summary>
     public static IReadOnlyList<Headline> Of(AuditView view) =>
         view.Targets.Count == 0 ? [new Headline("No picture has been audited.", ControlSentence(view))]
-            : [.. view.Kinds.Select((kind, i) => OfKind(view, kind, first: i == 0))];
+            : [.. view.Groups.Select((group, i) => OfGroup(view, group, first: i == 0))];
 
-    private static Headline OfKind(AuditView view, string kind, bool first)
+    private static Headline OfGroup(AuditView view, string group, bool first)
     {
-        PictureSummary[] pictures = [.. view.Targets.Where(p => p.Kind == kind)];
+        PictureSummary[] pictures = [.. view.In(group)];
         int all = pictures.Length;
-        string noun = (kind.Length > 0 ? kind + " " : "") + (all == 1 ? "picture" : "pictures"), soFar = view.Unfinished ? "So far, " : "";
+        string noun = (group == ItemGroup.Audit ? "" : group + " ") + (all == 1 ? "picture" : "pictures"), soFar = view.Unfinished ? "So far, " : "";
         string controls = first ? ControlSentence(view) : ControlsInShort(view);
-        if (!view.Summary.Controls.Enough || pictures.All(p => p.Verdict == "not judged"))
+        if (!view.Summary.Controls.Enough || pictures.All(p => p.Verdict == Verdict.NotJudged))
         {
             int passing = pictures.Count(view.Passes);
             return new Headline(
@@ -50,8 +51,8 @@ internal sealed record Headline(string Sentence, string Detail)
                     + $"threshold, without a verdict."),
                 $"{IntervalOf(passing, all)} {controls}");
         }
-        int retained = pictures.Count(p => p.Verdict == "retained"), undecided = pictures.Count(p => p.Verdict == "undecided"),
-            notJudged = pictures.Count(p => p.Verdict == "not judged");
+        int retained = pictures.Count(p => p.Verdict == Verdict.Retained), undecided = pictures.Count(p => p.Verdict == Verdict.Undecided),
+            notJudged = pictures.Count(p => p.Verdict == Verdict.NotJudged);
         string sentence =
             Capital($"{soFar}{Number(retained)} of {Show.Count(all)} {noun} {(retained == 1 ? "is" : "are")} "
             + $"{(retained == 0 ? "found to be " : "")}retained.");

@@ -6,7 +6,7 @@ namespace Dori.Reporting;
 /// The answer to "is memorization local?": three chapters with one verdict each, and beside every figure the one that it must be held against.
 /// One HTML file that asks the network for nothing; the same input gives the same bytes.
 /// </summary>
-public static class LocalityReport
+internal static class LocalityReport
 {
     /// <param name="path">The file; its folder is made where it is missing.</param>
     /// <param name="context">The pictures, by their paths in the set and in the folder of the searches, and what a reader needs to run the study again.</param>

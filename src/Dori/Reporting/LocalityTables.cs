@@ -7,7 +7,7 @@ using TorchSharp;
 namespace Dori.Reporting;
 
 /// <summary>Every matrix and vector of a locality study as CSV or safetensors in its run folder.</summary>
-public static class LocalityTables
+internal static class LocalityTables
 {
     /// <exception cref="DoriException">A file cannot be written.</exception>
     public static void Write(string folder, LocalityOutcome outcome)

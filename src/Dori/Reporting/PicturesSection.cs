@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using Dori.Audit;
 
 namespace Dori.Reporting;
@@ -39,10 +40,10 @@ internal static class PicturesSection
         html.Close();
         html.Open("p", ("class", "file"));
         html.Foreign(p.File);
-        if (p.Kind.Length > 0)
+        if (p.Kind != PictureKind.None)
         {
             html.Text(" \u00B7 ");
-            html.Foreign(p.Kind);
+            html.Text(p.Kind.Text());
         }
         html.Close();
         Figures(html, view, p);
@@ -54,12 +55,12 @@ internal static class PicturesSection
         if (tight)
         {
             BestGeneration? best = view.Best(p);
-            Generation(html, view, pictures, best, best?.Start == "prompt" ? "By prompt" : "By search", p);
+            Generation(html, view, pictures, best, best?.Start == AuditStart.Prompt ? "By prompt" : "By search", p);
         }
         else
         {
-            if (prompt is not null || view.Summary.Starts.Contains("prompt")) Generation(html, view, pictures, prompt, "By prompt", p);
-            if (search is not null || view.Summary.Starts.Any(s => s != "prompt")) Generation(html, view, pictures, search, "By search", p);
+            if (prompt is not null || view.Summary.Starts.Contains(AuditStart.Prompt)) Generation(html, view, pictures, prompt, "By prompt", p);
+            if (search is not null || view.Summary.Starts.Any(s => s != AuditStart.Prompt)) Generation(html, view, pictures, search, "By search", p);
         }
         NearestControl(html, pictures, control, controlBest);
         html.Close();
@@ -70,9 +71,9 @@ internal static class PicturesSection
     {
         Summary s = view.Summary;
         html.Open("dl");
-        if (p.Start.Length == 0) Pair(html, "Best similarity", "none: no unit of this picture is there");
-        else Pair(html, "Best similarity", $"{Show.Similarity(p.Similarity)} ({Wording.Start(p.Start)}{(p.Start == "prompt" || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")}{(p.Mirrored ? ", to the picture\u2019s mirror image" : "")})");
-        if (p.Verdict == "not judged") Pair(html, "p-value", "not judged");
+        if (p.Start is null) Pair(html, "Best similarity", "none: no unit of this picture is there");
+        else Pair(html, "Best similarity", $"{Show.Similarity(p.Similarity)} ({Wording.Start(p.Start)}{(p.Start == AuditStart.Prompt || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")}{(p.Mirrored ? ", to the picture\u2019s mirror image" : "")})");
+        if (p.Verdict == Verdict.NotJudged) Pair(html, "p-value", "not judged");
         else
         {
             string smallest = Math.Abs(p.PValue - s.Controls.SmallestPValue) < 1e-12 ? $"the smallest that {Show.Count(s.Controls.Items)} controls can give; " : "";
@@ -89,8 +90,8 @@ internal static class PicturesSection
     private static void Original(HtmlWriter html, OriginalSummary? original, PictureSummary p)
     {
         if (original?.Of(p) is not { } found) return;
-        string how = found.Start.Length == 0 ? "" : $"{Show.Similarity(found.Similarity)} ({Wording.Start(found.Start)}"
-            + $"{(found.Start == "prompt" ? "" : $", after {Show.Steps(found.Step)}")})";
+        string how = found.Start is null ? "" : $"{Show.Similarity(found.Similarity)} ({Wording.Start(found.Start)}"
+            + $"{(found.Start == AuditStart.Prompt ? "" : $", after {Show.Steps(found.Step)}")})";
         if (found.GivenBack) Pair(html, "The original gives it back", how);
         else if (found.Complete) Pair(html, "The original does not give it back", how);
         else Pair(html, "The original", $"not fully searched yet{(how.Length > 0 ? $"; so far {how}" : "")}");
@@ -128,7 +129,7 @@ internal static class PicturesSection
     }
 
     private static string How(BestGeneration generation) =>
-        (generation.Start == "prompt" ? "no search" : $"from {StartWord(generation.Start)}, {Show.Steps(generation.Steps)}") + (generation.Mirrored ? ", mirrored" : "");
+        (generation.Start == AuditStart.Prompt ? "no search" : $"from {StartWord(generation.Start)}, {Show.Steps(generation.Steps)}") + (generation.Mirrored ? ", mirrored" : "");
 
     private static void NearestControl(HtmlWriter html, ReportPictures pictures, PictureSummary? control, BestGeneration? best)
     {
@@ -144,7 +145,7 @@ internal static class PicturesSection
             pictures.Shared(ControlOriginal, $"Nearest control, original: {control.Caption}");
             pictures.Shared(ControlGenerated, $"Nearest control, best generation, similarity {Show.Similarity(control.Similarity)}");
             html.Close();
-            Caption(html, "Nearest control", best is null ? "original, generation" : best.Start == "prompt" ? "original, by prompt" : $"original, from {StartWord(best.Start)}", control.Similarity);
+            Caption(html, "Nearest control", best is null ? "original, generation" : best.Start == AuditStart.Prompt ? "original, by prompt" : $"original, from {StartWord(best.Start)}", control.Similarity);
         }
         html.Close();
     }
@@ -191,16 +192,22 @@ internal static class PicturesSection
         html.Close();
     }
 
-    internal static void Badge(HtmlWriter html, string verdict)
+    internal static void Badge(HtmlWriter html, Verdict verdict)
     {
-        (string sign, string css) = Wording.Verdict(verdict);
+        (string sign, string css) = Wording.Sign(verdict);
         html.Open("span", ("class", $"badge {css}"));
         html.Element("span", sign, ("aria-hidden", "true"));
-        html.Text(" " + verdict);
+        html.Text(" " + verdict.Text());
         html.Close();
     }
 
-    private static string StartWord(string start) => start switch { "caption" => "the caption", "other" => "another caption", "random" => "noise", _ => start };
+    private static string StartWord(AuditStart start) => start switch
+    {
+        AuditStart.Caption => "the caption",
+        AuditStart.Other => "another caption",
+        AuditStart.Random => "noise",
+        _ => start.Text(),
+    };
 
     private static void Pair(HtmlWriter html, string name, string value)
     {

@@ -20,7 +20,7 @@ internal static class RatesSection
             html.Element("th", name, ("scope", "col"), ("class", css));
         html.Close();
         html.Close();
-        foreach (IGrouping<string, GroupSummary> start in s.Groups.GroupBy(g => g.Start)) Body(html, start.Key, [.. start]);
+        foreach (IGrouping<AuditStart, GroupSummary> start in s.Groups.GroupBy(g => g.Start)) Body(html, start.Key, [.. start]);
         html.Close();
         html.Close();
         html.Element("p", "Copied: pictures with at least one generation above the threshold. Similarities are the median over pictures \u00B1 the median absolute deviation: of each picture\u2019s best generation, and of its median generation. "
@@ -29,17 +29,17 @@ internal static class RatesSection
         html.Close();
     }
 
-    private static void Body(HtmlWriter html, string start, IReadOnlyList<GroupSummary> groups)
+    private static void Body(HtmlWriter html, AuditStart start, IReadOnlyList<GroupSummary> groups)
     {
         html.Open("tbody");
         html.Open("tr");
         html.Open("th", ("scope", "rowgroup"), ("colspan", "9"), ("class", "start"));
         html.Text(Capital(Wording.Start(start)));
-        html.Text(start == "prompt" ? "" : $", {Show.Steps(groups[0].Steps)}");
+        html.Text(start == AuditStart.Prompt ? "" : $", {Show.Steps(groups[0].Steps)}");
         html.Close();
         html.Close();
-        foreach (GroupSummary g in groups.Where(g => g.Group != "control").Concat(groups.Where(g => g.Group == "control"))) Row(html, g);
-        if (groups.All(g => g.Group != "control"))
+        foreach (GroupSummary g in groups.Where(g => g.Group != ItemGroup.Control).Concat(groups.Where(g => g.Group == ItemGroup.Control))) Row(html, g);
+        if (groups.All(g => g.Group != ItemGroup.Control))
         {
             html.Open("tr", ("class", "control"));
             html.Element("th", "controls", ("scope", "row"));
@@ -52,7 +52,7 @@ internal static class RatesSection
     private static void Row(HtmlWriter html, GroupSummary g)
     {
         var rate = g.MemorizationRate;
-        html.Open("tr", ("class", g.Group == "control" ? "control" : null));
+        html.Open("tr", ("class", g.Group == ItemGroup.Control ? "control" : null));
         html.Element("th", Wording.Group(g.Group), ("scope", "row"));
         Number(html, Show.Count(g.Images));
         Number(html, Show.Count(rate.Count));

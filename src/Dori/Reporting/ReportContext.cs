@@ -1,7 +1,7 @@
 namespace Dori.Reporting;
 
 /// <summary>What the report needs beside the figures: the pictures, and what a reader needs to run the audit again.</summary>
-public sealed record ReportContext
+internal sealed record ReportContext
 {
     /// <summary>A picture of the set, by its path in the set: the file's bytes (PNG, JPEG, WebP or GIF), or null where it is gone.</summary>
     public required Func<string, byte[]?> OriginalPicture { get; init; }

@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using System.Globalization;
 using Dori.Audit;
 using Dori.Search;
@@ -38,11 +39,11 @@ internal static class RunFacts
             .. (m.Model.Adapters ?? []).SelectMany(AdapterFacts),
             ("Model, SHA-256", m.Model.Sha256),
             .. OriginalFacts(m.Original),
-            ("Pictures", $"{m.Pictures.Items.Count(i => i.Role != "control")} items and {m.Pictures.Items.Count(i => i.Role == "control")} controls from {m.Pictures.Path}"),
+            ("Pictures", $"{m.Pictures.Items.Count(i => i.Role != PictureRole.Control)} items and {m.Pictures.Items.Count(i => i.Role == PictureRole.Control)} controls from {m.Pictures.Path}"),
             ("Pictures, SHA-256", m.Pictures.Sha256),
             ("Copy detector", $"{m.CopyDetector.Name}, threshold {N(o.Threshold)}"),
             ("Copy detector, SHA-256", m.CopyDetector.Sha256),
-            ("Search", $"{o.Search ?? new DoriSearch(o.SearchOptions).Description}; from {string.Join(", ", o.Starts)}"),
+            ("Search", $"{o.Search ?? new DoriSearch(o.SearchOptions).Description}; from {string.Join(", ", o.Starts.Select(start => start.Text()))}"),
             ("Generation", $"{o.Generations} pictures a start; {o.Sampler ?? "the checkpoint's own sampler"}, {o.SamplerSteps} steps, guidance {N(o.Guidance)}; on the curve {o.CurveGenerations} pictures a step"),
             ("Seed", $"{o.Seed}"),
             ("Machine", $"{m.Machine.Processor}; {m.Machine.System}"),

@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using Dori.Audit;
 
 namespace Dori.Reporting;
@@ -45,7 +46,7 @@ internal static class TableSection
         for (int i = 0; i < pictures.Count; i++)
         {
             PictureSummary p = pictures[i];
-            bool control = p.Role == "control";
+            bool control = p.Role == PictureRole.Control;
             html.Open("tr", ("class", control ? "control" : null));
             html.Element("td", Show.Count(i + 1), ("class", "number"));
             html.Open("th", ("scope", "row"));
@@ -54,20 +55,20 @@ internal static class TableSection
             html.Open("td");
             html.Foreign(p.File);
             html.Close();
-            html.Element("td", control ? "control" : p.Kind);
+            html.Element("td", control ? ItemGroup.Control : p.Kind.Text());
             html.Open("td");
             if (control) html.Text("\u2013");
             else PicturesSection.Badge(html, p.Verdict);
             html.Close();
             Similarity(html, view, p.Similarity);
-            html.Element("td", p.Start);
+            html.Element("td", p.Start?.Text() ?? "");
             Similarity(html, view, p.PromptSimilarity);
             Similarity(html, view, p.SearchSimilarity);
-            html.Element("td", control || p.Verdict == "not judged" ? "\u2013" : Show.PValue(p.PValue), ("class", "number"));
+            html.Element("td", control || p.Verdict == Verdict.NotJudged ? "\u2013" : Show.PValue(p.PValue), ("class", "number"));
             html.Element("td", p.StepsToFirstCopy is { } steps ? Show.Count(steps) : "\u2013", ("class", "number"));
             if (view.Summary.Original is { } original)
             {
-                if (original.Of(p) is { Start.Length: > 0 } found) Similarity(html, view, found.Similarity);
+                if (original.Of(p) is { Start: not null } found) Similarity(html, view, found.Similarity);
                 else html.Element("td", "\u2013", ("class", "number"));
             }
             html.Close();

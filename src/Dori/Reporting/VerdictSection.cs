@@ -40,12 +40,12 @@ internal static class VerdictSection
         }
 
         html.Element("p", $"Similarity is measured by the copy detector \u201C{s.CopyDetector}\u201D from \u22121 to 1; a generation above {Show.Short(s.Threshold)} counts as a copy. "
-            + $"Each picture had {Show.Steps(s.Steps)} of search and {Show.Count(s.Generations)} generations per start ({string.Join("; ", s.Starts.Select(Wording.Start))}). "
+            + $"Each picture had {Show.Steps(s.Steps)} of search and {Show.Count(s.Generations)} generations per start ({string.Join("; ", s.Starts.Select(start => Wording.Start(start)))}). "
             + "A picture counts by its most similar generation over all starts.", ("class", "note"));
     }
 
     private static string Tone(AuditView view) =>
-        view.Targets.Any(p => p.Verdict == "retained") ? "tone-retained"
-        : Headline.Obstacle(view) is not null || view.Targets.Any(p => p.Verdict != "not found") ? "tone-open"
+        view.Targets.Any(p => p.Verdict == Verdict.Retained) ? "tone-retained"
+        : Headline.Obstacle(view) is not null || view.Targets.Any(p => p.Verdict != Verdict.NotFound) ? "tone-open"
         : "tone-none";
 }

@@ -1,34 +1,43 @@
+using Dori.Audit;
 namespace Dori.Reporting;
 
 /// <summary>The audit's terms as the report writes them.</summary>
 internal static class Wording
 {
-    public static string Start(string start) => start switch
+    public static string Start(AuditStart? start) => start switch
     {
-        "prompt" => "prompt alone, no search",
-        "caption" => "search from the caption",
-        "other" => "search from another caption",
-        "random" => "search from noise",
-        _ => "search from " + start,
+        AuditStart.Prompt => "prompt alone, no search",
+        AuditStart.Caption => "search from the caption",
+        AuditStart.Other => "search from another caption",
+        AuditStart.Random => "search from noise",
+        _ => "no start",
     };
 
     public static string Group(string group) => group switch
     {
-        "audit" => "pictures",
-        "all" => "all audited",
-        "control" => "controls",
+        ItemGroup.Audit => "pictures",
+        ItemGroup.All => "all audited",
+        ItemGroup.Control => "controls",
         _ => group,
     };
 
     /// <summary>Look of a group in plots: the same everywhere.</summary>
-    public static int Look(string group) => group switch { "verbatim" => 0, "template" => 1, "audit" or "" => 2, "all" => 3, "control" => 5, _ => 4 };
+    public static int Look(string group) => group switch
+    {
+        ItemGroup.Verbatim => 0,
+        ItemGroup.Template => 1,
+        ItemGroup.Audit => 2,
+        ItemGroup.All => 3,
+        ItemGroup.Control => 5,
+        _ => 4,
+    };
 
     /// <summary>A verdict's sign beside its word, and its class in the style sheet: never colour alone.</summary>
-    public static (string Sign, string Class) Verdict(string verdict) => verdict switch
+    public static (string Sign, string Class) Sign(Verdict verdict) => verdict switch
     {
-        "retained" => ("\u25A0", "retained"),
-        "undecided" => ("\u25E7", "undecided"),
-        "not found" => ("\u25A1", "not-found"),
+        Verdict.Retained => ("\u25A0", "retained"),
+        Verdict.Undecided => ("\u25E7", "undecided"),
+        Verdict.NotFound => ("\u25A1", "not-found"),
         _ => ("\u2013", "not-judged"),
     };
 

@@ -31,7 +31,7 @@ public sealed record SearchResult(IReadOnlyList<float> Losses, IReadOnlyList<(in
 }
 
 /// <summary>(noise, time steps, references) of one step: eps (B, 4, h, w); t (B) int64; which of the targets (B) int64.</summary>
-public readonly record struct SearchDraw(Tensor Noise, Tensor Timesteps, Tensor References);
+internal readonly record struct SearchDraw(Tensor Noise, Tensor Timesteps, Tensor References);
 
 /// <summary>
 /// Discovery of retained images: Adam on a text embedding until the frozen model denoises towards a given picture

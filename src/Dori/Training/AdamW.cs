@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Dori.Training;
 
 /// <summary>Settings of <see cref="AdamW"/>; the defaults are PyTorch's.</summary>
-public sealed record AdamWOptions
+internal sealed record AdamWOptions
 {
     public required double LearningRate { get; init; }
     public double Beta1 { get; init; } = 0.9;
@@ -21,7 +21,7 @@ public sealed record AdamWOptions
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2, in PyTorch's arrangement), in place on the weights.
 /// Moments are float32; weights of another type are kept in float32 beside the network, or steps smaller than their rounding would vanish.
 /// </summary>
-public sealed class AdamW : IDisposable
+internal sealed class AdamW : IDisposable
 {
     private readonly IReadOnlyList<string> _names;
     private readonly IReadOnlyList<Tensor> _weights;

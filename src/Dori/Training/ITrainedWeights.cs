@@ -5,7 +5,7 @@ namespace Dori.Training;
 /// <summary>
 /// Numbers that a training changes: a network's own weights, or low-rank updates of them. They ask for gradients until disposal.
 /// </summary>
-public interface ITrainedWeights : IDisposable
+internal interface ITrainedWeights : IDisposable
 {
     /// <summary>Distinct; they name the state.</summary>
     IReadOnlyList<string> Names { get; }

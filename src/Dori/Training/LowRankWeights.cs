@@ -8,7 +8,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Dori.Training;
 
 /// <summary>Which linear layers of a UNet get low-rank updates.</summary>
-public enum LowRankLayers
+internal enum LowRankLayers
 {
     /// <summary>
     /// All projections of all attentions: <c>attn1</c> and <c>attn2</c>, <c>to_q</c>, <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>.
@@ -25,7 +25,7 @@ public enum LowRankLayers
 /// <see cref="Merge"/>.
 /// They only read, so several threads may use the network at once.
 /// </summary>
-public sealed class LowRankWeights : ITrainedWeights
+internal sealed class LowRankWeights : ITrainedWeights
 {
     private readonly List<(Linear Layer, Tensor A, Tensor B)> _updates = [];
     private readonly List<string> _names = [];

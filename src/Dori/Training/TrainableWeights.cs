@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Dori.Training;
 
 /// <summary>Which weights of a UNet are trained, by their checkpoint names.</summary>
-public enum WeightSelection
+internal enum WeightSelection
 {
     /// <summary>All of them.</summary>
     All,
@@ -23,7 +23,7 @@ public enum WeightSelection
 /// The weights of a UNet that a method trains. They ask for gradients from here until disposal, which restores what they asked for before;
 /// their values stay as training left them. The network serves one thread at a time meanwhile.
 /// </summary>
-public sealed class TrainableWeights : ITrainedWeights
+internal sealed class TrainableWeights : ITrainedWeights
 {
     private readonly (Parameter Weight, bool Before)[] _weights;
 

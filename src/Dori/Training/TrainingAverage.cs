@@ -8,7 +8,7 @@ namespace Dori.Training;
 /// Exponential moving average of weights: average = decay average + (1 - decay) weight after every step, in float32. It starts at the
 /// weights.
 /// </summary>
-public sealed class TrainingAverage : IDisposable
+internal sealed class TrainingAverage : IDisposable
 {
     private readonly IReadOnlyList<string> _names;
     private readonly IReadOnlyList<Tensor> _weights;

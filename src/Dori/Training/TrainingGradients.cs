@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Dori.Training;
 
 /// <summary>Arithmetic on gradients of many weights at once: one tensor a weight, always in the same order.</summary>
-public static class TrainingGradients
+internal static class TrainingGradients
 {
     /// <summary>The length of all gradients as one vector.</summary>
     public static double Norm(IReadOnlyList<Tensor> gradients)

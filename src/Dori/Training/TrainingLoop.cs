@@ -6,7 +6,7 @@ namespace Dori.Training;
 
 /// <summary>What <see cref="TrainingLoop"/> trains: it takes its own steps, and brings everything that must survive a kill.</summary>
 /// <remarks>Random numbers are best derived from the number of the step: then none of them is state.</remarks>
-public interface ITrainingTask
+internal interface ITrainingTask
 {
     /// <summary>Steps taken.</summary>
     int Step { get; }
@@ -37,7 +37,7 @@ public interface ITrainingTask
 /// also where a run
 /// was killed and resumed. What an interrupted training leaves in a network is half trained and to be thrown away.
 /// </summary>
-public static class TrainingLoop
+internal static class TrainingLoop
 {
     private const string Identity = "identity", Names = "losses", History = "history";
 

@@ -7,10 +7,10 @@ namespace Dori.Training;
 /// <summary>What one step of a method gives to the optimiser.</summary>
 /// <param name="Gradients">One a trained weight, in the order of <see cref="TrainableWeights.Names"/>.</param>
 /// <param name="Losses">By name, for the record.</param>
-public readonly record struct TrainingStep(Tensor[] Gradients, IReadOnlyDictionary<string, double> Losses);
+internal readonly record struct TrainingStep(Tensor[] Gradients, IReadOnlyDictionary<string, double> Losses);
 
 /// <summary>Some of a UNet's own weights under AdamW: all that a method adds is the gradient of a step.</summary>
-public sealed class WeightTraining : ITrainingTask, IDisposable
+internal sealed class WeightTraining : ITrainingTask, IDisposable
 {
     private readonly Func<TrainableWeights, int, TrainingStep> _step;
     private readonly TrainableWeights _weights;

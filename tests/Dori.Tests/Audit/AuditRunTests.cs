@@ -17,7 +17,7 @@ public sealed class AuditRunTests : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-run-").FullName;
     private static readonly AuditOptions s_options = new()
     {
-        Starts = ["prompt", "caption", "random", "other"], Steps = 2, SearchBatch = 2, MicroBatch = 2, CurveSteps = [0, 1], Generations = 2, CurveGenerations = 1,
+        Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Random, AuditStart.Other], Steps = 2, SearchBatch = 2, MicroBatch = 2, CurveSteps = [0, 1], Generations = 2, CurveGenerations = 1,
         GenerationBatch = 2, Guidance = 3, Sampler = "ddim", SamplerSteps = 2,
     };
 
@@ -77,8 +77,8 @@ public sealed class AuditRunTests : IDisposable
         IReadOnlyList<AuditUnit> plan = AuditPlan.Of(Set, s_options);
         AuditUnit other = plan.Single(u => u.Id == "v00-other-0");
         Assert.NotEqual(other.Item.Caption, other.OtherCaption);
-        Assert.Contains(Set.Items, i => i.Role == "control" && i.Caption == other.OtherCaption);
-        var none = s_options with { Steps = 0, CurveSteps = [], Starts = ["prompt", "caption"] };
+        Assert.Contains(Set.Items, i => i.Role == PictureRole.Control && i.Caption == other.OtherCaption);
+        var none = s_options with { Steps = 0, CurveSteps = [], Starts = [AuditStart.Prompt, AuditStart.Caption] };
         var runner = new UnitRunner(Emoji.Model, s_detector.Value, none);
         using UnitResult prompt = runner.Run(plan.Single(u => u.Id == "v00-prompt-0")), caption = runner.Run(plan.Single(u => u.Id == "v00-caption-0"));
         Assert.Equal(prompt.Record.Snapshots[0].Similarities, caption.Record.Snapshots[0].Similarities); // no step taken: the prompt itself

@@ -18,12 +18,12 @@ public sealed class CompareTests
 
     private static UnitRecord Unit(string item, string start, double best, string kind = "verbatim", string role = "audit") => new()
     {
-        Id = $"{item}-{start}-0", Item = item, Files = [$"{item}.png"], Caption = item, Kind = kind, Role = role, Start = start, Seed = 0, Losses = [],
+        Id = $"{item}-{start}-0", Item = item, Files = [$"{item}.png"], Caption = item, Kind = kind.Kind(), Role = role.Role(), Start = start.Start(), Seed = 0, Losses = [],
         // An earlier step that passes must not count.
         Snapshots = [.. start == "prompt" ? Array.Empty<Snapshot>() : [new Snapshot { Step = 1, Similarities = [0.99f], Diversity = 0 }], new Snapshot { Step = start == "prompt" ? 0 : 50, Similarities = [0.1f, (float)best], Diversity = 0 }],
     };
 
-    private static AuditedModel Model(string name, params UnitRecord[] units) => new(name, new SampleAudit().Summary with { Model = new SummaryModel(name, "00"), Starts = ["prompt", "caption", "random"] }, units);
+    private static AuditedModel Model(string name, params UnitRecord[] units) => new(name, new SampleAudit().Summary with { Model = new SummaryModel(name, "00"), Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Random] }, units);
 
     /// <summary>Ten verbatim items: the first model copies 0 to 8 by prompt and all by search; the second 0 by prompt, 0 to 4 by caption, 9 by noise.</summary>
     private static Comparison Sample()
@@ -69,7 +69,7 @@ public sealed class CompareTests
         Comparison c = Comparison.Of([model, model with { Name = "b" }], Below);
         foreach (GroupSummary g in sample.Summary.Groups)
         {
-            ComparedRow row = c.Models[0].Rows.Single(r => r.Group == g.Group && r.Start == g.Start);
+            ComparedRow row = c.Models[0].Rows.Single(r => r.Group == g.Group && r.Start == g.Start.Text());
             Assert.Equal((g.Images, g.MemorizationRate), (row.Images, row.MemorizationRate));
         }
         Assert.All(c.Tests, t => Assert.Equal((0, 0, 1.0), (t.OnlyFirst, t.OnlyThis, t.PValue)));

@@ -1,3 +1,5 @@
+using Dori.Tests.Support;
+using Dori.Pictures;
 using System.Text.Json;
 using Dori.Audit;
 using Dori.Cli;
@@ -11,7 +13,7 @@ public sealed class OriginalTests
 {
     private const float Copy = 0.9f, None = 0.4f;
 
-    private static string[] VerdictsOf(Summary summary) => [.. summary.Pictures.Where(p => p.Role == "audit").Select(p => p.Verdict)];
+    private static Verdict[] VerdictsOf(Summary summary) => [.. summary.Pictures.Where(p => p.Role == PictureRole.Audit).Select(p => p.Verdict)];
 
     private static bool Says(Summary summary, string text) => summary.Warnings.Any(w => w.Contains(text, StringComparison.Ordinal));
 
@@ -20,12 +22,12 @@ public sealed class OriginalTests
     {
         using var run = new SampleRun(None, original: [Copy, Copy, Copy]);
         Summary summary = run.Summary();
-        Assert.Equal([Verdicts.NotFound, Verdicts.NotFound, Verdicts.NotFound], VerdictsOf(summary));
+        Assert.Equal([Verdict.NotFound, Verdict.NotFound, Verdict.NotFound], VerdictsOf(summary));
         OriginalSummary original = summary.Original!;
         Assert.Equal(("ancestor", 3, 3, 0, 0), (original.Name, original.Asked, original.GivenBack, original.GivenBackByPrompt, original.MissingUnits));
         Assert.Equal(Math.Cbrt(0.025), original.Power!.Low, 9); // closed form where all are given back
         Assert.Equal((1.0, 3, 1.0), (original.Power.Value, original.Power.Count, original.Power.High));
-        Assert.Equal(new OriginalPicture("v01", Copy, "caption", 3, 0.2f, true, true), original.Pictures[1]);
+        Assert.Equal(new OriginalPicture("v01", Copy, AuditStart.Caption, 3, 0.2f, true, true), original.Pictures[1]);
         Assert.Equal(GateOutcome.Open, Gate.Of(summary).Outcome);
         Assert.False(Says(summary, "original"));
     }
@@ -35,14 +37,14 @@ public sealed class OriginalTests
     {
         using var run = new SampleRun(None, original: [None, None]);
         Summary summary = run.Summary();
-        Assert.Equal([Verdicts.NotJudged, Verdicts.NotJudged], VerdictsOf(summary));
+        Assert.Equal([Verdict.NotJudged, Verdict.NotJudged], VerdictsOf(summary));
         Assert.Equal((0.0, 0), (summary.Original!.Power!.Low, summary.Original.Power.Count));
         Assert.Equal(1 - Math.Sqrt(0.025), summary.Original.Power.High, 9);
         Assert.True(Says(summary, "gives back none of 2 pictures"));
         Assert.Equal(GateOutcome.Unknown, Gate.Of(summary).Outcome);
 
         using var held = new SampleRun(Copy, original: [None, None]);
-        Assert.Equal([Verdicts.Retained, Verdicts.Retained], VerdictsOf(held.Summary()));
+        Assert.Equal([Verdict.Retained, Verdict.Retained], VerdictsOf(held.Summary()));
     }
 
     [Fact]
@@ -50,7 +52,7 @@ public sealed class OriginalTests
     {
         using var run = new SampleRun(None, original: [Copy, None, Copy]);
         Summary summary = run.Summary();
-        Assert.Equal([Verdicts.NotFound, Verdicts.NotFound, Verdicts.NotFound], VerdictsOf(summary));
+        Assert.Equal([Verdict.NotFound, Verdict.NotFound, Verdict.NotFound], VerdictsOf(summary));
         Assert.True(Says(summary, "1 pictures that were not found the original did not give back either: v01."));
         string report = Report(run);
         Assert.Contains("The original did not give it back either: this search may not be able to find it.", report, StringComparison.Ordinal);
@@ -88,7 +90,7 @@ public sealed class OriginalTests
             default: SampleRun.Edit(manifest, json => json["model"]!["sha256"] = Sha256Text.Of("another")); break;
         }
         Summary summary = run.Summary();
-        Assert.Equal([Verdicts.NotJudged, Verdicts.NotJudged], VerdictsOf(summary));
+        Assert.Equal([Verdict.NotJudged, Verdict.NotJudged], VerdictsOf(summary));
         Assert.Null(summary.Original!.Power);
         Assert.True(Says(summary, "pictures that were not found are not judged"));
         Assert.Equal(GateOutcome.Unknown, Gate.Of(summary).Outcome);
@@ -121,7 +123,7 @@ public sealed class OriginalTests
         Manifest plain = run.Manifest, named = plain.WithOriginal(SampleRun.Ancestor);
         RunFolder later = RunFolder.Create(run.Run, named);
         Assert.Equal(40, AuditPlan.Of(named).Count(later.Has)); // the model's own units are what they were
-        Assert.Equal([Verdicts.NotJudged], VerdictsOf(run.Summary())); // it was asked and has not answered
+        Assert.Equal([Verdict.NotJudged], VerdictsOf(run.Summary())); // it was asked and has not answered
         Assert.Equal("ancestor", RunFolder.Create(run.Run, plain).Manifest.Original?.Name);
         Assert.Equal("ancestor", run.Open().Manifest.Original?.Name);
         Manifest other = plain.WithOriginal(SampleRun.Ancestor with { Sha256 = Sha256Text.Of("another") });
@@ -138,11 +140,11 @@ public sealed class OriginalTests
         File.WriteAllText(Path.Combine(run.Shard, "original", "units", "v07-caption-0.json"), "{}");
         (int taken, IReadOnlyList<string> passed) = Assert.Single(run.Open().Merge([RunFolder.Open(run.Shard)]));
         Assert.Equal((1, "original/units/v07-caption-0.json"), (taken, Assert.Single(passed)));
-        Assert.Equal([Verdicts.NotFound, Verdicts.NotFound], VerdictsOf(run.Summary()));
+        Assert.Equal([Verdict.NotFound, Verdict.NotFound], VerdictsOf(run.Summary()));
 
         Directory.Delete(Path.Combine(run.Run, "original"), recursive: true); // a shard of controls alone
         Assert.Equal(4, Assert.Single(run.Open().Merge([RunFolder.Open(run.Shard)])).Taken);
-        Assert.Equal([Verdicts.NotFound, Verdicts.NotFound], VerdictsOf(run.Summary()));
+        Assert.Equal([Verdict.NotFound, Verdict.NotFound], VerdictsOf(run.Summary()));
     }
 
     [Theory]

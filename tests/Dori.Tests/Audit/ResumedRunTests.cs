@@ -1,3 +1,5 @@
+using Dori.Tests.Support;
+using Dori.Pictures;
 using Dori.Audit;
 
 namespace Dori.Tests.Audit;
@@ -93,7 +95,7 @@ public sealed class ResumedRunTests
         using var run = new SampleRun();
         File.Delete(Path.Combine(run.Run, file));
         Assert.Equal(39, Kept(run.Open()));
-        Assert.Equal(Verdicts.Retained, run.Summary().Pictures.Single(p => p.Role == "audit").Verdict);
+        Assert.Equal(Verdict.Retained, run.Summary().Pictures.Single(p => p.Role == PictureRole.Audit).Verdict);
     }
 
     [Fact]
@@ -103,7 +105,7 @@ public sealed class ResumedRunTests
         Summary summary = run.Summary();
         Assert.False(summary.Bound);
         Assert.False(summary.Mirror);
-        Assert.Equal((0, Verdicts.NotFound), (summary.MissingUnits, summary.Pictures.Single(p => p.Role == "audit").Verdict));
+        Assert.Equal((0, Verdict.NotFound), (summary.MissingUnits, summary.Pictures.Single(p => p.Role == PictureRole.Audit).Verdict));
         Assert.Contains(summary.Warnings, w => w.Contains("unbound", StringComparison.Ordinal));
         Assert.Equal(GateOutcome.Unknown, Gate.Of(summary).Outcome);
         string message = Assert.Throws<DoriException>(() => RunFolder.Create(run.Run, SampleRun.ManifestOf(SampleRun.Options))).Message;
@@ -131,9 +133,9 @@ public sealed class ResumedRunTests
     [Fact]
     public void Keys()
     {
-        Manifest m = SampleRun.ManifestOf(SampleRun.Options with { Starts = ["prompt", "caption", "other"] });
-        AuditUnit Unit(Manifest of, string start) => AuditPlan.Of(of).Single(u => u.Item.Id == "v00" && u.Start == start);
-        string Key(Manifest of, string start) => UnitKey.Of(of, Unit(of, start));
+        Manifest m = SampleRun.ManifestOf(SampleRun.Options with { Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Other] });
+        AuditUnit Unit(Manifest of, AuditStart start) => AuditPlan.Of(of).Single(u => u.Item.Id == "v00" && u.Start == start);
+        string Key(Manifest of, AuditStart start) => UnitKey.Of(of, Unit(of, start));
         Manifest Options(Func<AuditOptions, AuditOptions> change) => m with { Options = change(m.Options) };
         ManifestItem first = m.Pictures.Items[0];
         (string Name, Manifest Changed, string Starts)[] cases =
@@ -158,7 +160,7 @@ public sealed class ResumedRunTests
             ("search batch", Options(o => o with { SearchBatch = 2 }), "caption other"),
             ("learning rate", Options(o => o with { LearningRate = 0.2 }), "caption other"),
             ("threshold", Options(o => o with { Threshold = 0.5 }), ""),
-            ("other starts", Options(o => o with { Starts = ["prompt", "caption", "other", "random"] }), ""),
+            ("other starts", Options(o => o with { Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Other, AuditStart.Random] }), ""),
             ("another picture",
                 With(m, [.. m.Pictures.Items.Take(5), m.Pictures.Items[5] with { Sha256 = ["x"] }, .. m.Pictures.Items.Skip(6)]), ""),
             ("a picture more", With(m, [.. m.Pictures.Items, first with { Id = "v01" }]), ""),
@@ -167,13 +169,13 @@ public sealed class ResumedRunTests
         ];
         foreach ((string name, Manifest changed, string starts) in cases)
             Assert.Equal($"{name}: {starts}",
-                $"{name}: {string.Join(' ', m.Options.Starts.Where(start => Key(m, start) != Key(changed, start)))}");
+                $"{name}: {string.Join(' ', m.Options.Starts.Where(start => Key(m, start) != Key(changed, start)).Select(start => start.Text()))}");
         // The other caption counts where it is used: a key is of the caption, not of the rest of the set.
-        AuditUnit other = Unit(m, "other"), caption = Unit(m, "caption");
+        AuditUnit other = Unit(m, AuditStart.Other), caption = Unit(m, AuditStart.Caption);
         Assert.NotEqual(UnitKey.Of(m, other), UnitKey.Of(m, other with { OtherCaption = "x" }));
         Assert.Equal(UnitKey.Of(m, caption), UnitKey.Of(m, caption with { OtherCaption = "x" }));
         Assert.Equal(m.Options.Starts.Count, m.Options.Starts.Select(start => Key(m, start)).Distinct().Count());
         Manifest cuda = m with { Machine = m.Machine with { Device = "cuda" } };
-        Assert.Equal(Key(cuda, "prompt"), Key(cuda with { Machine = cuda.Machine with { ThreadsPerUnit = 2 } }, "prompt"));
+        Assert.Equal(Key(cuda, AuditStart.Prompt), Key(cuda with { Machine = cuda.Machine with { ThreadsPerUnit = 2 } }, AuditStart.Prompt));
     }
 }

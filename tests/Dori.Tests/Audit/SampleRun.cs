@@ -1,3 +1,5 @@
+using Dori.Tests.Support;
+using Dori.Pictures;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -12,7 +14,7 @@ internal sealed class SampleRun : IDisposable
 {
     public static readonly AuditOptions Options = new()
     {
-        Starts = ["prompt", "caption"], Steps = 3, CurveSteps = [1], CurveGenerations = 1, Generations = 2, SearchBatch = 1, MicroBatch = 1,
+        Starts = [AuditStart.Prompt, AuditStart.Caption], Steps = 3, CurveSteps = [1], CurveGenerations = 1, Generations = 2, SearchBatch = 1, MicroBatch = 1,
             GenerationBatch = 2,
         Guidance = 3, SamplerSteps = 2, Threshold = 0.7,
     };
@@ -54,7 +56,7 @@ internal sealed class SampleRun : IDisposable
     public static Manifest ManifestOf(AuditOptions options, bool bound = true, int audited = 1)
     {
         ManifestItem Item(string id, string role) =>
-            new(id, "/pictures", [$"{id}.png"], [Sha256Text.Of(id)], $"a {id}", role == "audit" ? "verbatim" : "", role);
+            new(id, "/pictures", [$"{id}.png"], [Sha256Text.Of(id)], $"a {id}", role == "audit" ? PictureKind.Verbatim : PictureKind.None, role.Role());
         ManifestItem[] items = [.. Enumerable.Range(0, audited).Select(i => Item($"v{i:00}", "audit")), .. Enumerable.Range(0, 19).Select(i => Item($"c{i:00}", "control"))];
         return VerdictsTests.ManifestOf(items) with
         {
@@ -64,12 +66,12 @@ internal sealed class SampleRun : IDisposable
     }
 
     public void Write(string folder) =>
-        Write(folder, Manifest, unit => unit.Item.Role == "control" ? 0.3f : unit.Start == "caption" ? Found : 0.2f);
+        Write(folder, Manifest, unit => unit.Item.Role == PictureRole.Control ? 0.3f : unit.Start == AuditStart.Caption ? Found : 0.2f);
 
     /// <summary>The original's run in a run: of the audited items alone.</summary>
     public void WriteOriginal(string folder, params float[] found) => Write(Path.Combine(folder, "original"),
         Manifest.OfOriginal()! with { Control = Manifest.Control },
-        unit => unit.Item.Role == "control" ? null : unit.Start == "caption" ? found[int.Parse(unit.Item.Id[1..])] : 0.2f);
+        unit => unit.Item.Role == PictureRole.Control ? null : unit.Start == AuditStart.Caption ? found[int.Parse(unit.Item.Id[1..])] : 0.2f);
 
     /// <param name="best">Null: the unit is not there.</param>
     private static void Write(string folder, Manifest manifest, Func<AuditUnit, float?> best)
@@ -83,7 +85,7 @@ internal sealed class SampleRun : IDisposable
             File.WriteAllText(Path.Combine(folder, "units", unit.Id + ".json"),
                 Json(record, AuditJson.Default.UnitRecord, manifest.Bound));
             foreach (string picture in record.Snapshots[^1].Pictures) File.WriteAllText(Path.Combine(folder, picture), unit.Id);
-            if (unit.Start != "prompt") File.WriteAllText(Path.Combine(folder, "embeddings", unit.Id + ".safetensors"), unit.Id);
+            if (unit.Start != AuditStart.Prompt) File.WriteAllText(Path.Combine(folder, "embeddings", unit.Id + ".safetensors"), unit.Id);
         }
     }
 
@@ -122,7 +124,7 @@ internal sealed class SampleRun : IDisposable
         Key = manifest.Schema == Manifest.Current ? UnitKey.Of(manifest, unit) : "",
         Id = unit.Id, Item = unit.Item.Id, Files = unit.Item.Files, Caption = unit.Item.Caption, Kind = unit.Item.Kind,
             Role = unit.Item.Role, Start = unit.Start, Seed = unit.Seed,
-        Losses = unit.Start == "prompt" ? [] : [.. Enumerable.Repeat(0.1f, manifest.Options.Steps)],
+        Losses = unit.Start == AuditStart.Prompt ? [] : [.. Enumerable.Repeat(0.1f, manifest.Options.Steps)],
         Snapshots = [.. unit.Snapshots(manifest.Options).Select(s => new Snapshot
         {
             Step = s.Step, Similarities = [.. Enumerable.Repeat(best, s.Generations)], Diversity = 0.5f,

@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using System.Text.Json.Nodes;
 using Dori.Audit;
 using Dori.Cli;
@@ -126,7 +127,7 @@ public sealed class TamperedRunTests
         Assert.Contains(summary.Warnings,
             w => w.Contains(Victim, StringComparison.Ordinal) && w.Contains("counts as missing", StringComparison.Ordinal));
         Assert.Equal(1, summary.MissingUnits);
-        Assert.Equal(Verdicts.NotJudged, summary.Pictures.Single(p => p.Role == "audit").Verdict);
+        Assert.Equal(Verdict.NotJudged, summary.Pictures.Single(p => p.Role == PictureRole.Audit).Verdict);
         Assert.NotEqual(GateOutcome.Open, Gate.Of(summary).Outcome);
         RunFolder folder = RunFolder.Create(run.Run, run.Manifest);
         // it alone is computed again

@@ -1,3 +1,5 @@
+using Dori.Tests.Support;
+using Dori.Pictures;
 using Dori.Audit;
 using Dori.Tests.Control;
 
@@ -13,9 +15,9 @@ public class VerdictsTests
     {
         Summary summary = Judge(controls: 20, control: 0.5, prompt: 0.2, search: 0.9);
         PictureSummary picture = Audited(summary);
-        Assert.Equal(Verdicts.Retained, picture.Verdict);
+        Assert.Equal(Verdict.Retained, picture.Verdict);
         Assert.Equal(1.0 / 21, picture.PValue, 12);
-        Assert.Equal("caption", picture.Start);
+        Assert.Equal(AuditStart.Caption, picture.Start);
         Assert.Equal(0.9, picture.Similarity, 6);
         Assert.Equal(0.2, picture.PromptSimilarity, 6);
         Assert.Equal(50, picture.StepsToFirstCopy);
@@ -25,15 +27,15 @@ public class VerdictsTests
     [Fact]
     public void Below_the_threshold_it_is_not_found_however_dissimilar_the_controls()
     {
-        Assert.Equal(Verdicts.NotFound, Audited(Judge(20, 0.1, 0.2, T)).Verdict); // "exceeds" is strict
-        Assert.Equal(Verdicts.Retained, Audited(Judge(20, 0.1, 0.2, 0.7001f)).Verdict);
+        Assert.Equal(Verdict.NotFound, Audited(Judge(20, 0.1, 0.2, T)).Verdict); // "exceeds" is strict
+        Assert.Equal(Verdict.Retained, Audited(Judge(20, 0.1, 0.2, 0.7001f)).Verdict);
     }
 
     [Fact]
     public void Where_controls_reach_as_high_a_find_is_undecided_not_retained_and_not_clean()
     {
         Summary summary = Judge(20, 0.8, 0.2, 0.8);
-        Assert.Equal(Verdicts.Undecided, Audited(summary).Verdict);
+        Assert.Equal(Verdict.Undecided, Audited(summary).Verdict);
         Assert.Equal(20, summary.Controls.AboveThreshold);
         Assert.Contains(summary.Warnings, w => w.Contains("20 of 20 controls", StringComparison.Ordinal));
     }
@@ -45,12 +47,12 @@ public class VerdictsTests
         int at = units.FindIndex(u => u.Id == "v00-caption-0");
         units[at] = units[at] with { Snapshots = [units[at].Snapshots[0] with { Similarities = [0.1f, 0.75f] }, units[at].Snapshots[1]] };
         PictureSummary picture = Audited(Verdicts.Summarize(manifest, units));
-        Assert.Equal((Verdicts.Retained, 10, 10), (picture.Verdict, picture.Step, picture.StepsToFirstCopy));
+        Assert.Equal((Verdict.Retained, 10, 10), (picture.Verdict, picture.Step, picture.StepsToFirstCopy));
     }
 
     [Fact]
     public void What_the_prompt_alone_brings_back_is_retained_though_the_search_is_strong_on_controls() =>
-        Assert.Equal(Verdicts.Retained, Audited(Judge(20, control: 0.9, prompt: 0.8, search: 0.85, controlPrompt: 0.3)).Verdict);
+        Assert.Equal(Verdict.Retained, Audited(Judge(20, control: 0.9, prompt: 0.8, search: 0.85, controlPrompt: 0.3)).Verdict);
 
     [Fact]
     public void Where_the_positive_control_failed_or_is_not_recorded_nothing_is_judged_not_even_a_copy()
@@ -59,18 +61,18 @@ public class VerdictsTests
         foreach (PositiveControl? control in new[] { SampleControl.Failed, SampleControl.Failed with { Passed = true }, null })
         {
             Summary summary = Verdicts.Summarize(manifest with { Control = control }, units);
-            Assert.Equal((Verdicts.NotJudged, 1.0, false), (Audited(summary).Verdict, Audited(summary).PValue, Audited(summary).Discovery));
+            Assert.Equal((Verdict.NotJudged, 1.0, false), (Audited(summary).Verdict, Audited(summary).PValue, Audited(summary).Discovery));
             Assert.Contains(summary.Warnings, w => w.Contains("positive control", StringComparison.Ordinal));
         }
         Summary old = Verdicts.Summarize(manifest with { Control = null, Schema = Manifest.Unbound }, units);
-        Assert.Equal(Verdicts.Retained, Audited(old).Verdict); // a run of an older version, which took none, and says so
+        Assert.Equal(Verdict.Retained, Audited(old).Verdict); // a run of an older version, which took none, and says so
         Assert.Contains(old.Warnings, w => w.Contains("No positive control is recorded", StringComparison.Ordinal));
     }
 
     [Theory]
-    [InlineData(0.5f, Verdicts.NotJudged)]
-    [InlineData(0.9f, Verdicts.Retained)]
-    public void A_picture_that_the_eye_does_not_see_is_judged_only_where_it_is_found(float search, string verdict)
+    [InlineData(0.5f, Verdict.NotJudged)]
+    [InlineData(0.9f, Verdict.Retained)]
+    public void A_picture_that_the_eye_does_not_see_is_judged_only_where_it_is_found(float search, Verdict verdict)
     {
         (Manifest manifest, List<UnitRecord> units) = Case(20, 0.3, 0.2, search);
         Summary summary = Verdicts.Summarize(manifest with { Control = SampleControl.Of(0.98, new UnseenItem("v00", 0.6)) }, units);
@@ -79,9 +81,9 @@ public class VerdictsTests
     }
 
     [Theory]
-    [InlineData(18, Verdicts.NotJudged)]
-    [InlineData(19, Verdicts.Retained)]
-    public void Fewer_than_19_controls_judge_nothing(int controls, string verdict)
+    [InlineData(18, Verdict.NotJudged)]
+    [InlineData(19, Verdict.Retained)]
+    public void Fewer_than_19_controls_judge_nothing(int controls, Verdict verdict)
     {
         Summary summary = Judge(controls, 0.3, 0.9, 0.9);
         Assert.Equal(verdict, Audited(summary).Verdict);
@@ -92,8 +94,8 @@ public class VerdictsTests
     [Fact]
     public void A_picture_with_a_start_not_tried_yet_is_not_called_clean()
     {
-        Assert.Equal(Verdicts.NotJudged, Audited(Judge(20, 0.3, prompt: 0.2, search: null)).Verdict);
-        Assert.Equal(Verdicts.Retained, Audited(Judge(20, 0.3, prompt: 0.9, search: null)).Verdict);
+        Assert.Equal(Verdict.NotJudged, Audited(Judge(20, 0.3, prompt: 0.2, search: null)).Verdict);
+        Assert.Equal(Verdict.Retained, Audited(Judge(20, 0.3, prompt: 0.9, search: null)).Verdict);
     }
 
     [Fact]
@@ -112,19 +114,19 @@ public class VerdictsTests
     public void Rates_have_counts_and_intervals_per_group_and_start()
     {
         Summary summary = Judge(20, 0.5, 0.2, 0.9);
-        GroupSummary verbatim = summary.Groups.Single(g => g is { Group: "verbatim", Start: "caption" });
+        GroupSummary verbatim = summary.Groups.Single(g => g is { Group: "verbatim", Start: AuditStart.Caption });
         Assert.Equal((1, 1, 1.0), (verbatim.Images, verbatim.MemorizationRate.Count, verbatim.MemorizationRate.Value));
-        GroupSummary control = summary.Groups.Single(g => g is { Group: "control", Start: "caption" });
+        GroupSummary control = summary.Groups.Single(g => g is { Group: "control", Start: AuditStart.Caption });
         Assert.Equal((20, 0, 50), (control.Images, control.MemorizationRate.Count, control.Steps));
         Assert.Equal(0.161, control.MemorizationRate.High, 3); // Wilson, 0 of 20
-        Assert.Equal(0, summary.Groups.Single(g => g is { Group: "verbatim", Start: "prompt" }).MemorizationRate.Count);
+        Assert.Equal(0, summary.Groups.Single(g => g is { Group: "verbatim", Start: AuditStart.Prompt }).MemorizationRate.Count);
     }
 
     [Fact]
     public void The_curve_compares_the_same_number_of_generations_at_every_step_and_begins_with_the_prompt()
     {
         Summary summary = Judge(20, 0.5, 0.2, 0.9);
-        GroupSummary[] curve = [.. summary.Curve.Where(g => g is { Group: "verbatim", Start: "caption" })];
+        GroupSummary[] curve = [.. summary.Curve.Where(g => g is { Group: "verbatim", Start: AuditStart.Caption })];
         Assert.Equal([0, 10, 50], curve.Select(g => g.Steps));
         Assert.All(curve, g => Assert.Equal(2, g.Generations));
         Assert.Equal(0.2, curve[0].Similarity.Median, 6); // from the prompt's own unit
@@ -140,7 +142,7 @@ public class VerdictsTests
         Assert.Equal(once, System.Text.Json.JsonSerializer.Serialize(Verdicts.Summarize(manifest, units), AuditJson.Default.Summary));
     }
 
-    private static PictureSummary Audited(Summary summary) => summary.Pictures.Single(p => p.Role == "audit");
+    private static PictureSummary Audited(Summary summary) => summary.Pictures.Single(p => p.Role == PictureRole.Audit);
 
     private static Summary Judge(int controls, double control, double prompt, double? search, double? controlPrompt = null)
     {
@@ -151,9 +153,9 @@ public class VerdictsTests
     private static (Manifest, List<UnitRecord>) Case(int controls, double control, double prompt, double? search,
         double? controlPrompt = null)
     {
-        var items = new List<ManifestItem> { new("v00", "/pictures", ["v00.png"], ["0"], "a caption", "verbatim", "audit") };
+        var items = new List<ManifestItem> { new("v00", "/pictures", ["v00.png"], ["0"], "a caption", PictureKind.Verbatim, PictureRole.Audit) };
         items.AddRange(Enumerable.Range(0, controls)
-            .Select(i => new ManifestItem($"c{i:00}", "/pictures", [$"c{i:00}.png"], [$"{i}"], $"control {i}", "", "control")));
+            .Select(i => new ManifestItem($"c{i:00}", "/pictures", [$"c{i:00}.png"], [$"{i}"], $"control {i}", PictureKind.None, PictureRole.Control)));
         var units = new List<UnitRecord> { Unit(items[0], "prompt", prompt) };
         if (search is { } found) units.Add(Unit(items[0], "caption", found));
         foreach (ManifestItem item in items.Skip(1))
@@ -172,7 +174,7 @@ public class VerdictsTests
         return new UnitRecord
         {
             Id = $"{item.Id}-{start}-0", Item = item.Id, Files = item.Files, Caption = item.Caption, Kind = item.Kind, Role = item.Role,
-                Start = start, Seed = 0, Losses = [],
+                Start = start.Start(), Seed = 0, Losses = [],
             Snapshots = start == "prompt" ? [At(0, b, b - 0.2f, b)] : [At(10, 0.1f, 0.2f), At(50, b - 0.1f, b - 0.2f, b)],
         };
     }
@@ -182,7 +184,7 @@ public class VerdictsTests
         Version = "0", Command = "dori audit", Model = new ManifestModel("/model", "model", "m", new Dictionary<string, string>()),
         Pictures = new ManifestPictures("/pictures", "p", items, []), CopyDetector = new ManifestDetector("detector", "d", T),
         Options =
-            new AuditOptions { Starts = ["prompt", "caption"], CurveSteps = [0, 10], CurveGenerations = 2, Generations = 3, Threshold = T },
+            new AuditOptions { Starts = [AuditStart.Prompt, AuditStart.Caption], CurveSteps = [0, 10], CurveGenerations = 2, Generations = 3, Threshold = T },
         Machine = new ManifestMachine("cpu", "float32", 1, "", "", ""),
         Control = SampleControl.Passed,
     };

@@ -17,7 +17,7 @@ public sealed class DoriAppTests : IDisposable
     [InlineData("-o RUN is missing", "audit", "MODEL", "--images", "PICTURES")]
     [InlineData("model_index.json", "audit", "EMPTY", "--images", "PICTURES", "-o", "RUN")]
     [InlineData("--shard 3/2", "audit", "MODEL", "--images", "PICTURES", "-o", "RUN", "--shard", "3/2")]
-    [InlineData("--steps", "audit", "MODEL", "--images", "PICTURES", "-o", "RUN", "--steps", "-1")]
+    [InlineData("--search-steps", "audit", "MODEL", "--images", "PICTURES", "-o", "RUN", "--search-steps", "-1")]
     [InlineData("--curve x", "audit", "MODEL", "--images", "PICTURES", "-o", "RUN", "--curve", "x")]
     [InlineData("--dtype half", "generate", "MODEL", "t shirt", "--dtype", "half")]
     [InlineData("--device tpu", "generate", "MODEL", "t shirt", "--device", "tpu")]

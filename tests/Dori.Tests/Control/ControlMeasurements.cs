@@ -21,7 +21,7 @@ public sealed class ControlMeasurements : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-control-").FullName;
     private static readonly AuditOptions s_options = new()
     {
-        Starts = ["prompt", "caption"], CurveSteps = [], Generations = 4, CurveGenerations = 1, Guidance = 3, Sampler = "ddim",
+        Starts = [AuditStart.Prompt, AuditStart.Caption], CurveSteps = [], Generations = 4, CurveGenerations = 1, Guidance = 3, Sampler = "ddim",
             SamplerSteps = 25,
         Mirror = false,
     };
@@ -53,7 +53,7 @@ public sealed class ControlMeasurements : IDisposable
             row.AddRange(control.Figures.Select(figure => N(figure.Value) + (figure.Passed ? "" : "!")));
             row.Add($"{control.UNetRows}");
             if (int.TryParse(Variable("SEARCH", ""), out int searched) && control.Holds)
-                row.Add(string.Join(' ', s_set.Items.Where(item => item.Kind == "verbatim").Take(searched).Select(item => N(Best(model, item)))));
+                row.Add(string.Join(' ', s_set.Items.Where(item => item.Kind == PictureKind.Verbatim).Take(searched).Select(item => N(Best(model, item)))));
         }
         catch (DoriException e)
         {
@@ -64,7 +64,7 @@ public sealed class ControlMeasurements : IDisposable
 
     private static double Best(DiffusionModel model, PictureItem item) => new[] { "prompt", "caption" }.Max(start =>
     {
-        using UnitResult result = new UnitRunner(model, s_detector.Value, s_options).Run(new AuditUnit(item, start, 0, null));
+        using UnitResult result = new UnitRunner(model, s_detector.Value, s_options).Run(new AuditUnit(item, start.Start(), 0, null));
         return result.Record.Snapshots[^1].Best;
     });
 

@@ -19,7 +19,7 @@ public sealed class PositiveControlTests : IDisposable
     private static readonly AuditOptions s_options = new() { Guidance = 3, Sampler = "ddim", SamplerSteps = 25 };
     private static readonly PictureSet s_all = PictureSet.Load(Emoji.Pictures);
     /// <summary>As many controls as the hand and the ear look at, and few pictures for the eye.</summary>
-    private static readonly PictureSet s_few = s_all.Limit(12).Where(item => item.Role == "control" || item.Id is "v00" or "v01" or "v02");
+    private static readonly PictureSet s_few = s_all.Limit(12).Where(item => item.Role == PictureRole.Control || item.Id is "v00" or "v01" or "v02");
     private static readonly Lazy<PositiveControl> s_sound = new(() => Take(Emoji.Model, s_all));
 
     public static TheoryData<string> Broken => [.. BrokenModel.Broken];
@@ -58,7 +58,7 @@ public sealed class PositiveControlTests : IDisposable
     public void It_costs_less_than_3_percent_of_the_audit()
     {
         // In latents through the UNet, of the audit that docs/audit.md shows and of the shortest one of the whole set that judges.
-        AuditOptions shortest = s_options with { Starts = ["prompt", "caption"], Generations = 4, CurveSteps = [] };
+        AuditOptions shortest = s_options with { Starts = [AuditStart.Prompt, AuditStart.Caption], Generations = 4, CurveSteps = [] };
         foreach (AuditOptions options in new[] { s_options, shortest })
         {
             double audit = AuditPlan.Of(s_all, options).Sum(unit => CostEstimate.Weight(unit, options));
@@ -74,7 +74,7 @@ public sealed class PositiveControlTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using DiffusionModel pruned = Emoji.Model.WithUNetCopy();
-        IEnumerable<PictureItem> items = s_all.Items.Where(item => item.Kind == "verbatim").Take(4);
+        IEnumerable<PictureItem> items = s_all.Items.Where(item => item.Kind == PictureKind.Verbatim).Take(4);
         Conditioning[] captions = [.. items.Select(item => Emoji.Model.Embed(item.Caption))];
         using var wanda = new WandaMarking(pruned, WandaOptions.For(pruned) with { Sparsity = sparsity });
         var mask = WeightMask.Union([.. captions.Select(y => wanda.Mark([y]).Mask)]);
@@ -110,7 +110,7 @@ public sealed class PositiveControlTests : IDisposable
     [Fact]
     public void Pictures_of_controls_alone_are_looked_at_for_a_calibration()
     {
-        PositiveControl control = Take(Emoji.Model, s_all.Where(item => item.Role == "control").Limit(4));
+        PositiveControl control = Take(Emoji.Model, s_all.Where(item => item.Role == PictureRole.Control).Limit(4));
         Assert.True(control.Holds, control.InOneLine);
         Assert.Equal(4, control.Looked);
     }

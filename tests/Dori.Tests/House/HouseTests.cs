@@ -7,7 +7,7 @@ namespace Dori.Tests.House;
 /// <summary>What keeps the code readable, held by the compiler's own view of it.</summary>
 public sealed class HouseTests
 {
-    private const int MostBranches = 20;
+    private const int MostBranches = 20, MostPublicTypes = 90;
 
     /// <summary>Upstream to downstream: a room may use those before it, never those after it.</summary>
     private static readonly string[] s_rooms =
@@ -45,11 +45,50 @@ public sealed class HouseTests
         Assert.True(arrows.Count == 0, string.Join("\n", arrows));
     }
 
+    /// <summary>An enum in a text would be called as C# calls it, not as files and people do: <c>Word.Text</c>.</summary>
+    [Fact]
+    public void No_enum_is_printed_by_its_C_sharp_name()
+    {
+        var printed = new List<string>();
+        foreach ((string file, SyntaxTree tree) in Sources.Trees)
+        {
+            SemanticModel model = Sources.Compilation.GetSemanticModel(tree);
+            printed.AddRange(tree.GetRoot().DescendantNodes().Select(node => node switch
+            {
+                InterpolationSyntax hole => hole.Expression,
+                BinaryExpressionSyntax sum when sum.IsKind(SyntaxKind.AddExpression) && IsWord(model, sum.Left) => sum.Left,
+                BinaryExpressionSyntax sum when sum.IsKind(SyntaxKind.AddExpression) => sum.Right,
+                MemberAccessExpressionSyntax { Name.Identifier.Text: "ToString" } call => call.Expression,
+                InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Join" }, ArgumentList.Arguments.Count: > 0 } join =>
+                    join.ArgumentList.Arguments[^1].Expression,
+                _ => null,
+            }).OfType<ExpressionSyntax>().Where(text => IsWord(model, text)).Select(text => $"{file}: {text}"));
+        }
+        Assert.True(printed.Count == 0, string.Join("\n", printed));
+        static bool IsWord(SemanticModel model, ExpressionSyntax expression)
+        {
+            ITypeSymbol? type = model.GetTypeInfo(expression).Type;
+            if (type is INamedTypeSymbol { OriginalDefinition.SpecialType: SpecialType.System_Nullable_T } maybe) type = maybe.TypeArguments[0];
+            if (type is INamedTypeSymbol { TypeArguments: [var element] } list && list.AllInterfaces.Any(i => i.Name == "IEnumerable")) type = element;
+            return type?.Name is "PictureRole" or "PictureKind" or "AuditStart" or "Verdict" && type.TypeKind == TypeKind.Enum;
+        }
+    }
+
     private static int Room(string name)
     {
         string room = name.StartsWith("Dori.Cli", StringComparison.Ordinal) ? "Dori.Cli" : string.Join('.', name.Split('.').Take(2));
         int at = Array.IndexOf(s_rooms, room);
         return at >= 0 ? at : throw new InvalidOperationException($"{name}: this room has no place in the order yet");
+    }
+
+    /// <summary>Public is what has a reason: a new name here is a decision, and stands in PublicTypes.txt.</summary>
+    [Fact]
+    public void The_public_surface_is_the_one_that_was_decided()
+    {
+        string[] types =
+            [.. typeof(DoriException).Assembly.GetExportedTypes().Select(type => type.FullName!.Replace('+', '.')).Order(StringComparer.Ordinal)];
+        Assert.Equal(File.ReadAllLines(Path.Combine(Sources.Root, "src", "Dori", "PublicTypes.txt")), types);
+        Assert.InRange(types.Length, 1, MostPublicTypes);
     }
 
     /// <summary>Decisions: statements and operators after which the code goes one of two ways. Those of local functions count for

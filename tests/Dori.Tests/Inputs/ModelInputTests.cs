@@ -177,7 +177,7 @@ public sealed class ModelInputTests : IDisposable
         {
             string message = Assert.Throws<DoriException>(() => DiffusersFolder.Open(path)).Message;
             Assert.Contains("a LoRA", message, StringComparison.Ordinal);
-            Assert.Contains("--lora", message, StringComparison.Ordinal);
+            Assert.Contains("`Lora`", message, StringComparison.Ordinal);
             Assert.DoesNotContain("from_single_file", message, StringComparison.Ordinal);
         }
     }

@@ -39,7 +39,7 @@ public sealed class RelatedCaptionsTests
     public void Built_in_captions()
     {
         using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"));
-        string[] removed = [.. PictureSet.Load(Emoji.Pictures).Items.Where(item => item.Role != "control").Select(item => item.Caption)];
+        string[] removed = [.. PictureSet.Load(Emoji.Pictures).Items.Where(item => item.Role != PictureRole.Control).Select(item => item.Caption)];
         IReadOnlyList<(int Index, double Score)> related = RelatedCaptions.Of(removed, ordinary.Captions, 200);
         TestContext.Current.TestOutputHelper?.WriteLine($"{related.Count}: {related[0].Score:0.00} to {related[^1].Score:0.00}; {string.Join("; ", related.Take(8).Select(pair => ordinary.Captions[pair.Index]))}");
         Assert.InRange(related.Count, 100, 200);

@@ -10,10 +10,11 @@ namespace Dori.Tests.Mitigation;
 public class LoraTests
 {
     [Theory]
-    [InlineData(LowRankLayers.Attention)]
-    [InlineData(LowRankLayers.AllLinear)]
-    public void Merged_it_computes_what_it_did_hooked(LowRankLayers layers)
+    [InlineData("Attention")]
+    [InlineData("AllLinear")]
+    public void Merged_it_computes_what_it_did_hooked(string trained)
     {
+        LowRankLayers layers = Enum.Parse<LowRankLayers>(trained);
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         Tensor original = Predict(model);

@@ -36,14 +36,14 @@ public sealed class PictureSetTests : IDisposable
     {
         PictureSet set = PictureSet.Load(Path.Combine(Golden.EmojiModel, "pictures"));
         Assert.Equal(64, set.Items.Count);
-        Assert.Equal(16, set.Items.Count(item => item is { Kind: "verbatim", Role: "audit", Files.Count: 1 }));
-        Assert.Equal(8, set.Items.Count(item => item is { Kind: "template", Role: "audit", Files.Count: 4 }));
-        Assert.Equal(40, set.Items.Count(item => item.Role == "control"));
+        Assert.Equal(16, set.Items.Count(item => item is { Kind: PictureKind.Verbatim, Role: PictureRole.Audit, Files.Count: 1 }));
+        Assert.Equal(8, set.Items.Count(item => item is { Kind: PictureKind.Template, Role: PictureRole.Audit, Files.Count: 4 }));
+        Assert.Equal(40, set.Items.Count(item => item.Role == PictureRole.Control));
         Assert.Empty(set.Warnings);
         Assert.Equal("v00", set.Items[0].Id);
         Assert.Equal("pea pod and pinched fingers on a wavy brown background", set.Items[0].Caption);
         PictureSet two = set.Limit(2);
-        Assert.Equal(["v00", "v01"], two.Items.Where(item => item.Kind == "verbatim" && item.Role == "audit").Select(item => item.Id));
+        Assert.Equal(["v00", "v01"], two.Items.Where(item => item.Kind == PictureKind.Verbatim && item.Role == PictureRole.Audit).Select(item => item.Id));
         Assert.Equal(6, two.Items.Count);
         Assert.NotEqual(set.Sha256, two.Sha256);
     }
@@ -57,8 +57,8 @@ public sealed class PictureSetTests : IDisposable
         Assert.Equal(["pair", "c", "d"], set.Items.Select(item => item.Id));
         Assert.Equal(["a.png", "sub/b.png"], set.Items[0].Files);
         Assert.Equal("a cat, \"asleep\"\nby night", set.Items[0].Caption);
-        Assert.Equal(("ünï", "", "control"), (set.Items[1].Caption, set.Items[1].Kind, set.Items[1].Role));
-        Assert.Equal("audit", set.Items[2].Role);
+        Assert.Equal(("ünï", PictureKind.None, PictureRole.Control), (set.Items[1].Caption, set.Items[1].Kind, set.Items[1].Role));
+        Assert.Equal(PictureRole.Audit, set.Items[2].Role);
         Assert.Contains("no caption", Assert.Single(set.Warnings), StringComparison.Ordinal);
         Assert.All(set.Items.SelectMany(item => item.Paths), path => Assert.True(File.Exists(path)));
     }
@@ -140,7 +140,7 @@ public sealed class PictureSetTests : IDisposable
         PictureSet controls = PictureSet.Load(Path.Combine(Golden.EmojiModel, "pictures"));
         PictureSet both = set.WithControls(controls);
         Assert.Equal(65, both.Items.Count);
-        Assert.Equal(["a"], both.Items.Where(item => item.Role == "audit").Select(item => item.Id));
+        Assert.Equal(["a"], both.Items.Where(item => item.Role == PictureRole.Audit).Select(item => item.Id));
         Assert.All(both.Items.SelectMany(item => item.Paths), path => Assert.True(File.Exists(path)));
         Assert.Contains("own 1 controls are replaced", string.Join(' ', both.Warnings), StringComparison.Ordinal);
         Assert.Contains("same picture", Assert.Throws<DoriException>(() => set.WithControls(set)).Message, StringComparison.Ordinal);
@@ -153,9 +153,9 @@ public sealed class PictureSetTests : IDisposable
     {
         List<CaptionList.Entry> nemo = CaptionList.Entries(Golden.PathOf("memorized_laion_prompts.csv")), wen = CaptionList.Entries(Golden.PathOf("sdv1_500_memorized.jsonl"));
         Assert.Equal(500, nemo.Count);
-        Assert.Equal(112, nemo.Count(entry => entry.Kind == "verbatim"));
-        Assert.Equal(388, nemo.Count(entry => entry.Kind == "template"));
-        Assert.Equal(wen, nemo.Select(entry => entry with { Kind = "" }));
+        Assert.Equal(112, nemo.Count(entry => entry.Kind == PictureKind.Verbatim));
+        Assert.Equal(388, nemo.Count(entry => entry.Kind == PictureKind.Template));
+        Assert.Equal(wen, nemo.Select(entry => entry with { Kind = PictureKind.None }));
     }
 
     [Theory]
@@ -168,7 +168,7 @@ public sealed class PictureSetTests : IDisposable
         Put("1030727993.png", "1000_1618923228.jpg", "seo-content.png", $"{entries[2].Index}/x.png", $"{entries[2].Index}/y.png", $"{entries[3].Index}.JPG.txt.png");
         PictureSet set = PictureSet.FromCaptionList(Golden.PathOf(list), _folder);
         Assert.Equal(2, set.Items.Count);
-        Assert.Equal(("1030727993", kind, "audit"), (set.Items[0].Id, set.Items[0].Kind, set.Items[0].Role));
+        Assert.Equal(("1030727993", kind.Kind(), PictureRole.Audit), (set.Items[0].Id, set.Items[0].Kind, set.Items[0].Role));
         Assert.Equal(["1030727993.png"], set.Items[0].Files);
         Assert.Equal([$"{entries[2].Index}/x.png", $"{entries[2].Index}/y.png"], set.Items[1].Files);
         Assert.Equal(498, set.Missing.Count);

@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using System.Text;
@@ -35,7 +36,7 @@ public partial class AuditReportTests
     {
         var sample = new SampleAudit();
         string[] cards = [.. Regex.Matches(sample.Html(), "<article.*?</article>", RegexOptions.Singleline).Select(m => m.Value)];
-        PictureSummary[] targets = [.. sample.Summary.Pictures.Where(p => p.Role == "audit")];
+        PictureSummary[] targets = [.. sample.Summary.Pictures.Where(p => p.Role == PictureRole.Audit)];
         Assert.Equal(targets.Length, cards.Length);
         Assert.All(targets, p => Assert.Single(cards, c => c.Contains($"<bdi>{p.File}</bdi>", StringComparison.Ordinal)));
         string[] verdicts = [.. cards.Select(c => Regex.Match(c, "class=\"badge [a-z-]+\"><span[^>]*>[^<]*</span> ([a-z ]+)<").Groups[1].Value)];
@@ -77,7 +78,7 @@ public partial class AuditReportTests
     public void A_start_without_controls_says_so()
     {
         var sample = new SampleAudit();
-        Summary summary = sample.Summary with { Groups = [.. sample.Summary.Groups.Where(g => g.Group != "control" || g.Start != "random")] };
+        Summary summary = sample.Summary with { Groups = [.. sample.Summary.Groups.Where(g => g.Group != ItemGroup.Control || g.Start != AuditStart.Random)] };
         Assert.Contains("None were run from this start", Words(SampleAudit.Html(summary, sample.Units, sample.Context)), StringComparison.Ordinal);
     }
 
@@ -141,10 +142,10 @@ public partial class AuditReportTests
         var sample = new SampleAudit(caption: _ => hostile, warnings: [hostile]);
         Summary summary = sample.Summary with
         {
-            Model = new SummaryModel(hostile, hostile), CopyDetector = hostile, Starts = ["prompt", "caption", hostile],
-            Pictures = [.. sample.Summary.Pictures.Select(p => p with { File = hostile, Kind = p.Role == "control" ? "" : hostile, Start = hostile, Verdict = p.Verdict == "not found" ? hostile : p.Verdict })],
-            Groups = [.. sample.Summary.Groups.Select(g => g with { Group = g.Group == "all" ? hostile : g.Group })],
-            Curve = [.. sample.Summary.Curve.Select(g => g with { Group = g.Group == "all" ? hostile : g.Group, Start = g.Start == "random" ? hostile : g.Start })],
+            Model = new SummaryModel(hostile, hostile), CopyDetector = hostile, Starts = [AuditStart.Prompt, AuditStart.Caption],
+            Pictures = [.. sample.Summary.Pictures.Select(p => p with { File = hostile })],
+            Groups = [.. sample.Summary.Groups.Select(g => g with { Group = g.Group == ItemGroup.All ? hostile : g.Group })],
+            Curve = [.. sample.Summary.Curve.Select(g => g with { Group = g.Group == ItemGroup.All ? hostile : g.Group })],
         };
         ReportContext context = sample.Context with { Command = hostile, Version = hostile, Date = hostile, Cost = hostile, Facts = [(hostile, hostile)] };
         string html = SampleAudit.Html(summary, sample.Units, context);
@@ -156,10 +157,10 @@ public partial class AuditReportTests
 
         Summary Tame(Summary s) => s with
         {
-            Model = new SummaryModel("x", "x"), CopyDetector = "x", Starts = ["prompt", "caption", "x"], Warnings = ["x"],
-            Pictures = [.. s.Pictures.Select(p => p with { Caption = "x", File = "x", Kind = p.Role == "control" ? "" : "x", Start = "x", Verdict = p.Verdict == hostile ? "x" : p.Verdict })],
+            Model = new SummaryModel("x", "x"), CopyDetector = "x", Starts = [AuditStart.Prompt, AuditStart.Caption], Warnings = ["x"],
+            Pictures = [.. s.Pictures.Select(p => p with { Caption = "x", File = "x" })],
             Groups = [.. s.Groups.Select(g => g with { Group = g.Group == hostile ? "x" : g.Group })],
-            Curve = [.. s.Curve.Select(g => g with { Group = g.Group == hostile ? "x" : g.Group, Start = g.Start == hostile ? "x" : g.Start })],
+            Curve = [.. s.Curve.Select(g => g with { Group = g.Group == hostile ? "x" : g.Group })],
         };
         static ReportContext TameContext(ReportContext c) => c with { Command = "x", Version = "x", Date = "x", Cost = "x", Facts = [("x", "x")] };
         static IEnumerable<string> Markup(string page) => Regex.Matches(page, "<[^<>]*>").Select(m => Regex.Replace(m.Value, "\"[^\"]*\"", "\"\""));
@@ -200,7 +201,7 @@ public partial class AuditReportTests
     public void Nothing_found_is_never_called_clean()
     {
         var sample = new SampleAudit();
-        Summary summary = sample.Summary with { Pictures = [.. sample.Summary.Pictures.Select(p => p with { Verdict = "not found", Discovery = false })] };
+        Summary summary = sample.Summary with { Pictures = [.. sample.Summary.Pictures.Select(p => p with { Verdict = Verdict.NotFound, Discovery = false })] };
         string text = Words(SampleAudit.Html(summary, sample.Units, sample.Context));
         Assert.Contains("None of 16 verbatim pictures are found to be retained.", text, StringComparison.Ordinal);
         Assert.Contains("Not finding a picture does not prove that the model forgot it.", text, StringComparison.Ordinal);

@@ -1,3 +1,4 @@
+using Dori.Tests.Support;
 using System.Globalization;
 using Dori.Audit;
 using Dori.Reporting;
@@ -23,7 +24,7 @@ public class CsvTablesTests
             string Field(string name) => rows[i + 1][rows[0].IndexOf(name)];
             Assert.Equal(p.Caption, Field("caption"));
             Assert.Equal(p.Item, Field("item"));
-            Assert.Equal(p.Verdict, Field("verdict"));
+            Assert.Equal(p.Verdict.Text(), Field("verdict"));
             Assert.Equal(p.Similarity, double.Parse(Field("similarity"), CultureInfo.InvariantCulture));
             Assert.Equal(p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Field("steps_to_first_copy"));
         }

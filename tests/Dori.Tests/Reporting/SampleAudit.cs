@@ -1,3 +1,4 @@
+using Dori.Pictures;
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Measures;
@@ -34,14 +35,14 @@ internal sealed class SampleAudit
                 best: i == 2 ? 0.74 : 0.55 + 0.12 * Noise("template", i), $"template-{i:00}-1.png");
         if (missing > 0) units.RemoveAll(u => u.Item == "v03");
 
-        double[] controlBest = [.. summaries.Where(p => p.Role == "control").Select(p => p.Similarity)];
+        double[] controlBest = [.. summaries.Where(p => p.Role == PictureRole.Control).Select(p => p.Similarity)];
         bool enough = controls >= 19;
         for (int i = 0; i < summaries.Count; i++)
         {
             PictureSummary p = summaries[i];
             double pValue = enough ? (1.0 + controlBest.Count(c => c >= p.Similarity)) / (1 + controls) : 1;
             string verdict = !enough ? "not judged" : p.Similarity <= Threshold ? "not found" : pValue <= 0.03 ? "retained" : "undecided";
-            summaries[i] = p with { PValue = pValue, Verdict = verdict, Discovery = verdict == "retained" };
+            summaries[i] = p with { PValue = pValue, Verdict = verdict.Verdict(), Discovery = verdict == "retained" };
         }
         Summary = new Summary
         {
@@ -50,14 +51,14 @@ internal sealed class SampleAudit
             Threshold = Threshold,
             Steps = 50,
             Generations = 4,
-            Starts = ["prompt", "caption", "random"],
+            Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Random],
             Units = units.Count,
             MissingUnits = missing,
             Controls =
                 new ControlSummary { Items = controls, AboveThreshold = controlBest.Count(c => c > Threshold), Needed = 19, Enough = enough,
                 SmallestPValue = 1.0 / (1 + controls), FalseDiscoveryRate = 0.05 },
             Control = SampleControl.Passed,
-            Groups = [.. Groups().Where(g => g.Steps == (g.Start == "prompt" ? 0 : 50))],
+            Groups = [.. Groups().Where(g => g.Steps == (g.Start == AuditStart.Prompt ? 0 : 50))],
             Curve = [.. Groups()],
             Pictures = summaries,
             Warnings = warnings ?? ["Template pictures are judged by whole-picture similarity, which misses copies of a composition."],
@@ -119,7 +120,7 @@ internal sealed class SampleAudit
             double from = start == "caption" ? prompt : 0.1;
             units.Add(new UnitRecord
             {
-                Id = $"{item}-{start}-0", Item = item, Files = files, Caption = text, Kind = kind, Role = role, Start = start, Seed = 0,
+                Id = $"{item}-{start}-0", Item = item, Files = files, Caption = text, Kind = kind.Kind(), Role = role.Role(), Start = start.Start(), Seed = 0,
                 Losses = start == "prompt" ? [] : [.. Enumerable.Range(0, 50).Select(i => 0.3f / (i + 1))],
                 Snapshots = [.. steps.Select(s =>
                 {
@@ -131,13 +132,13 @@ internal sealed class SampleAudit
                 })],
             });
         }
-        double Last(string start) => units.Single(u => u.Item == item && u.Start == start).Snapshots[^1].Best;
+        double Last(string start) => units.Single(u => u.Item == item && u.Start == start.Start()).Snapshots[^1].Best;
         int? first = units.Where(u => u.Item == item).SelectMany(u => u.Snapshots).Where(s => s.Best > Threshold).Select(s => (int?)s.Step)
             .Min();
         summaries.Add(new PictureSummary
         {
-            File = files[0], Item = item, Caption = text, Kind = kind, Role = role, Verdict = "", Similarity = Last("caption"),
-                Start = "caption", Step = 50, PValue = 1, Discovery = false,
+            File = files[0], Item = item, Caption = text, Kind = kind.Kind(), Role = role.Role(), Verdict = Verdict.NotJudged, Similarity = Last("caption"),
+                Start = AuditStart.Caption, Step = 50, PValue = 1, Discovery = false,
             PromptSimilarity = Last("prompt"), SearchSimilarity = Last("caption"), StepsToFirstCopy = first,
         });
     }
@@ -151,14 +152,14 @@ internal sealed class SampleAudit
                 foreach (string group in (string[])["verbatim", "template", "all", "control"])
                 {
                     Snapshot[] snapshots =
-                        [.. units.Where(u => u.Start == start
-                        && (group == "all" ? u.Role != "control" : group == "control" ? u.Role == group : u.Kind == group))
+                        [.. units.Where(u => u.Start == start.Start()
+                        && (group == ItemGroup.All ? u.Role != PictureRole.Control : ItemGroup.Of(u.Role, u.Kind) == group))
                         .Select(u => u.Snapshots.Single(s => s.Step == step))];
                     if (snapshots.Length == 0) continue;
                     int count = snapshots.Count(s => s.Best > Threshold);
                     yield return new GroupSummary
                     {
-                        Group = group, Start = start, Images = snapshots.Length, Generations = 4, Steps = step,
+                        Group = group, Start = start.Start(), Images = snapshots.Length, Generations = 4, Steps = step,
                             Diversity = snapshots[0].Diversity,
                         Similarity = Spread(snapshots.Select(s => (double)s.Best)),
                             MedianSimilarity = Spread(snapshots.Select(s => (double)s.Similarities[2])),

@@ -11,7 +11,7 @@ namespace Dori.Audit;
 /// Takes the positive control of a model, a picture set and a copy detector under an audit's options. All noise is its own: no unit's
 /// numbers change by it.
 /// </summary>
-public sealed class ControlRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options)
+internal sealed class ControlRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options)
 {
     private const int Batch = 8;
 

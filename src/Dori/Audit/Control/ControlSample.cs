@@ -21,8 +21,8 @@ internal sealed class ControlSample
     public ControlSample(DiffusionModel model, PictureSet set, int batch)
     {
         (_model, _batch) = (model, batch);
-        PictureItem[] controls = [.. set.Items.Where(item => item.Role == "control")];
-        PictureItem[] all = controls.Length >= Few ? controls : [.. controls, .. set.Items.Where(item => item.Role != "control")];
+        PictureItem[] controls = [.. set.Items.Where(item => item.Role == PictureRole.Control)];
+        PictureItem[] all = controls.Length >= Few ? controls : [.. controls, .. set.Items.Where(item => item.Role != PictureRole.Control)];
         int count = Math.Min(Most, all.Length);
         Items = [.. Enumerable.Range(0, count).Select(k => all[k * all.Length / count])];
         Pictures = cat([.. Items.Select(item => item.Originals(model.PictureSize).narrow(0, 0, 1))], 0);

@@ -40,7 +40,7 @@ public sealed record PositiveControl
     [JsonIgnore]
     public string Advice => Failures.FirstOrDefault()?.Part switch
     {
-        Eye => "look at vae/ (weights cut off or of another model, number type, norm_num_groups), at unet's sample_size and at --threshold",
+        Eye => "look at vae/ (weights cut off or of another model, number type, norm_num_groups), at unet's sample_size and at `Threshold`",
         Ear => "look at text_encoder/, tokenizer/ and the UNet's cross-attention (attn2)",
         _ => "look at unet/ (weights cut off, number type, config.json), scheduler/ (prediction_type, betas) and vae's scaling_factor",
     };

@@ -8,7 +8,7 @@ namespace Dori.Checkpoints.Adapters;
 /// A LoRA opened for a certain base: W += scale * (alpha / rank) * up @ down for each layer that it touches, in float32 and before any
 /// rounding. Opening looks at every key, shape and value; no weight has changed until then.
 /// </summary>
-public sealed class Adapter
+internal sealed class Adapter
 {
     private readonly AdapterContent _content;
 

@@ -69,7 +69,7 @@ internal sealed partial class AdapterContent
     {
         if (!Directory.Exists(path))
         {
-            if (!File.Exists(path)) throw new DoriException($"--lora {path}: no such file or folder");
+            if (!File.Exists(path)) throw new DoriException($"`Lora` {path}: no such file or folder");
             string extension = System.IO.Path.GetExtension(path).ToLowerInvariant();
             return extension is ".ckpt" or ".pt" or ".pth" or ".bin"
                 ? throw new DoriException($"{path}: a pickle, which is never loaded because it can run code; save the LoRA as .safetensors")
@@ -83,9 +83,9 @@ internal sealed partial class AdapterContent
         string[] all = [.. Directory.EnumerateFiles(path, "*.safetensors").Order(StringComparer.Ordinal)];
         return all.Length == 1 ? [(all[0], AdapterPart.Unsaid)]
             : throw new DoriException(
-                all.Length == 0 ? $"--lora {path}: the folder holds no LoRA ({PublishedName}, {PeftName}, unet/{PeftName} or one other "
+                all.Length == 0 ? $"`Lora` {path}: the folder holds no LoRA ({PublishedName}, {PeftName}, unet/{PeftName} or one other "
                 + ".safetensors)"
-                : $"--lora {path}: the folder holds several files; name one of "
+                : $"`Lora` {path}: the folder holds several files; name one of "
                     + $"{string.Join(", ", all.Take(8).Select(System.IO.Path.GetFileName))}{(all.Length > 8 ? ", ..." : "")}");
     }
 

@@ -5,7 +5,7 @@ namespace Dori.Checkpoints.Adapters;
 /// <summary>What a LoRA file is, as <c>dori info</c> shows it without a base.</summary>
 /// <param name="Fits">The kind of base, as far as shapes tell.</param>
 /// <param name="Layers">Changed layers by part.</param>
-public sealed record AdapterInfo(string Schema, string Path, string Description, string Fits, IReadOnlyList<long> Ranks,
+internal sealed record AdapterInfo(string Schema, string Path, string Description, string Fits, IReadOnlyList<long> Ranks,
     IReadOnlyList<double> Alphas, int LayersWithoutAlpha,
     IReadOnlyDictionary<string, int> Layers, AdapterTraining? Training, IReadOnlyList<string> Notes)
 {

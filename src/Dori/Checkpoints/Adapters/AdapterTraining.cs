@@ -7,7 +7,7 @@ namespace Dori.Checkpoints.Adapters;
 /// <param name="Pictures">Number of pictures; null where it is not said.</param>
 /// <param name="Repeats">Times that an epoch shows each of them.</param>
 /// <param name="Seen">Repeats x epochs: how often the training showed each of them; null where the epochs are not said.</param>
-public sealed record AdapterDataset(string Folder, int? Pictures, int Repeats, long? Seen);
+internal sealed record AdapterDataset(string Folder, int? Pictures, int Repeats, long? Seen);
 
 /// <summary>
 /// What a file's metadata says of the training that made it, as kohya's scripts and their relatives write it (<c>ss_*</c>,
@@ -15,7 +15,7 @@ public sealed record AdapterDataset(string Folder, int? Pictures, int Repeats, l
 /// be stripped or wrong: nothing is computed from it.
 /// </summary>
 /// <param name="Base">The model that it was trained on.</param>
-public sealed record AdapterTraining(string? Base, string? Architecture, long? Steps, long? Epochs, bool ShuffledCaptions,
+internal sealed record AdapterTraining(string? Base, string? Architecture, long? Steps, long? Epochs, bool ShuffledCaptions,
     string? TriggerPhrase, IReadOnlyList<AdapterDataset> Datasets)
 {
     /// <returns>Null where the metadata says nothing of a training.</returns>

@@ -14,7 +14,7 @@ internal sealed partial record PredictionSource(string Type, string Said, bool O
 {
     public const string Epsilon = "epsilon", Velocity = "v_prediction";
 
-    /// <param name="option">What <c>--prediction-type</c> says; null: nothing.</param>
+    /// <param name="option">What option PredictionType says; null: nothing.</param>
     /// <param name="configured">What the config says.</param>
     /// <param name="tell">Asks the weights; null where the config is to be believed.</param>
     public static PredictionSource Of(string path, SingleFileKeys keys, string? option, string configured, Func<bool>? tell,
@@ -25,9 +25,9 @@ internal sealed partial record PredictionSource(string Type, string Said, bool O
             : tell is not null ? new(tell() ? Velocity : Epsilon, "told from the weights by one pass at t = 999", false)
             : new(configured, "the config says so", false);
         if (option is not null && option != found.Type)
-            notes.Say($"--prediction-type {option} contradicts {(keys.Velocity ? "the file (v_pred)" : found.Said)}: {found.Type}; "
+            notes.Say($"`PredictionType` {option} contradicts {(keys.Velocity ? "the file (v_pred)" : found.Said)}: {found.Type}; "
                 + $"{option} is taken");
-        return option is null ? found : new PredictionSource(option, "--prediction-type says so", true);
+        return option is null ? found : new PredictionSource(option, "`PredictionType` says so", true);
     }
 
     /// <summary>The training's config beside the file, as web UIs look for it.</summary>

@@ -71,7 +71,7 @@ internal sealed partial class SingleFileModel : ICheckpointSource
         {
             string vae = System.IO.Path.ChangeExtension(path, ".vae.safetensors");
             throw new DoriException(
-                $"{path}: holds no {string.Join(" and no ", missing)}; give --config FOLDER, a diffusers folder that has it, and it is "
+                $"{path}: holds no {string.Join(" and no ", missing)}; give `Config` FOLDER, a diffusers folder that has it, and it is "
                 + "taken from there"
                 + (File.Exists(vae) ? $" ({System.IO.Path.GetFileName(vae)} beside it is not read by itself)" : ""));
         }
@@ -82,7 +82,7 @@ internal sealed partial class SingleFileModel : ICheckpointSource
         string seen = cross is null ? ""
             : $" (attn2.to_k takes {string.Join(" x ", file.Tensors[keys.UNet[cross]].Shape.Skip(1))}; 768, 1,024 and 2,048 are known)";
         throw new DoriException(
-            $"{path}: a single file of none of the kinds whose configs come with the program{seen}; give --config FOLDER, a diffusers "
+            $"{path}: a single file of none of the kinds whose configs come with the program{seen}; give `Config` FOLDER, a diffusers "
             + "folder with its configs and tokenizer");
     }
 
@@ -156,7 +156,7 @@ internal sealed partial class SingleFileModel : ICheckpointSource
         if (_keys.PassedOver.Count > 0) Collected.Detail(
             $"{Path}: passed over: {string.Join("; ", _keys.PassedOver.Select(group => $"{group.Key} ({group.Value})"))}");
         string[] borrowed = [.. new[] { "unet", "vae", "text_encoder" }.Where(Borrowed)];
-        if (borrowed.Length > 0) Collected.Say($"{Path}: holds no {string.Join(" and no ", borrowed)}: taken from {_config!.Path} (--config)");
+        if (borrowed.Length > 0) Collected.Say($"{Path}: holds no {string.Join(" and no ", borrowed)}: taken from {_config!.Path} (`Config`)");
         if (!PositionsAreCounted()) Collected.Say(
             $"{Path}: its position_ids are not 0, 1, 2, ...: a web UI draws other pictures from it; they are passed over");
     }

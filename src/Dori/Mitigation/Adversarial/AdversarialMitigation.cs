@@ -12,7 +12,7 @@ namespace Dori.Mitigation.Adversarial;
 /// <summary>Adversarial fine-tuning, from pictures to new weights: resumable, and as sure as the work folder is kept.</summary>
 /// <param name="options">For a model.</param>
 /// <param name="captions">Where there are no ordinary pictures, the model draws them from these; null: from the controls' captions.</param>
-public sealed class AdversarialMitigation(Func<DiffusionModel, AdversarialOptions> options, IReadOnlyList<string>? captions = null)
+internal sealed class AdversarialMitigation(Func<DiffusionModel, AdversarialOptions> options, IReadOnlyList<string>? captions = null)
     : IMitigation
 {
     /// <summary>Fewer captions would teach the model to draw little else.</summary>

@@ -9,7 +9,7 @@ namespace Dori.Mitigation.Adversarial;
 /// Settings of adversarial fine-tuning (method.md section 7). What the paper publishes is the default; the rest is marked "own choice".
 /// All of it decides the resulting weights.
 /// </summary>
-public sealed record AdversarialOptions
+internal sealed record AdversarialOptions
 {
     /// <summary>
     /// Passes over the pictures: in each, every picture is searched for once (times <see cref="SearchesPerPicture"/>), on average where

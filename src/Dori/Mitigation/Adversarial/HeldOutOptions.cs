@@ -3,7 +3,7 @@ namespace Dori.Mitigation.Adversarial;
 /// <summary>
 /// A small audit during training, with starts and seeds that training never uses. Costs time, draws nothing that training draws.
 /// </summary>
-public sealed record HeldOutOptions
+internal sealed record HeldOutOptions
 {
     /// <summary>Outer steps from one check to the next; 0: there are none.</summary>
     public int Every { get; init; }

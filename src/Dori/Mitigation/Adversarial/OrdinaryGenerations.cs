@@ -11,7 +11,7 @@ namespace Dori.Mitigation.Adversarial;
 /// Ordinary pairs that a model draws itself from captions, for who has no ordinary pictures: it is then held to what it did, not to what it
 /// was taught.
 /// </summary>
-public static class OrdinaryGenerations
+internal static class OrdinaryGenerations
 {
     /// <summary>Pictures in all, where nobody says how many.</summary>
     public const int DefaultCount = 512;

@@ -1,7 +1,7 @@
 namespace Dori.Mitigation.Adversarial;
 
 /// <summary>How surrogates are made. All of it decides their bytes.</summary>
-public sealed record SurrogateOptions
+internal sealed record SurrogateOptions
 {
     /// <summary>Surrogates wanted for each picture.</summary>
     public int Count { get; init; } = 8;

@@ -80,7 +80,7 @@ public sealed class SingleFileModelTests : IDisposable
         Assert.Equal(Picture(Golden.EmojiModel), Picture(file, "--config", Golden.EmojiModel));
         string message = Refusal(file, null);
         Assert.Contains(refusal, message, StringComparison.Ordinal);
-        Assert.Contains("--config FOLDER", message, StringComparison.Ordinal);
+        Assert.Contains("`Config` FOLDER", message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,17 @@
+using System.ComponentModel;
+using Spectre.Console.Cli;
+
+namespace Dori.Cli;
+
+/// <summary>Options of every verb.</summary>
+internal class CommonSettings : CommandSettings
+{
+    [CommandOption("--quiet"), Description("No progress, no tables")]
+    public bool Quiet { get; init; }
+
+    [CommandOption("--json"), Description("The result as JSON on standard output, and nothing else there")]
+    public bool Json { get; init; }
+
+    /// <summary>What to say of options that were given by a former name.</summary>
+    public virtual IEnumerable<string> FormerNames => [];
+}
