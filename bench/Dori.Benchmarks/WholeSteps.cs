@@ -16,7 +16,8 @@ internal static class WholeSteps
 {
     /// <summary>Floating point operations of one forward pass at Stable Diffusion 1.x's size, one latent of 64 x 64.</summary>
     private const double ForwardFlops = 0.803e12;
-    /// <summary>PyTorch's plainest search of 50 steps, 4.7 s, at the matrix product's rate in that run: 0.803 TFLOP / 5.45 s / 0.92.</summary>
+    /// <summary>PyTorch's plainest search of 50 steps, 4.7 s, at the matrix product's rate in that run: 0.803 TFLOP / 5.45 s /
+    /// 0.92.</summary>
     private const double ReferenceSearchFlops = 4.7 * ForwardFlops / 5.45 / 0.92;
 
     public static string BuiltInModel { get; } = Find();
@@ -48,11 +49,14 @@ internal static class WholeSteps
         double forward = Median(() => { using var _ = no_grad(); model.Predict(noisy, t, y).Dispose(); }, 15);
         double step = Median(() => new DoriSearch(one).Run(model, z0, y, random).Dispose(), 15);
         output.WriteLine($"built-in model, batch 8, one thread: forward {forward * 1e3,7:0.0} ms");
-        output.WriteLine($"  search step over forward                  {step / forward,8:0.00}      at most 2.3 (PyTorch 2.19, floor 2.08)");
+        output.WriteLine(
+            $"  search step over forward                  {step / forward,8:0.00}      at most 2.3 (PyTorch 2.19, floor 2.08)");
 
         var options = new SearchOptions { Steps = 50, SnapshotSteps = [] };
         int workers = Environment.ProcessorCount;
-        double together = Seconds(() => Parallel(workers, () => new DoriSearch(options).Run(model, z0, y, RandomSource.For("bench")).Dispose())) / workers;
+        double together =
+            Seconds(() =>
+            Parallel(workers, () => new DoriSearch(options).Run(model, z0, y, RandomSource.For("bench")).Dispose())) / workers;
         double picture = Seconds(() => Parallel(workers, () =>
         {
             using Tensor noise = RandomSource.For("bench").Normal([5, .. model.LatentShape]);
@@ -90,7 +94,8 @@ internal static class WholeSteps
             foreach (TorchSharp.Modules.Parameter p in unet.parameters())
                 p.copy_(p.dim() == 1 ? zeros(p.shape) : full(p.shape, 0.01f)); // the time does not depend on the values
         if (dtype != ScalarType.Float32) unet.to(dtype);
-        Tensor x = RandomSource.For("x").Normal(1, 4, 64, 64).to(dtype), y = RandomSource.For("y").Normal(1, 77, 768), t = tensor(new long[] { 500 });
+        Tensor x = RandomSource.For("x").Normal(1, 4, 64, 64).to(dtype), y = RandomSource.For("y").Normal(1, 77, 768),
+            t = tensor(new long[] { 500 });
         double rate = MatrixProduct(dtype);
         double forward = Median(() => { using var _ = no_grad(); unet.call(x, t, y.to(dtype)).Dispose(); }, 3);
         double step = Median(() =>
@@ -100,9 +105,14 @@ internal static class WholeSteps
             Tensor loss = nn.functional.mse_loss(unet.call(x, t, leaf.to(dtype)).to(float32), x.to(float32));
             autograd.grad([loss], [leaf]);
         }, 3);
-        output.WriteLine($"Stable Diffusion 1.x size, {(dtype == ScalarType.Float32 ? "float32" : "bfloat16")}: forward    {forward,8:0.00} s");
-        output.WriteLine($"  share of the matrix product's rate        {ForwardFlops / forward / rate,8:0.00}      at least {wanted} (PyTorch {(dtype == ScalarType.Float32 ? 0.92 : 0.59)}; {rate / 1e9:0} GFLOP/s)");
-        output.WriteLine($"  search step over forward                  {step / forward,8:0.00}      (PyTorch {(dtype == ScalarType.Float32 ? 2.19 : 2.35)})");
+        output.WriteLine(
+            $"Stable Diffusion 1.x size, {(dtype == ScalarType.Float32 ? "float32" : "bfloat16")}: forward    {forward,8:0.00} s");
+        output.WriteLine(
+            $"  share of the matrix product's rate        {ForwardFlops / forward / rate,8:0.00}      at least {wanted} (PyTorch "
+            + $"{(dtype == ScalarType.Float32 ? 0.92 : 0.59)}; {rate / 1e9:0} GFLOP/s)");
+        output.WriteLine(
+            $"  search step over forward                  {step / forward,8:0.00}      (PyTorch "
+            + $"{(dtype == ScalarType.Float32 ? 2.19 : 2.35)})");
     }
 
     private static double MatrixProduct(ScalarType dtype)

@@ -27,27 +27,38 @@ internal static class DoriApp
             config.Settings.Console = console;
             config.SetHelpProvider(new Help(config.Settings, args.Contains(Help.All)));
             config.SetInterceptor(new FormerNames(shell));
-            config.AddCommand<DemoCommand>("demo").WithDescription("Audit the built-in model, in minutes").WithExample("demo", "-o", "demo");
-            config.AddCommand<InfoCommand>("info").WithDescription("What a checkpoint holds, and whether all of it is sound").WithExample("info", "models/emoji");
-            config.AddCommand<GenerateCommand>("generate").WithDescription("Pictures from a prompt").WithExample("generate", "models/emoji", "\"t shirt\"", "-n", "4", "-o", "pictures");
+            config.AddCommand<DemoCommand>("demo").WithDescription("Audit the built-in model, in minutes")
+                .WithExample("demo", "-o", "demo");
+            config.AddCommand<InfoCommand>("info").WithDescription("What a checkpoint holds, and whether all of it is sound")
+                .WithExample("info", "models/emoji");
+            config.AddCommand<GenerateCommand>("generate").WithDescription("Pictures from a prompt")
+                .WithExample("generate", "models/emoji", "\"t shirt\"", "-n", "4", "-o", "pictures");
             config.AddCommand<AuditCommand>("audit").WithDescription("Search, generate, compare, verdicts, report")
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
             config.AddCommand<LocalityCommand>("locality").WithDescription("Is memorization local? Three tests")
-                .WithExample("locality", "models/emoji", "--images", "models/emoji/pictures", "--items", "4", "--searches", "20", "-o", "locality");
-            config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards").WithExample("report", "run", "run-shard2", "run-shard3");
+                .WithExample("locality", "models/emoji", "--images", "models/emoji/pictures", "--items", "4", "--searches", "20", "-o",
+                    "locality");
+            config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards")
+                .WithExample("report", "run", "run-shard2", "run-shard3");
             config.AddBranch("mitigate", Mitigations);
             config.AddCommand<EvaluateCommand>("evaluate").WithDescription("Quality: distances to real pictures, CLIP score, diversity")
-                .WithExample("evaluate", "models/emoji", "--ordinary", "models/emoji/ordinary.tar", "--images", "models/emoji/pictures", "-o", "quality");
-            config.AddCommand<CompareCommand>("compare").WithDescription("Several models, one audit: rates, tests and quality against the first")
-                .WithExample("compare", "models/emoji", "pruned", "--images", "models/emoji/pictures", "--ordinary", "models/emoji/ordinary.tar", "-o", "comparison");
-            config.AddCommand<DiffCommand>("diff").WithDescription("What differs between two models: weights and configs").WithExample("diff", "models/emoji", "pruned");
+                .WithExample("evaluate", "models/emoji", "--ordinary", "models/emoji/ordinary.tar", "--images", "models/emoji/pictures",
+                    "-o", "quality");
+            config.AddCommand<CompareCommand>("compare")
+                .WithDescription("Several models, one audit: rates, tests and quality against the first")
+                .WithExample("compare", "models/emoji", "pruned", "--images", "models/emoji/pictures", "--ordinary",
+                    "models/emoji/ordinary.tar", "-o", "comparison");
+            config.AddCommand<DiffCommand>("diff").WithDescription("What differs between two models: weights and configs")
+                .WithExample("diff", "models/emoji", "pruned");
         });
         try
         {
             if (args is ["mitigate"])
-                throw new DoriException("mitigate: name a method: wanda, nemo, esd, concept-ablation, siss or adversarial (dori mitigate --help says what each does)");
+                throw new DoriException(
+                    "mitigate: name a method: wanda, nemo, esd, concept-ablation, siss or adversarial (dori mitigate --help says what each "
+                    + "does)");
             return app.Run([.. args.Select(arg => arg == Help.All ? "--help" : arg)], interruption.Token);
         }
         catch (Exception e)
@@ -82,9 +93,12 @@ internal static class DoriApp
             .WithExample("mitigate", "siss", "MODEL", "--images", "pictures", "-o", "unlearned");
         mitigate.AddCommand<MitigateCommand<MitigateAdversarialSettings>>("adversarial")
             .WithDescription("Adversarial fine-tuning, until a search finds nothing")
-            .WithExample("mitigate", "adversarial", "models/emoji", "--images", "models/emoji/pictures", "--ordinary", "models/emoji/ordinary.tar", "-o", "forgetful");
+            .WithExample("mitigate", "adversarial", "models/emoji", "--images", "models/emoji/pictures", "--ordinary",
+                "models/emoji/ordinary.tar", "-o", "forgetful");
     }
 
     private static string CommandLine(string[] args) =>
-        "dori " + string.Join(' ', args.Select(arg => arg.Length > 0 && arg.All(c => char.IsLetterOrDigit(c) || "-_./=,:+".Contains(c)) ? arg : $"'{arg.Replace("'", "'\\''")}'"));
+        "dori " + string.Join(' ',
+            args.Select(arg => arg.Length > 0 && arg.All(c => char.IsLetterOrDigit(c) || "-_./=,:+".Contains(c)) ? arg
+            : $"'{arg.Replace("'", "'\\''")}'"));
 }

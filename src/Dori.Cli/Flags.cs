@@ -2,7 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace Dori.Cli;
 
-/// <summary>The library calls options by their properties' names, <c>`SamplerSteps`</c>; here they are flags: <c>--sampler-steps</c>.</summary>
+/// <summary>The library calls options by their properties' names, <c>`SamplerSteps`</c>; here they are flags:
+/// <c>--sampler-steps</c>.</summary>
 internal static partial class Flags
 {
     public static string In(string text) =>

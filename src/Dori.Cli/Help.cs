@@ -60,7 +60,8 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
     {
         Type? declaring = verb?.GetProperties().FirstOrDefault(property =>
             property.GetCustomAttribute<CommandOptionAttribute>()?.LongNames.Intersect(option.LongNames).Any() == true)?.DeclaringType;
-        return s_groups.Where(group => group.Settings == declaring).Select(group => ((string, bool)?)(group.Title, group.Always)).FirstOrDefault();
+        return s_groups.Where(group => group.Settings == declaring).Select(group => ((string, bool)?)(group.Title, group.Always))
+            .FirstOrDefault();
     }
 
     public override IEnumerable<IRenderable> GetOptions(ICommandModel model, ICommandInfo? command)
@@ -94,6 +95,7 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
     {
         IEnumerable<string> names = [.. option.ShortNames.Select(name => $"-{name}"), .. option.LongNames.Select(name => $"--{name}")];
         string text = string.Join(", ", names);
-        return (option.ShortNames.Count == 0 ? "    " : "") + text + (option.IsFlag || option.ValueName is null ? "" : $" <{option.ValueName}>");
+        return (option.ShortNames.Count == 0 ? "    " : "") + text
+            + (option.IsFlag || option.ValueName is null ? "" : $" <{option.ValueName}>");
     }
 }

@@ -36,7 +36,8 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Text as it is written, UTF-8 without a byte order mark, lines ended by \n. The folder is made where it is missing.</summary>
+    /// <summary>Text as it is written, UTF-8 without a byte order mark, lines ended by \n. The folder is made where it is
+    /// missing.</summary>
     public static void WriteText(string path, Action<TextWriter> write)
     {
         MakeFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
@@ -57,7 +58,8 @@ internal static class AtomicFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            string why = e is DirectoryNotFoundException or FileNotFoundException ? "" : File.Exists(path) ? " (a file is in its place)" : $" ({e.Message})";
+            string why = e is DirectoryNotFoundException or FileNotFoundException ? "" : File.Exists(path) ? " (a file is in its place)"
+                : $" ({e.Message})";
             throw new DoriException($"'{path}': no folder can be made there{why}; choose another with -o", e);
         }
     }

@@ -5,7 +5,8 @@ using System.Reflection;
 
 namespace Dori;
 
-/// <summary>One look at all ranges of a record of options: <c>[Range]</c> stands on the property, <c>[Display]</c> its name where it has another.</summary>
+/// <summary>One look at all ranges of a record of options: <c>[Range]</c> stands on the property, <c>[Display]</c> its name where it has
+/// another.</summary>
 internal static class Ranges
 {
     /// <param name="more">What a range alone cannot say: whether all is well, else the sentence about it.</param>
@@ -16,7 +17,8 @@ internal static class Ranges
         IEnumerable<string> wrong = typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Select(property => (property, range: property.GetCustomAttribute<RangeAttribute>())).Where(pair => pair.range is not null)
             .SelectMany(pair => Values(pair.property.GetValue(options)).Where(value => !Holds(pair.range!, value))
-                .Select(value => Sentence(pair.property.GetCustomAttribute<DisplayAttribute>()?.Name ?? pair.property.Name, value, pair.range!)));
+                .Select(value =>
+                    Sentence(pair.property.GetCustomAttribute<DisplayAttribute>()?.Name ?? pair.property.Name, value, pair.range!)));
         string[] all = [.. wrong, .. more.Where(pair => !pair.Well).Select(pair => pair.Otherwise)];
         if (all.Length > 0) throw new DoriException(string.Join("; ", all));
     }

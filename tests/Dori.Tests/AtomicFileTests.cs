@@ -42,7 +42,9 @@ public class AtomicFileTests
             stream.WriteByte(1);
             throw new InvalidDataException("mine");
         }));
-        Assert.Contains("disk full", Assert.Throws<DoriException>(() => AtomicFile.Write(path, _ => throw new IOException("disk full"))).Message, StringComparison.Ordinal);
+        Assert.Contains("disk full",
+            Assert.Throws<DoriException>(() => AtomicFile.Write(path, _ => throw new IOException("disk full"))).Message,
+            StringComparison.Ordinal);
         Assert.Equal([7], File.ReadAllBytes(path));
         Assert.Equal([path], Directory.GetFileSystemEntries(scratch.Folder));
     }

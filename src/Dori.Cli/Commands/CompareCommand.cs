@@ -19,13 +19,15 @@ internal sealed class CompareSettings : StartsSettings
     [CommandOption("--images <DIR>"), Description("An imagefolder of the pictures to look for, with its controls")]
     public string Images { get; init; } = "";
 
-    [CommandOption("--controls <DIR>"), Description("An imagefolder of pictures that no model has seen (default: those of --images with role control)")]
+    [CommandOption("--controls <DIR>"),
+        Description("An imagefolder of pictures that no model has seen (default: those of --images with role control)")]
     public string? Controls { get; init; }
 
     [CommandOption("--limit <N>"), Description("The first N items of each role and kind")]
     public int? Limit { get; init; }
 
-    [CommandOption("-o|--output <RUN>"), Description("The folder for all runs and the comparison; one that holds the same comparison is resumed")]
+    [CommandOption("-o|--output <RUN>"),
+        Description("The folder for all runs and the comparison; one that holds the same comparison is resumed")]
     public string Run { get; init; } = "";
 
     [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions (.tar or imagefolder): quality is compared too")]
@@ -34,7 +36,9 @@ internal sealed class CompareSettings : StartsSettings
     [CommandOption("--captions <N>"), Description("Ordinary captions, and related ones at most, for quality"), DefaultValue(200)]
     public int Captions { get; init; } = 200;
 
-    [CommandOption("--features <FILE>"), Description("A TorchScript feature network with its preset beside it; it is code and will be run (default: the copy detector's descriptors)")]
+    [CommandOption("--features <FILE>"),
+        Description(
+        "A TorchScript feature network with its preset beside it; it is code and will be run (default: the copy detector's descriptors)")]
     public string? Features { get; init; }
 
     [CommandOption("--clip <DIR>"), Description("A CLIP model's folder (default: the first model's clip folder)")]
@@ -46,8 +50,10 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
 {
     protected override int Execute(CommandContext context, CompareSettings settings, CancellationToken cancellation)
     {
-        if (settings.Models.Length < 2) throw new DoriException("compare: two models or more are wanted; the first is what the others are compared with");
-        if (settings.Images.Length == 0) throw new DoriException("compare: --images DIR is missing: the folder with the pictures to look for");
+        if (settings.Models.Length < 2)
+            throw new DoriException("compare: two models or more are wanted; the first is what the others are compared with");
+        if (settings.Images.Length == 0)
+            throw new DoriException("compare: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0) throw new DoriException("compare: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
         CheckAlike(settings);
@@ -100,11 +106,19 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
         {
             string mine = "";
             if (settings.CopyDetector is null && Directory.Exists(Path.Combine(model, "copy_detector")))
-                using (TorchScriptCopyDetector detector = TorchScriptCopyDetector.Load(model)) mine = $"{detector.Preset.Name} {detector.Sha256}";
+                using (TorchScriptCopyDetector detector = TorchScriptCopyDetector.Load(model))
+                    mine = $"{detector.Preset.Name} {detector.Sha256}";
             AuditOptions own = settings.Over(AuditOptions.For(ModelDefaults.Read(model), 0.5));
-            string chosen = $"guidance {own.Guidance}, sampler {own.Sampler}, {own.SamplerSteps} sampler steps, {own.Steps} search steps of {own.SearchBatch} at {own.LearningRate}";
-            if ((ruler ??= mine) != mine) throw new DoriException($"{model}: brings another copy detector than {settings.Models[0]}; name one for all with --copy-detector");
-            if ((options ??= chosen) != chosen) throw new DoriException($"{model}: its dori.json asks for {chosen}, {settings.Models[0]} for {options}; give them as options, so that all are judged alike");
+            string chosen =
+                $"guidance {own.Guidance}, sampler {own.Sampler}, {own.SamplerSteps} sampler steps, {own.Steps} search steps of "
+                + $"{own.SearchBatch} at {own.LearningRate}";
+            if ((ruler ??= mine) != mine)
+                throw new DoriException(
+                $"{model}: brings another copy detector than {settings.Models[0]}; name one for all with --copy-detector");
+            if ((options ??= chosen) != chosen)
+                throw new DoriException(
+                $"{model}: its dori.json asks for {chosen}, {settings.Models[0]} for {options}; give them as options, so that all are "
+                + $"judged alike");
         }
     }
 

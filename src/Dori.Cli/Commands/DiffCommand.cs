@@ -47,19 +47,24 @@ internal sealed class DiffCommand(Shell shell) : Command<DiffSettings>
         }
         var components = new PlainTable("part", "changed tensors", "changed weights", "largest change", "RMS change", "|b - a| / |a|");
         foreach (ComponentDifference c in difference.Components)
-            components.AddRow(c.Name, $"{c.ChangedTensors} of {c.Tensors}", $"{c.Changed:N0} of {c.Weights:N0}", Number(c.MaxAbsolute), Number(c.Rms), Number(c.Relative));
+            components.AddRow(c.Name, $"{c.ChangedTensors} of {c.Tensors}", $"{c.Changed:N0} of {c.Weights:N0}", Number(c.MaxAbsolute),
+                Number(c.Rms), Number(c.Relative));
         shell.Console.Write(components);
         if (difference.Tensors.Count > 0)
         {
             // Lines, since a checkpoint's key is longer than a table's column where output is piped.
             foreach (TensorDifference t in difference.Tensors.Take(Shown))
                 shell.Console.WriteLine($"{t.Component}: {t.Name} ({string.Join(" x ", t.Shape)}): "
-                    + (t.Change == ModelDiff.Changed ? $"{t.Changed:N0} of {t.Weights:N0} weights, largest {Number(t.MaxAbsolute)}, RMS {Number(t.Rms)}, relative {Number(t.Relative)}" : t.Change));
-            if (difference.Tensors.Count > Shown) shell.Console.WriteLine($"and {difference.Tensors.Count - Shown} more tensors (--json names all)");
+                    + (t.Change == ModelDiff.Changed
+                        ? $"{t.Changed:N0} of {t.Weights:N0} weights, largest {Number(t.MaxAbsolute)}, RMS {Number(t.Rms)}, relative "
+                        + $"{Number(t.Relative)}" : t.Change));
+            if (difference.Tensors.Count > Shown)
+                shell.Console.WriteLine($"and {difference.Tensors.Count - Shown} more tensors (--json names all)");
         }
         foreach (ConfigDifference c in difference.Configs)
             shell.Console.WriteLine($"{c.File}{(c.Key.Length > 0 ? $": {c.Key}" : "")}: {c.A ?? "missing"} in A, {c.B ?? "missing"} in B");
     }
 
-    private static string Number(double? value) => value is { } number ? number.ToString("0.###e+0", CultureInfo.InvariantCulture) is var text && number == 0 ? "0" : text : "-";
+    private static string Number(double? value) =>
+        value is { } number ? number.ToString("0.###e+0", CultureInfo.InvariantCulture) is var text && number == 0 ? "0" : text : "-";
 }

@@ -32,7 +32,8 @@ internal sealed class EvaluateSettings : SamplingSettings
     [CommandOption("--related <N>"), Description("Related captions at most"), DefaultValue(200)]
     public int Related { get; init; } = 200;
 
-    [CommandOption("--diversity-captions <N>"), Description("Captions of each set that several pictures are drawn of, for diversity; 0 for none"), DefaultValue(16)]
+    [CommandOption("--diversity-captions <N>"),
+        Description("Captions of each set that several pictures are drawn of, for diversity; 0 for none"), DefaultValue(16)]
     public int DiversityCaptions { get; init; } = 16;
 
     [CommandOption("--generations|-n <N>"), Description("Pictures of each of those"), DefaultValue(4)]
@@ -44,16 +45,21 @@ internal sealed class EvaluateSettings : SamplingSettings
     [CommandOption("--generation-batch <N>"), Description("Pictures generated at once, and captions of a chunk"), DefaultValue(10)]
     public int GenerationBatch { get; init; } = 10;
 
-    [CommandOption("--features <FILE>"), Description("A TorchScript feature network with its preset beside it (FILE.json); it is code and will be run (default: the copy detector's descriptors)")]
+    [CommandOption("--features <FILE>"),
+        Description(
+        "A TorchScript feature network with its preset beside it (FILE.json); it is code and will be run (default: the copy detector's "
+        + "descriptors)")]
     public string? Features { get; init; }
 
     [CommandOption("--clip <DIR>"), Description("A CLIP model's folder (default: the model's own clip folder)")]
     public string? Clip { get; init; }
 
-    [CommandOption("--copy-detector <PATH>"), Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
+    [CommandOption("--copy-detector <PATH>"),
+        Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
 
-    [CommandOption("--preset <NAME>"), Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
+    [CommandOption("--preset <NAME>"),
+        Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
 
     public QualityOptions Over(QualityOptions own) => own with
@@ -76,7 +82,10 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
 {
     protected override int Execute(CommandContext context, EvaluateSettings settings, CancellationToken cancellation)
     {
-        if (settings.Ordinary.Length == 0) throw new DoriException("evaluate: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: models/emoji/ordinary.tar)");
+        if (settings.Ordinary.Length == 0)
+            throw new DoriException(
+            "evaluate: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: "
+            + "models/emoji/ordinary.tar)");
         if (settings.Run.Length == 0) throw new DoriException("evaluate: -o RUN is missing: the folder for the results");
         string[] removed = settings.Images is { } images ? Removed(PictureSet.Load(images)) : [];
         using var scope = torch.NewDisposeScope();
@@ -97,13 +106,17 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
     }
 
     /// <summary>Captions of what is audited; controls were never learnt, and so not removed.</summary>
-    public static string[] Removed(PictureSet set) => [.. set.Items.Where(item => item.Role != PictureRole.Control && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
+    public static string[] Removed(PictureSet set) =>
+        [.. set.Items.Where(item => item.Role != PictureRole.Control && item.Caption.Length > 0).Select(item => item.Caption).Distinct()];
 
     private void Print(QualitySummary summary, string run)
     {
-        var table = new PlainTable("captions", "pictures", "Frechet, 95 %", "real pictures'", "kernel x 1000, 95 %", "CLIP score, 95 %", "real pictures'", "similarity among a caption's, 95 %");
+        var table =
+            new PlainTable("captions", "pictures", "Frechet, 95 %", "real pictures'", "kernel x 1000, 95 %", "CLIP score, 95 %",
+            "real pictures'", "similarity among a caption's, 95 %");
         foreach (QualitySet set in summary.Sets)
-            table.AddRow(set.Name, $"{set.Figures.Captions}", Show(set.Figures.FrechetDistance), set.FrechetFloor is { } floor ? Number(floor) : "-", Show(set.Figures.KernelDistance, 1000), Show(set.Figures.ClipScore),
+            table.AddRow(set.Name, $"{set.Figures.Captions}", Show(set.Figures.FrechetDistance),
+                set.FrechetFloor is { } floor ? Number(floor) : "-", Show(set.Figures.KernelDistance, 1000), Show(set.Figures.ClipScore),
                 Number(set.Figures.RealClipScore), set.Figures.Diversity is { } diversity ? Show(diversity) : "-");
         shell.Console.Write(table);
         shell.Console.WriteLine($"Features: {summary.FeatureNetwork}; CLIP: {summary.Clip}; similarity: {summary.CopyDetector}.");
@@ -111,7 +124,8 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
         shell.Console.WriteLine($"Figures: {Path.Combine(run, "quality.json")}");
     }
 
-    private static string Show(Interval i, double scale = 1) => $"{Number(i.Value * scale)} ({Number(i.Low * scale)} to {Number(i.High * scale)})";
+    private static string Show(Interval i, double scale = 1) =>
+        $"{Number(i.Value * scale)} ({Number(i.Low * scale)} to {Number(i.High * scale)})";
 
     private static string Number(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);
 }

@@ -16,9 +16,11 @@ internal sealed class InfoSettings : CheckpointSettings
 }
 
 /// <param name="Dtypes">As stored, with the number of tensors of each.</param>
-internal sealed record ComponentInfo(string Name, string Kind, long Parameters, int Tensors, IReadOnlyDictionary<string, int> Dtypes, long Bytes, IReadOnlyList<string> Files);
+internal sealed record ComponentInfo(string Name, string Kind, long Parameters, int Tensors, IReadOnlyDictionary<string, int> Dtypes,
+    long Bytes, IReadOnlyList<string> Files);
 
-internal sealed record ModelInfo(string Schema, string Path, string Sha256, IReadOnlyList<ComponentInfo> Components, string Scheduler, string Prediction,
+internal sealed record ModelInfo(string Schema, string Path, string Sha256, IReadOnlyList<ComponentInfo> Components, string Scheduler,
+    string Prediction,
     int PictureSize, int Tokens, int EmbeddingWidth, ModelDefaults Defaults, bool Sound, IReadOnlyList<string> Notes,
     IReadOnlyList<string> PassedOver,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<MergedInfo>? Adapters = null);
@@ -43,7 +45,8 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
         using DiffusionModel model = DiffusionModel.Load(folder);
         var components = new List<ComponentInfo>();
         foreach ((string name, string kind, Func<WeightSet> open) in new (string, string, Func<WeightSet>)[]
-                 { ("text_encoder", "CLIPTextModel", folder.OpenTextEncoder), ("vae", "AutoencoderKL", folder.OpenVae), ("unet", "UNet2DConditionModel", folder.OpenUNet) })
+                 { ("text_encoder", "CLIPTextModel", folder.OpenTextEncoder), ("vae", "AutoencoderKL", folder.OpenVae),
+                     ("unet", "UNet2DConditionModel", folder.OpenUNet) })
             using (WeightSet weights = open()) components.Add(Component(name, kind, weights));
         var info = new ModelInfo("dori.info/1", Path.GetFullPath(settings.Model), folder.Sha256(), components,
             model.Scheduler.StandsInFor ?? model.Scheduler.ClassName, model.Scheduler.PredictionType, model.PictureSize,
@@ -95,17 +98,24 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
             parameters += info.Shape.Aggregate(1L, (x, y) => x * y);
             bytes += info.ByteCount;
         }
-        return new ComponentInfo(name, kind, parameters, weights.Names.Count, dtypes, bytes, [.. weights.Files.Select(f => Path.GetFileName(f))]);
+        return new ComponentInfo(name, kind, parameters, weights.Names.Count, dtypes, bytes,
+            [.. weights.Files.Select(f => Path.GetFileName(f))]);
     }
 
     private void Print(ModelInfo info)
     {
         var table = new PlainTable("part", "class", "parameters", "tensors", "stored as", "size");
         foreach (ComponentInfo c in info.Components)
-            table.AddRow(c.Name, c.Kind, $"{c.Parameters:N0}", $"{c.Tensors}", string.Join(", ", c.Dtypes.Keys), $"{c.Bytes / 1048576.0:0.0} MiB");
+            table.AddRow(c.Name, c.Kind, $"{c.Parameters:N0}", $"{c.Tensors}", string.Join(", ", c.Dtypes.Keys),
+                $"{c.Bytes / 1048576.0:0.0} MiB");
         shell.Console.Write(table);
-        shell.Console.WriteLine($"Scheduler: {info.Scheduler}, predicts {info.Prediction}. Pictures: {info.PictureSize} x {info.PictureSize}. Text: {info.Tokens} tokens, {info.EmbeddingWidth} wide.");
-        shell.Console.WriteLine($"Defaults: guidance {info.Defaults.Guidance}, sampler {info.Defaults.Sampler ?? "the checkpoint's"}, {info.Defaults.SamplerSteps} steps; search {info.Defaults.SearchSteps} steps of {info.Defaults.SearchBatch} at {info.Defaults.SearchLearningRate}.");
+        shell.Console.WriteLine(
+            $"Scheduler: {info.Scheduler}, predicts {info.Prediction}. Pictures: {info.PictureSize} x {info.PictureSize}. Text: "
+            + $"{info.Tokens} tokens, {info.EmbeddingWidth} wide.");
+        shell.Console.WriteLine(
+            $"Defaults: guidance {info.Defaults.Guidance}, sampler {info.Defaults.Sampler ?? "the checkpoint's"}, "
+            + $"{info.Defaults.SamplerSteps} steps; search {info.Defaults.SearchSteps} steps of {info.Defaults.SearchBatch} at "
+            + $"{info.Defaults.SearchLearningRate}.");
         foreach (MergedInfo adapter in info.Adapters ?? [])
         {
             shell.Console.WriteLine($"Adapter: {adapter.Name}, scale {adapter.Scale}: {adapter.Description}.");

@@ -12,7 +12,8 @@ internal sealed class ReportSettings : CommonSettings
     [CommandArgument(1, "[SHARD]"), Description("Run folders of other shards of the same run, whose units are taken over")]
     public string[] Shards { get; init; } = [];
 
-    [CommandOption("--gate"), Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
+    [CommandOption("--gate"),
+        Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
 }
 
@@ -21,11 +22,15 @@ internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>
     protected override int Execute(CommandContext context, ReportSettings settings, CancellationToken cancellation)
     {
         RunFolder run = RunFolder.Open(settings.Run);
-        foreach ((string shard, (int taken, IReadOnlyList<string> passed)) in settings.Shards.Zip(run.Merge([.. settings.Shards.Select(RunFolder.Open)])))
+        foreach (
+            (string shard,
+            (int taken, IReadOnlyList<string> passed)) in settings.Shards.Zip(run.Merge([.. settings.Shards.Select(RunFolder.Open)])))
         {
             if (!settings.Quiet) shell.Error.WriteLine($"dori: {taken} units taken over from {shard}");
             if (passed.Count > 0)
-                shell.Error.WriteLine($"dori: warning: {shard}: {passed.Count} files are no units of this run and stay behind: {string.Join(", ", passed.Take(5))}{(passed.Count > 5 ? ", ..." : "")}");
+                shell.Error.WriteLine(
+                    $"dori: warning: {shard}: {passed.Count} files are no units of this run and stay behind: "
+                    + $"{string.Join(", ", passed.Take(5))}{(passed.Count > 5 ? ", ..." : "")}");
         }
         return AuditOutcome.ExitCode(AuditOutcome.Finish(shell, run, settings), settings.Gate);
     }

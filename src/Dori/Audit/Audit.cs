@@ -44,7 +44,8 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         _ = PruningRecord.Read(checkpoint.Path); // the report will show it: damage is to be said before the work, not after it
         IReadOnlyList<string> losses = PictureLosses.Of(pictures);
         WarnOfMissing();
-        using TorchScriptCopyDetector detector = CopyDetectors.Load(checkpoint.Folder ?? checkpoint.Path, CopyDetector, Preset, Machine.Device,
+        using TorchScriptCopyDetector detector =
+            CopyDetectors.Load(checkpoint.Folder ?? checkpoint.Path, CopyDetector, Preset, Machine.Device,
             "generations are compared with pictures by one");
         using DiffusionModel model = DiffusionModel.Load(checkpoint, Machine.Device, Machine.Dtype);
         string[] notes = [.. model.Notes, .. pictures.Warnings, .. losses, .. CaptionLosses.Of(pictures, model.Tokenizer)];
@@ -80,7 +81,8 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     {
         int controls = pictures.Items.Count(item => item.Role == PictureRole.Control);
         if (controls < Verdicts.ControlsNeeded)
-            Watch.Warn($"{controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: "
+            Watch.Warn(
+                $"{controls} controls; {Verdicts.ControlsNeeded} are needed to judge. Everything will be measured and nothing judged: "
                 + "add pictures that the model has never seen, as role=control or with `Controls`");
     }
 

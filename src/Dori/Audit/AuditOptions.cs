@@ -6,7 +6,8 @@ using Dori.Search;
 namespace Dori.Audit;
 
 /// <summary>
-/// What an audit does to every item. All of it goes into the manifest, and all of it decides the units' bytes: a run folder takes units of one set of options only.
+/// What an audit does to every item. All of it goes into the manifest, and all of it decides the units' bytes: a run folder takes units of
+/// one set of options only.
 /// </summary>
 public sealed record AuditOptions
 {
@@ -34,7 +35,8 @@ public sealed record AuditOptions
     /// <summary>n: pictures generated from the embedding after the last step.</summary>
     [Range(1, 1000), JsonRequired]
     public int Generations { get; init; } = 10;
-    /// <summary>Pictures generated at each curve step. The curve takes the first so many of the last step too: a maximum over more would be larger by that alone.</summary>
+    /// <summary>Pictures generated at each curve step. The curve takes the first so many of the last step too: a maximum over more would be
+    /// larger by that alone.</summary>
     [Range(1, 1000), JsonRequired]
     public int CurveGenerations { get; init; } = 4;
     /// <summary>Latents that go through the UNet at once when generating.</summary>
@@ -51,12 +53,13 @@ public sealed record AuditOptions
     [Range(-1.0, 1.0), JsonRequired]
     public double Threshold { get; init; } = 0.7;
     /// <summary>
-    /// Whether a generation that is the picture's mirror image counts as the picture: trainings flip at random, and copy detectors do not see through a
+    /// Whether a generation that is the picture's mirror image counts as the picture: trainings flip at random, and copy detectors do not
+    /// see through a
     /// flip. The similarity is then the larger of both, for audited pictures and controls alike. False is the published protocol.
     /// </summary>
     public bool Mirror { get; init; } = true;
     /// <summary>False discovery rate of the Benjamini-Hochberg list.</summary>
-    [Range(0.0, 1.0), JsonRequired]
+    [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true), JsonRequired]
     public double FalseDiscoveryRate { get; init; } = 0.1;
 
     /// <summary>Steps after which an embedding is kept: the curve's below the last, then the last.</summary>

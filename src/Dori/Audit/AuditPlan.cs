@@ -3,7 +3,8 @@ using Dori.Pictures;
 
 namespace Dori.Audit;
 
-/// <summary>The smallest piece of an audit: one item from one start with one seed. Computed alone; its result depends on nothing else.</summary>
+/// <summary>The smallest piece of an audit: one item from one start with one seed. Computed alone; its result depends on nothing
+/// else.</summary>
 /// <param name="OtherCaption">The caption whose embedding start <c>other</c> begins from; null for the other starts.</param>
 internal sealed record AuditUnit(PictureItem Item, AuditStart Start, long Seed, string? OtherCaption)
 {
@@ -15,7 +16,8 @@ internal sealed record AuditUnit(PictureItem Item, AuditStart Start, long Seed, 
     /// <summary>Noise and time steps of the search, and its random start.</summary>
     internal RandomSource SearchNoise() => RandomSource.For("search", Item.Id, Start.Text(), Seed.ToString());
 
-    /// <summary>What the unit looks at, ascending by step: the step, how many pictures it draws there, and whether it is the last, whose pictures are kept.</summary>
+    /// <summary>What the unit looks at, ascending by step: the step, how many pictures it draws there, and whether it is the last, whose
+    /// pictures are kept.</summary>
     internal IReadOnlyList<(int Step, int Generations, bool Last)> Snapshots(AuditOptions options)
     {
         if (Start == AuditStart.Prompt) return [(0, options.Generations, true)];
@@ -37,7 +39,8 @@ internal static class AuditPlan
 
     /// <summary>The same from a manifest alone: what a run folder is to hold.</summary>
     /// <inheritdoc cref="Of(PictureSet, AuditOptions)"/>
-    public static IReadOnlyList<AuditUnit> Of(Manifest manifest) => Of([.. manifest.Pictures.Items.Select(item => item.ToPictureItem())], manifest.Options);
+    public static IReadOnlyList<AuditUnit> Of(Manifest manifest) =>
+        Of([.. manifest.Pictures.Items.Select(item => item.ToPictureItem())], manifest.Options);
 
     private static List<AuditUnit> Of(IReadOnlyList<PictureItem> items, AuditOptions options)
     {
@@ -62,7 +65,10 @@ internal static class AuditPlan
     private static string OtherCaption(PictureItem item, string[] captions, long seed)
     {
         string[] others = [.. captions.Where(caption => caption != item.Caption)];
-        if (others.Length == 0) throw new DoriException("`Starts` other: begins from a control's caption, and the picture set has no control with another caption; add controls or leave the start out");
+        if (others.Length == 0)
+            throw new DoriException(
+            "`Starts` other: begins from a control's caption, and the picture set has no control with another caption; add controls or "
+            + "leave the start out");
         return others[RandomSource.For("other caption", item.Id, seed.ToString()).Next(others.Length)];
     }
 }

@@ -15,7 +15,8 @@ internal sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<Time
     /// Units in work are dropped before their files are written, or finished where they are being written; what stands stays.
     /// </param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public void Run(IReadOnlyList<AuditUnit> units, Workers workers, Action<AuditUnit, double>? report = null, CancellationToken cancellation = default)
+    public void Run(IReadOnlyList<AuditUnit> units, Workers workers, Action<AuditUnit, double>? report = null,
+        CancellationToken cancellation = default)
     {
         IReadOnlyList<AuditUnit> open = folder.Open(units);
         torch.set_num_threads(workers.ThreadsEach);

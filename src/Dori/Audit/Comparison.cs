@@ -178,7 +178,8 @@ public sealed record Comparison
             ("threshold", $"{first.Summary.Threshold}", $"{model.Summary.Threshold}"),
             ("search steps", $"{first.Summary.Steps}", $"{model.Summary.Steps}"),
             ("generations", $"{first.Summary.Generations}", $"{model.Summary.Generations}"),
-            ("starts", string.Join(',', first.Summary.Starts.Select(s => s.Text())), string.Join(',', model.Summary.Starts.Select(s => s.Text()))),
+            ("starts", string.Join(',', first.Summary.Starts.Select(s => s.Text())),
+                string.Join(',', model.Summary.Starts.Select(s => s.Text()))),
             ("feature network", first.Quality?.FeatureNetwork ?? "none", model.Quality?.FeatureNetwork ?? "none"),
             ("CLIP", first.Quality?.Clip ?? "none", model.Quality?.Clip ?? "none"),
         ];

@@ -30,7 +30,8 @@ internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
         foreach (AuditUnit unit in units)
         {
             (int steps, int pictures) = Work(unit, options);
-            seconds += steps * step * Math.Ceiling((double)options.SearchBatch / options.MicroBatch) + pictures * (double)options.SamplerSteps * picture;
+            seconds += steps * step * Math.Ceiling((double)options.SearchBatch / options.MicroBatch)
+                + pictures * (double)options.SamplerSteps * picture;
         }
         return new CostEstimate(TimeSpan.FromSeconds(seconds / workers.Count), resident + workers.Count * growth);
     }
@@ -68,8 +69,11 @@ internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
     public static long AvailableMemory()
     {
         const string file = "/proc/meminfo";
-        string? line = File.Exists(file) ? InputFile.ReadLines(file, InputKind.System).FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal)) : null;
-        return line is null ? long.MaxValue : 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        string? line = File.Exists(file)
+            ? InputFile.ReadLines(file, InputKind.System).FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal))
+            : null;
+        return line is null ? long.MaxValue
+            : 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 
     public override string ToString() => $"about {Show(Time)} and {MemoryBytes >> 20} MiB of memory";

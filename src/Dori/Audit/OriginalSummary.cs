@@ -50,7 +50,8 @@ public sealed record OriginalSummary
     [JsonIgnore]
     public string InOneLine => string.Create(CultureInfo.InvariantCulture, $"gives back {GivenBack} of {Asked} pictures")
         + (Power is { } power
-            ? string.Create(CultureInfo.InvariantCulture, $" ({power.Value:0.00}, exact 95 % interval {power.Low:0.00} to {power.High:0.00})")
+            ? string.Create(CultureInfo.InvariantCulture,
+                $" ({power.Value:0.00}, exact 95 % interval {power.Low:0.00} to {power.High:0.00})")
             : "")
         + $", {GivenBackByPrompt} by prompt";
 
@@ -81,7 +82,8 @@ public sealed record OriginalSummary
     private static OriginalPicture Picture(ItemRecords item, double threshold)
     {
         (double similarity, AuditStart? start, int step) = item.Best(_ => true);
-        return new OriginalPicture(item.Item.Id, similarity, start, step, item.Best(s => s == AuditStart.Prompt).Similarity, similarity > threshold,
+        return new OriginalPicture(item.Item.Id, similarity, start, step, item.Best(s => s == AuditStart.Prompt).Similarity,
+            similarity > threshold,
             item.Complete);
     }
 
@@ -96,7 +98,8 @@ public sealed record OriginalSummary
         string[] doubtful = [.. pictures.Where(NotShown).Select(picture => picture.Item)];
         if (doubtful.Length > 0)
             yield return $"{doubtful.Length} pictures that were not found the original did not give back either: "
-                + $"{string.Join(", ", doubtful.Take(20))}{(doubtful.Length > 20 ? ", ..." : "")}. This search may not be able to find them.";
+                + $"{string.Join(", ", doubtful.Take(20))}{(doubtful.Length > 20 ? ", ..." : "")}. This search may not be able to find "
+                    + $"them.";
         foreach (string note in notes) yield return $"The original: {note}";
     }
 

@@ -9,9 +9,11 @@ namespace Dori.Audit;
 /// </summary>
 internal static class RecordDigest
 {
-    public static UnitRecord With(UnitRecord record) => record with { Digest = Of(record with { Digest = null }, AuditJson.Default.UnitRecord) };
+    public static UnitRecord With(UnitRecord record) =>
+        record with { Digest = Of(record with { Digest = null }, AuditJson.Default.UnitRecord) };
 
-    public static Manifest With(Manifest manifest) => manifest with { Digest = Of(manifest with { Digest = null }, AuditJson.Default.Manifest) };
+    public static Manifest With(Manifest manifest) =>
+        manifest with { Digest = Of(manifest with { Digest = null }, AuditJson.Default.Manifest) };
 
     /// <returns>Whether it is as it was written.</returns>
     public static bool Fits(UnitRecord record) => record.Digest is { } digest && digest == With(record).Digest;

@@ -8,7 +8,8 @@ namespace Dori.Audit;
 public sealed partial class RunFolder
 {
     /// <summary>
-    /// The bytes of a file in one of the run's own folders, such as <c>pictures/v00-prompt-0-1.png</c>; null where no such file is in there,
+    /// The bytes of a file in one of the run's own folders, such as <c>pictures/v00-prompt-0-1.png</c>; null where no such file is in
+    /// there,
     /// or none that can be read.
     /// </summary>
     public byte[]? ReadPart(string name)
@@ -154,7 +155,8 @@ public sealed partial class RunFolder
 
     private static DoriException Damaged(string message, Exception? inner)
     {
-        const string advice = "damaged, or of another version; the command that made the run writes it anew and keeps the units that belong to it";
+        const string advice =
+            "damaged, or of another version; the command that made the run writes it anew and keeps the units that belong to it";
         return inner is null ? new DoriException($"{message}: {advice}") : new DoriException($"{message}: {advice}", inner);
     }
 }

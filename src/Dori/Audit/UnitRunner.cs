@@ -19,7 +19,8 @@ internal sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Co
     }
 }
 
-/// <summary>Computes units: search, generate, compare. Reading only shared state that never changes, it serves several threads at once.</summary>
+/// <summary>Computes units: search, generate, compare. Reading only shared state that never changes, it serves several threads at
+/// once.</summary>
 /// <param name="search">Null: the published one.</param>
 internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options, ISearch? search = null)
 {
@@ -47,7 +48,8 @@ internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, A
             RandomSource random = unit.SearchNoise();
             Tensor targets = model.Encode(originals); // (R, 4, h, w)
             double share = 1.0 / (options.Steps + 1);
-            SearchResult found = _search.Run(model, targets, Start(unit, random), random, (step, _) => onStep?.Invoke(step * share * 0.7), cancellation);
+            SearchResult found =
+                _search.Run(model, targets, Start(unit, random), random, (step, _) => onStep?.Invoke(step * share * 0.7), cancellation);
             (losses, embeddings) = (found.Losses, found.Snapshots);
         }
 
@@ -82,7 +84,8 @@ internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, A
             Losses = losses,
             Snapshots = snapshots,
         };
-        IReadOnlyList<(int, Conditioning)> kept = unit.Start == AuditStart.Prompt ? [] : [.. embeddings.Select(e => (e.Step, e.Y.DetachFromDisposeScope()))];
+        IReadOnlyList<(int, Conditioning)> kept = unit.Start == AuditStart.Prompt ? []
+            : [.. embeddings.Select(e => (e.Step, e.Y.DetachFromDisposeScope()))];
         return new UnitResult(record, kept, last!.DetachFromDisposeScope());
     }
 

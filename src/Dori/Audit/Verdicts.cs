@@ -78,8 +78,10 @@ internal static class Verdicts
             Verdict verdict = able ? Of(audited[i], pValues[i], promptScores, options.Threshold) : Verdict.NotJudged;
             // A generation that is a copy is evidence whatever the eye says of the picture; that none is, is not.
             // Nor is it where the model that holds the pictures gives none back to the same search.
-            if (verdict == Verdict.NotFound && (unseen.Contains(audited[i].Item.Id) || original is { Shows: false })) verdict = Verdict.NotJudged;
-            pictures.Add(Picture(audited[i], verdict, able ? pValues[i] : 1, discoveries[i] && verdict == Verdict.Retained, options.Threshold));
+            if (verdict == Verdict.NotFound && (unseen.Contains(audited[i].Item.Id) || original is { Shows: false }))
+                verdict = Verdict.NotJudged;
+            pictures.Add(
+                Picture(audited[i], verdict, able ? pValues[i] : 1, discoveries[i] && verdict == Verdict.Retained, options.Threshold));
         }
         pictures.AddRange(cases.Where(c => c.IsControl).Select(c => Picture(c, Verdict.NotJudged, 1, false, options.Threshold)));
         return pictures;
@@ -108,7 +110,8 @@ internal static class Verdicts
             Role = item.Item.Role,
             Verdict = verdict,
             Similarity = similarity,
-            Mirrored = start is { } from && item.ByStart.TryGetValue(from, out UnitRecord? unit) && unit.Snapshots.Any(s => s.Step == step && s.BestIsMirrored),
+            Mirrored = start is { } from && item.ByStart.TryGetValue(from, out UnitRecord? unit)
+                && unit.Snapshots.Any(s => s.Step == step && s.BestIsMirrored),
             Start = start,
             Step = step,
             PValue = pValue,

@@ -6,7 +6,8 @@ internal static partial class ConfigFiles
 {
     private const int MostTokens = 4096, MostVocabulary = 1_000_000;
 
-    /// <summary><c>text_encoder/config.json</c>; absent keys mean transformers' defaults, keys that the encoder has no use for are passed over (transformers writes dozens).</summary>
+    /// <summary><c>text_encoder/config.json</c>; absent keys mean transformers' defaults, keys that the encoder has no use for are passed
+    /// over (transformers writes dozens).</summary>
     /// <exception cref="DoriException">Not readable, another model type, or a value that the encoder here does not have.</exception>
     public static ClipTextConfig ReadClipText(string path) => ReadClipText(path, new ModelNotes());
 
@@ -34,7 +35,8 @@ internal static partial class ConfigFiles
         "top_k", "top_p", "typical_p", "pruned_heads", "gradient_checkpointing",
     ];
 
-    /// <summary><c>config.json</c> of a whole CLIP model, as in <c>openai/clip-vit-large-patch14</c>. Both halves project to the outer <c>projection_dim</c>.</summary>
+    /// <summary><c>config.json</c> of a whole CLIP model, as in <c>openai/clip-vit-large-patch14</c>. Both halves project to the outer
+    /// <c>projection_dim</c>.</summary>
     /// <inheritdoc cref="ReadClipText(string)"/>
     public static (ClipTextConfig Text, ClipVisionConfig Vision) ReadClip(string path) => ConfigJson.Read(path, json =>
     {
@@ -46,12 +48,14 @@ internal static partial class ConfigFiles
         return (ClipText(text, projection), ClipVision(vision, projection));
     });
 
-    /// <summary>How pictures are normalised: <c>image_mean</c> and <c>image_std</c> of a <c>preprocessor_config.json</c>, OpenAI's where it leaves them out.</summary>
+    /// <summary>How pictures are normalised: <c>image_mean</c> and <c>image_std</c> of a <c>preprocessor_config.json</c>, OpenAI's where it
+    /// leaves them out.</summary>
     /// <returns>Per channel, of pictures in [0, 1].</returns>
     /// <exception cref="DoriException">Not readable, or not three numbers.</exception>
     public static (float[] Mean, float[] Std) ReadClipNormalization(string path) => ConfigJson.Read(path, json =>
     {
-        IReadOnlyList<double> mean = json.Numbers("image_mean", ClipMean, 3, -10, 10), std = json.Numbers("image_std", ClipStd, 3, 1e-4, 10);
+        IReadOnlyList<double> mean = json.Numbers("image_mean", ClipMean, 3, -10, 10),
+            std = json.Numbers("image_std", ClipStd, 3, 1e-4, 10);
         if (!json.Bool("do_normalize", true)) (mean, std) = ([0, 0, 0], [1, 1, 1]);
         return (mean.Select(value => (float)value).ToArray(), std.Select(value => (float)value).ToArray());
     });
@@ -82,7 +86,8 @@ internal static partial class ConfigFiles
     {
         (int width, int heads) = WidthAndHeads(json, 768, 12);
         int image = json.Int("image_size", 224, 1, 4096), patch = json.Int("patch_size", 32, 1, 4096);
-        if (image % patch != 0 || image / patch > 64) throw json.Refused("patch_size", $"a divisor of image_size ({image}) that gives at most 64 x 64 patches");
+        if (image % patch != 0 || image / patch > 64)
+            throw json.Refused("patch_size", $"a divisor of image_size ({image}) that gives at most 64 x 64 patches");
         return new ClipVisionConfig
         {
             HiddenSize = width,

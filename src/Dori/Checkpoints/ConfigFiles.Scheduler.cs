@@ -71,7 +71,8 @@ internal static partial class ConfigFiles
             PredictionType = json.Text("prediction_type", "epsilon", "epsilon", "v_prediction"),
             SetAlphaToOne = json.Bool("set_alpha_to_one", name == Ddim),
             StepsOffset = StepsOffset(json),
-            TimestepSpacing = json.Text("timestep_spacing", name is Euler or Dpm ? "linspace" : "leading", "leading", "trailing", "linspace"),
+            TimestepSpacing =
+                json.Text("timestep_spacing", name is Euler or Dpm ? "linspace" : "leading", "leading", "trailing", "linspace"),
             RescaleBetasZeroSnr = zeroSnr,
             UseKarrasSigmas = karras && name == Dpm,
         };

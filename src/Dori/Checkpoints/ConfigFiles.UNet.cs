@@ -5,7 +5,8 @@ namespace Dori.Checkpoints;
 
 internal static partial class ConfigFiles
 {
-    /// <summary><c>unet/config.json</c> of Stable Diffusion 1.x, 2.x and models of their kind; absent keys mean diffusers' defaults.</summary>
+    /// <summary><c>unet/config.json</c> of Stable Diffusion 1.x, 2.x and models of their kind; absent keys mean diffusers'
+    /// defaults.</summary>
     /// <exception cref="DoriException">Not readable, another class, or a key or value that the UNet here does not have.</exception>
     public static UNetConfig ReadUNet(string path) => ConfigJson.Read(path, UNet);
 
@@ -21,11 +22,13 @@ internal static partial class ConfigFiles
         int levels = channels.Count;
         const string attention = "CrossAttn";
         IReadOnlyList<string> down = json.Texts("down_block_types",
-            ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"], levels, "CrossAttnDownBlock2D", "DownBlock2D");
+            ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"], levels, "CrossAttnDownBlock2D",
+                "DownBlock2D");
         IReadOnlyList<string> up = json.Texts("up_block_types",
             ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"], levels, "CrossAttnUpBlock2D", "UpBlock2D");
         int groups = json.Int("norm_num_groups", 32, 1, MostChannels);
-        // A number of heads under a misnomer: the published configs say "attention_head_dim" and diffusers takes it for the number of heads.
+        // A number of heads under a misnomer: the published configs say "attention_head_dim" and diffusers takes it for the number of
+        // heads.
         string headsKey = json.IsSet("num_attention_heads") ? "num_attention_heads" : "attention_head_dim";
         IReadOnlyList<int> heads = json.IntOrInts(headsKey, 8, levels, 1, MostChannels);
         json.Ignore("attention_head_dim", "num_attention_heads");
@@ -34,12 +37,18 @@ internal static partial class ConfigFiles
 
         for (int i = 0; i < levels; i++)
         {
-            if (channels[i] % groups != 0) throw json.Refused("norm_num_groups", $"a divisor of every block_out_channels ({string.Join(", ", channels)})");
-            bool attends = i == levels - 1 || down[i].StartsWith(attention, StringComparison.Ordinal) || up[levels - 1 - i].StartsWith(attention, StringComparison.Ordinal);
-            if (attends && channels[i] % heads[i] != 0) throw json.Refused(headsKey, $"numbers of heads that divide block_out_channels ({string.Join(", ", channels)})");
+            if (channels[i] % groups != 0)
+                throw json.Refused("norm_num_groups", $"a divisor of every block_out_channels ({string.Join(", ", channels)})");
+            bool attends = i == levels - 1 || down[i].StartsWith(attention, StringComparison.Ordinal)
+                || up[levels - 1 - i].StartsWith(attention, StringComparison.Ordinal);
+            if (attends && channels[i] % heads[i] != 0)
+                throw json.Refused(headsKey, $"numbers of heads that divide block_out_channels ({string.Join(", ", channels)})");
         }
-        if (channels[0] % 2 != 0 || channels[0] / 2 <= freqShift) throw json.Refused("block_out_channels", "an even first number above twice freq_shift, for the sines and cosines of the time step");
-        if (sampleSize % (1 << (levels - 1)) != 0) throw json.Refused("sample_size", $"a multiple of {1 << (levels - 1)}, for {levels} blocks");
+        if (channels[0] % 2 != 0 || channels[0] / 2 <= freqShift)
+            throw json.Refused("block_out_channels",
+            "an even first number above twice freq_shift, for the sines and cosines of the time step");
+        if (sampleSize % (1 << (levels - 1)) != 0)
+            throw json.Refused("sample_size", $"a multiple of {1 << (levels - 1)}, for {levels} blocks");
 
         var config = new UNetConfig
         {
@@ -96,16 +105,20 @@ internal static partial class ConfigFiles
     [GeneratedRegex(@"^\s*v?([0-9]+)(?:\.([0-9]+))?(?![0-9])")]
     private static partial Regex VersionStart();
 
-    /// <summary>Keys by which diffusers makes other networks of this class (SDXL, class-conditional, upscalers): one value each is supported.</summary>
+    /// <summary>Keys by which diffusers makes other networks of this class (SDXL, class-conditional, upscalers): one value each is
+    /// supported.</summary>
     private static void RefuseOtherUNets(ConfigJson json)
     {
         foreach (string key in new[]
         {
-            "addition_embed_type", "addition_time_embed_dim", "class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "num_class_embeds",
+            "addition_embed_type", "addition_time_embed_dim", "class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type",
+                "num_class_embeds",
             "projection_class_embeddings_input_dim", "reverse_transformer_layers_per_block", "time_cond_proj_dim", "time_embedding_act_fn",
             "time_embedding_dim", "timestep_post_act",
         }) json.Only(key, "null");
-        foreach (string key in new[] { "center_input_sample", "class_embeddings_concat", "cross_attention_norm", "dual_cross_attention", "mid_block_only_cross_attention", "resnet_skip_time_act" })
+        foreach (
+            string key in new[] { "center_input_sample", "class_embeddings_concat", "cross_attention_norm", "dual_cross_attention",
+            "mid_block_only_cross_attention", "resnet_skip_time_act" })
             json.Only(key, "false", "null");
         json.OnlyEach("only_cross_attention", "false");
         json.OnlyEach("transformer_layers_per_block", "1");

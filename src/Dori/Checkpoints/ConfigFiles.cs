@@ -35,7 +35,8 @@ internal static partial class ConfigFiles
         if (!json.Has("scaling_factor") && !channels.SequenceEqual([128, 256, 512, 512]))
             json.Notes.Say($"{json.Place}: scaling_factor is absent; 0.18215 is taken, diffusers' default, which is Stable Diffusion's "
                 + "VAE's.");
-        if (channels.Any(count => count % groups != 0)) throw json.Refused("norm_num_groups", $"a divisor of every block_out_channels ({string.Join(", ", channels)})");
+        if (channels.Any(count => count % groups != 0))
+            throw json.Refused("norm_num_groups", $"a divisor of every block_out_channels ({string.Join(", ", channels)})");
 
         var config = new VaeConfig
         {

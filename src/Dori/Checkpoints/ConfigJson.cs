@@ -16,7 +16,8 @@ internal sealed class ConfigJson
     private ConfigJson(string file, string prefix, JsonElement element, ModelNotes notes)
     {
         (File, Prefix, _object, Notes) = (file, prefix, element, notes);
-        if (element.ValueKind != JsonValueKind.Object) throw new DoriException($"{file}: {(prefix.Length == 0 ? "the file" : prefix.TrimEnd('.'))} is not a JSON object");
+        if (element.ValueKind != JsonValueKind.Object)
+            throw new DoriException($"{file}: {(prefix.Length == 0 ? "the file" : prefix.TrimEnd('.'))} is not a JSON object");
     }
 
     public string File { get; }
@@ -27,7 +28,8 @@ internal sealed class ConfigJson
     /// <summary>The file in a note: <c>unet/config.json</c>.</summary>
     public string Place => $"{Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(File)))}/{Path.GetFileName(File)}";
 
-    /// <exception cref="DoriException">No such file, larger than 4 MB, no JSON object, duplicate keys, deeper than 32, or what <paramref name="parse"/> refuses.</exception>
+    /// <exception cref="DoriException">No such file, larger than 4 MB, no JSON object, duplicate keys, deeper than 32, or what <paramref
+    /// name="parse"/> refuses.</exception>
     public static T Read<T>(string path, Func<ConfigJson, T> parse, ModelNotes? notes = null) =>
         Parse(path, InputFile.ReadText(path, InputKind.Config), parse, notes);
 
@@ -102,7 +104,9 @@ internal sealed class ConfigJson
     {
         if (Find(key) is not { } value) return otherwise;
         return IsList(value, count) && value.GetArrayLength() == count
-            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double number) && number >= least && number <= most)
+            && value.EnumerateArray()
+                .All(item => item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double number) && number >= least
+                && number <= most)
             ? [.. value.EnumerateArray().Select(item => item.GetDouble())]
             : throw Refused(key, string.Create(CultureInfo.InvariantCulture, $"a list of {count} numbers from {least} to {most}"));
     }
@@ -121,7 +125,8 @@ internal sealed class ConfigJson
     {
         string list = string.Join(", ", supported);
         if (Find(key) is not { } value) return otherwise ?? throw Missing(key, list);
-        return value.ValueKind == JsonValueKind.String && value.GetString() is { } text && supported.Contains(text) ? text : throw Refused(key, list);
+        return value.ValueKind == JsonValueKind.String && value.GetString() is { } text && supported.Contains(text) ? text
+            : throw Refused(key, list);
     }
 
     /// <summary>A list of 1 to <paramref name="longest"/> whole numbers.</summary>
@@ -182,7 +187,8 @@ internal sealed class ConfigJson
             : throw Refused(key, list);
     }
 
-    /// <summary>Refuses a key whose value is none of <paramref name="supported"/> (JSON literals); absent is supported, for it means the first of them.</summary>
+    /// <summary>Refuses a key whose value is none of <paramref name="supported"/> (JSON literals); absent is supported, for it means the
+    /// first of them.</summary>
     public void Only(string key, params IReadOnlyList<string> supported)
     {
         if (Find(key) is { } value && !supported.Any(literal => Equals(value, literal))) throw Refused(key, string.Join(", ", supported));
@@ -192,7 +198,8 @@ internal sealed class ConfigJson
     public void OnlyEach(string key, string literal)
     {
         if (Find(key) is not { } value || Equals(value, literal)) return;
-        if (!IsList(value, 100) || !value.EnumerateArray().All(item => Equals(item, literal))) throw Refused(key, $"{literal}, or a list of it");
+        if (!IsList(value, 100) || !value.EnumerateArray().All(item => Equals(item, literal)))
+            throw Refused(key, $"{literal}, or a list of it");
     }
 
     /// <summary>Keys that change nothing here.</summary>
@@ -226,7 +233,9 @@ internal sealed class ConfigJson
                 silent.Add(property.Name);
                 continue;
             }
-            throw new DoriException($"{File}: unknown key {Prefix}{Short(property.Name)} = {Short(property.Value.GetRawText())}; a key that is not understood may change the model, only null and false are passed over");
+            throw new DoriException(
+                $"{File}: unknown key {Prefix}{Short(property.Name)} = {Short(property.Value.GetRawText())}; a key that is not understood "
+                + $"may change the model, only null and false are passed over");
         }
         if (silent.Count > 0) Notes.Detail($"{Place}: {ModelNotes.First(silent)} passed over: not known here, and null or false.");
     }
@@ -264,7 +273,9 @@ internal sealed class ConfigJson
     private static bool Equals(JsonElement value, string literal) => value.ValueKind switch
     {
         JsonValueKind.String => value.ValueEquals(literal.Trim('"')) && literal.StartsWith('"'),
-        JsonValueKind.Number => value.TryGetDouble(out double number) && double.TryParse(literal, CultureInfo.InvariantCulture, out double other) && number == other,
+        JsonValueKind.Number =>
+            value.TryGetDouble(out double number) && double.TryParse(literal, CultureInfo.InvariantCulture, out double other)
+            && number == other,
         JsonValueKind.True => literal == "true",
         JsonValueKind.False => literal == "false",
         JsonValueKind.Null => literal == "null",

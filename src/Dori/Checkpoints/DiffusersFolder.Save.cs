@@ -25,12 +25,15 @@ internal sealed partial class DiffusersFolder
     /// <see cref="AllFiles"/> and the license byte for byte. Weights of the UNet that were not read (pickled ones, another variant) stay
     /// behind: whoever loads the new folder must not get the old UNet. The folder appears whole or not at all.
     /// </summary>
-    /// <param name="target">A folder that does not exist or is empty. <c>target.(32 hexadecimal digits).partial</c> is written first; what a killed save left there stays.</param>
-    /// <param name="unetWeight">Key to weight, on any device, of any float dtype; a tensor that the call makes is disposed after it, one that was there before stays.</param>
+    /// <param name="target">A folder that does not exist or is empty. <c>target.(32 hexadecimal digits).partial</c> is written first; what
+    /// a killed save left there stays.</param>
+    /// <param name="unetWeight">Key to weight, on any device, of any float dtype; a tensor that the call makes is disposed after it, one
+    /// that was there before stays.</param>
     /// <param name="modelCard">The new <c>README.md</c>, Markdown; null keeps the original's.</param>
     /// <param name="mitigation">What was done, as <see cref="Mitigation"/> is to hold it; null: no such file.</param>
     /// <param name="textWeight">As <paramref name="unetWeight"/>, for the text encoder; null: it stays byte for byte.</param>
-    /// <exception cref="DoriException">The target is taken or cannot be written, or a weight has another shape or is not finite in the stored dtype.</exception>
+    /// <exception cref="DoriException">The target is taken or cannot be written, or a weight has another shape or is not finite in the
+    /// stored dtype.</exception>
     public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard, string? mitigation = null, Func<string,
         Tensor>? textWeight = null)
     {
@@ -100,7 +103,8 @@ internal sealed partial class DiffusersFolder
     }
 
     private static bool IsText(string file) =>
-        TextFiles.Contains(System.IO.Path.GetExtension(file)) && !System.IO.Path.GetFileName(file).Contains(".index.", StringComparison.Ordinal);
+        TextFiles.Contains(System.IO.Path.GetExtension(file))
+            && !System.IO.Path.GetFileName(file).Contains(".index.", StringComparison.Ordinal);
 
     private static void WriteWeights(string from, string to, Func<string, Tensor> weight, string part)
     {

@@ -34,7 +34,8 @@ internal sealed partial class DiffusersFolder : ICheckpointSource
 
     internal ModelNotes Collected { get; private init; } = new();
 
-    /// <exception cref="DoriException">No diffusers folder, a component of another class, or whatever <see cref="ConfigFiles"/> refuses.</exception>
+    /// <exception cref="DoriException">No diffusers folder, a component of another class, or whatever <see cref="ConfigFiles"/>
+    /// refuses.</exception>
     public static DiffusersFolder Open(string folder)
     {
         string index = System.IO.Path.Combine(folder, "model_index.json");

@@ -6,7 +6,8 @@ namespace Dori.Checkpoints;
 
 /// <summary>
 /// Puts a checkpoint's weights into a module. First all names and shapes are compared: every parameter must be in the checkpoint, in its
-/// shape, and everything in the checkpoint must have its parameter. A weight that stays at its random start would make a wrong model look like a clean one.
+/// shape, and everything in the checkpoint must have its parameter. A weight that stays at its random start would make a wrong model look
+/// like a clean one.
 /// </summary>
 internal static class ModuleLoader
 {
@@ -16,7 +17,8 @@ internal static class ModuleLoader
     /// <param name="rename">From the checkpoint's key to the module's.</param>
     /// <param name="ignorable">Checkpoint keys to leave out, as the checkpoint spells them.</param>
     /// <exception cref="DoriException">What is missing, unexpected or of another shape, by name; weights that are not numbers.</exception>
-    public static void Load(nn.Module module, WeightSet weights, string what, Func<string, string>? rename = null, IReadOnlySet<string>? ignorable = null)
+    public static void Load(nn.Module module, WeightSet weights, string what, Func<string, string>? rename = null,
+        IReadOnlySet<string>? ignorable = null)
     {
         var parameters = module.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
         Dictionary<string, string> sourceOf = Compare(parameters, weights, what, rename ?? (key => key), ignorable);
@@ -26,13 +28,16 @@ internal static class ModuleLoader
             using var scope = NewDisposeScope(); // one tensor in memory at a time
             Tensor stored = weights.Read(sourceOf[key]);
             if (!stored.isfinite().all().item<bool>())
-                throw new DoriException($"{what}: tensor '{SafetensorsFile.Shown(sourceOf[key])}' of {weights.FileOf(sourceOf[key])} holds infinities or NaN; such a model generates nothing that could be judged");
+                throw new DoriException(
+                    $"{what}: tensor '{SafetensorsFile.Shown(sourceOf[key])}' of {weights.FileOf(sourceOf[key])} holds infinities or NaN; "
+                    + $"such a model generates nothing that could be judged");
             parameter.copy_(stored.view(parameter.shape));
         }
     }
 
     /// <returns>Module key to checkpoint key, for every parameter.</returns>
-    private static Dictionary<string, string> Compare(Dictionary<string, Parameter> parameters, WeightSet weights, string what, Func<string, string> rename, IReadOnlySet<string>? ignorable)
+    private static Dictionary<string, string> Compare(Dictionary<string, Parameter> parameters, WeightSet weights, string what,
+        Func<string, string> rename, IReadOnlySet<string>? ignorable)
     {
         var sourceOf = new Dictionary<string, string>(StringComparer.Ordinal);
         List<string> unexpected = [], misshapen = [];
@@ -40,16 +45,23 @@ internal static class ModuleLoader
         {
             if (ignorable?.Contains(name) == true) continue;
             string key = rename(name);
-            if (!sourceOf.TryAdd(key, name)) throw new DoriException($"{what}: '{sourceOf[key]}' and '{SafetensorsFile.Shown(name)}' in {weights.Folder} are two spellings of one weight");
+            if (!sourceOf.TryAdd(key, name))
+                throw new DoriException(
+                $"{what}: '{sourceOf[key]}' and '{SafetensorsFile.Shown(name)}' in {weights.Folder} are two spellings of one weight");
             TensorInfo info = weights.Info(name);
             if (!parameters.TryGetValue(key, out Parameter? parameter)) unexpected.Add(SafetensorsFile.Shown(name));
-            else if (!Fits(info, parameter.shape)) misshapen.Add($"{SafetensorsFile.Shown(name)} {Shape(info.Shape)} for {Shape(parameter.shape)}");
+            else if (!Fits(info, parameter.shape))
+                misshapen.Add($"{SafetensorsFile.Shown(name)} {Shape(info.Shape)} for {Shape(parameter.shape)}");
             else if (info.Dtype is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
-                throw new DoriException($"{what}: tensor '{SafetensorsFile.Shown(name)}' of {weights.FileOf(name)} is stored as {info.Dtype}; quantized weights are not supported, use the model's float16 or float32 ones");
+                throw new DoriException(
+                    $"{what}: tensor '{SafetensorsFile.Shown(name)}' of {weights.FileOf(name)} is stored as {info.Dtype}; quantized "
+                    + $"weights are not supported, use the model's float16 or float32 ones");
         }
         string[] missing = [.. parameters.Keys.Where(key => !sourceOf.ContainsKey(key))];
-        string[] faults = [.. new[] { List("missing", missing), List("unexpected", unexpected), List("misshapen", misshapen) }.OfType<string>()];
-        if (faults.Length > 0) throw new DoriException($"{what}: the weights in {weights.Folder} do not fit config.json: {string.Join("; ", faults)}");
+        string[] faults =
+            [.. new[] { List("missing", missing), List("unexpected", unexpected), List("misshapen", misshapen) }.OfType<string>()];
+        if (faults.Length > 0)
+            throw new DoriException($"{what}: the weights in {weights.Folder} do not fit config.json: {string.Join("; ", faults)}");
         return sourceOf;
     }
 

@@ -20,12 +20,15 @@ internal static class PlausibleSize
     {
         double stored = weights.Names.Sum(name => weights.Info(name).Shape.Aggregate(1.0, (a, b) => a * b));
         if (atLeast > stored)
-            throw new DoriException($"{weights.Folder}: config.json describes a {part} of at least {atLeast:0} weights, its files hold {stored:0}; config and weights do not belong together");
+            throw new DoriException(
+                $"{weights.Folder}: config.json describes a {part} of at least {atLeast:0} weights, its files hold {stored:0}; config and "
+                + $"weights do not belong together");
     }
 
     /// <summary>Two 3x3 convolutions in every layer of every level: a lower bound for both networks.</summary>
     private static double AtLeast(IReadOnlyList<int> channels, int layers) => channels.Sum(c => 2.0 * 9 * c * c * layers);
 
     private static double AtLeast(ClipTextConfig c) =>
-        (double)c.VocabSize * c.HiddenSize + c.NumHiddenLayers * (4.0 * c.HiddenSize * c.HiddenSize + 2.0 * c.HiddenSize * c.IntermediateSize);
+        (double)c.VocabSize * c.HiddenSize
+            + c.NumHiddenLayers * (4.0 * c.HiddenSize * c.HiddenSize + 2.0 * c.HiddenSize * c.IntermediateSize);
 }

@@ -21,7 +21,8 @@ internal sealed class SafetensorsFile : IDisposable
 
     private readonly SafeFileHandle _handle;
 
-    private SafetensorsFile(string path, SafeFileHandle handle, IReadOnlyDictionary<string, TensorInfo> tensors, IReadOnlyDictionary<string, string> metadata) =>
+    private SafetensorsFile(string path, SafeFileHandle handle, IReadOnlyDictionary<string, TensorInfo> tensors,
+        IReadOnlyDictionary<string, string> metadata) =>
         (Path, _handle, Tensors, Metadata) = (path, handle, tensors, metadata);
 
     public string Path { get; }
@@ -90,7 +91,8 @@ internal sealed class SafetensorsFile : IDisposable
         catch (Exception e)
         {
             result.Dispose();
-            if (e is IOException or UnauthorizedAccessException) throw new DoriException($"cannot read tensor '{Shown(name)}' of {Path}: {e.Message}", e);
+            if (e is IOException or UnauthorizedAccessException)
+                throw new DoriException($"cannot read tensor '{Shown(name)}' of {Path}: {e.Message}", e);
             throw;
         }
     }
@@ -112,7 +114,8 @@ internal sealed class SafetensorsFile : IDisposable
         while (buffer.Length > 0)
         {
             int read = RandomAccess.Read(handle, buffer, offset);
-            if (read == 0) throw Unsound(path, tensor is null ? "ended while it was read" : $"ended while tensor '{Shown(tensor)}' was read");
+            if (read == 0)
+                throw Unsound(path, tensor is null ? "ended while it was read" : $"ended while tensor '{Shown(tensor)}' was read");
             buffer = buffer[read..];
             offset += read;
         }
@@ -146,13 +149,16 @@ internal sealed class SafetensorsFile : IDisposable
                 {
                     string name = reader.GetString()!;
                     if (name == MetadataKey) ReadMetadata(ref reader);
-                    else if (!_tensors.TryAdd(name, ReadTensor(ref reader, name))) throw Unsound(path, $"tensor '{Shown(name)}' is there twice");
+                    else if (!_tensors.TryAdd(name, ReadTensor(ref reader, name)))
+                        throw Unsound(path, $"tensor '{Shown(name)}' is there twice");
                 }
                 reader.Read(); // throws at anything but white space
             }
             catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: half a surrogate pair in an escape
             {
-                throw new DoriException($"{path} is not a sound safetensors file: its header is not proper JSON ({e.Message}); download or convert it again", e);
+                throw new DoriException(
+                    $"{path} is not a sound safetensors file: its header is not proper JSON ({e.Message}); download or convert it again",
+                    e);
             }
             CheckLayout();
         }
@@ -185,12 +191,15 @@ internal sealed class SafetensorsFile : IDisposable
             {
                 if (dtype is null && reader.ValueTextEquals("dtype"u8)) dtype = ReadDtype(ref reader, name);
                 else if (shape is null && reader.ValueTextEquals("shape"u8)) shape = ReadNumbers(ref reader, name, "shape", MostDimensions);
-                else if (offsets is null && reader.ValueTextEquals("data_offsets"u8)) offsets = ReadNumbers(ref reader, name, "data_offsets", 2);
+                else if (offsets is null && reader.ValueTextEquals("data_offsets"u8))
+                    offsets = ReadNumbers(ref reader, name, "data_offsets", 2);
                 else throw Bad(name, $"has an unknown or repeated field '{Shown(reader.GetString()!)}'");
             }
-            if (dtype is null || shape is null || offsets is not { Length: 2 }) throw Bad(name, "lacks one of dtype, shape and two data_offsets");
+            if (dtype is null || shape is null || offsets is not { Length: 2 })
+                throw Bad(name, "lacks one of dtype, shape and two data_offsets");
             (long begin, long end) = (offsets[0], offsets[1]);
-            if (begin > end || end > dataLength) throw Bad(name, $"has data_offsets [{begin}, {end}], the file has {dataLength} bytes of data");
+            if (begin > end || end > dataLength)
+                throw Bad(name, $"has data_offsets [{begin}, {end}], the file has {dataLength} bytes of data");
             if (ByteCount(shape, dtype.Value.Size) is not { } bytes) throw Bad(name, "has a shape too large for any memory");
             if (bytes != end - begin) throw Bad(name, $"has {end - begin} bytes of data, its dtype and shape ask for {bytes}");
             return new TensorInfo(name, dtype.Value.Dtype, shape, dataStart + begin, bytes);
@@ -244,7 +253,8 @@ internal sealed class SafetensorsFile : IDisposable
             foreach (TensorInfo info in ordered)
             {
                 if (info.Offset < end) throw Bad(info.Name, "overlaps another one");
-                if (info.Offset > end) throw Unsound(path, $"{info.Offset - end} bytes before tensor '{Shown(info.Name)}' belong to no tensor");
+                if (info.Offset > end)
+                    throw Unsound(path, $"{info.Offset - end} bytes before tensor '{Shown(info.Name)}' belong to no tensor");
                 end += info.ByteCount;
             }
             if (end != dataStart + dataLength) throw Unsound(path, $"its last {dataStart + dataLength - end} bytes belong to no tensor");

@@ -7,24 +7,31 @@ using static TorchSharp.torch;
 
 namespace Dori.Checkpoints;
 
-/// <summary>Writes safetensors files: the same tensors and metadata give the same bytes, in the reference implementation's layout.</summary>
+/// <summary>Writes safetensors files: the same tensors and metadata give the same bytes, in the reference implementation's
+/// layout.</summary>
 internal static class SafetensorsWriter
 {
     private const long ChunkBytes = 1 << 24;
 
     /// <param name="tensors">On any device, of any layout in memory; distinct names.</param>
     /// <param name="metadata">Free text for the header.</param>
-    /// <exception cref="DoriException">A name is there twice, a dtype has no place in the format, or the file cannot be written.</exception>
-    public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <exception cref="DoriException">A name is there twice, a dtype has no place in the format, or the file cannot be
+    /// written.</exception>
+    public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach ((string name, Tensor tensor) in tensors)
         {
-            if (name == SafetensorsFile.MetadataKey || !names.Add(name)) throw new DoriException($"cannot write {path}: the name '{SafetensorsFile.Shown(name)}' is reserved or there twice");
-            if (SafetensorsDtypes.IndexOf(tensor.dtype) < 0) throw new DoriException($"cannot write {path}: safetensors has no dtype for '{SafetensorsFile.Shown(name)}', {tensor.dtype}");
+            if (name == SafetensorsFile.MetadataKey || !names.Add(name))
+                throw new DoriException($"cannot write {path}: the name '{SafetensorsFile.Shown(name)}' is reserved or there twice");
+            if (SafetensorsDtypes.IndexOf(tensor.dtype) < 0)
+                throw new DoriException(
+                $"cannot write {path}: safetensors has no dtype for '{SafetensorsFile.Shown(name)}', {tensor.dtype}");
         }
         // Dtype size descending, so that every tensor is aligned; then name.
-        (string Name, Tensor Tensor)[] ordered = [.. tensors.OrderBy(t => SafetensorsDtypes.IndexOf(t.Tensor.dtype)).ThenBy(t => t.Name, StringComparer.Ordinal)];
+        (string Name, Tensor Tensor)[] ordered =
+            [.. tensors.OrderBy(t => SafetensorsDtypes.IndexOf(t.Tensor.dtype)).ThenBy(t => t.Name, StringComparer.Ordinal)];
         byte[] header = Header(path, ordered, metadata);
         AtomicFile.Write(path, stream =>
         {
@@ -46,7 +53,9 @@ internal static class SafetensorsWriter
             WriteJson(json, ordered, metadata);
         }
         int length = (buffer.WrittenCount + 7) / 8 * 8;
-        if (length > SafetensorsFile.LongestHeader) throw new DoriException($"cannot write {path}: its header would be {length} bytes long, {SafetensorsFile.LongestHeader} at most are allowed");
+        if (length > SafetensorsFile.LongestHeader)
+            throw new DoriException(
+            $"cannot write {path}: its header would be {length} bytes long, {SafetensorsFile.LongestHeader} at most are allowed");
         byte[] header = new byte[8 + length];
         BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)length);
         buffer.WrittenSpan.CopyTo(header.AsSpan(8));
@@ -64,7 +73,8 @@ internal static class SafetensorsWriter
         return true;
     }
 
-    private static void WriteJson(Utf8JsonWriter json, (string Name, Tensor Tensor)[] ordered, IReadOnlyDictionary<string, string>? metadata)
+    private static void WriteJson(Utf8JsonWriter json, (string Name, Tensor Tensor)[] ordered,
+        IReadOnlyDictionary<string, string>? metadata)
     {
         json.WriteStartObject();
         if (metadata is not null)

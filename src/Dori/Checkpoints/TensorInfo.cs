@@ -15,10 +15,12 @@ internal static class SafetensorsDtypes
 {
     internal readonly record struct Entry(string Name, ScalarType Dtype, int Size);
 
-    /// <summary>In the order of the reference implementation's enumeration, turned around: the order in which it lays tensors out.</summary>
+    /// <summary>In the order of the reference implementation's enumeration, turned around: the order in which it lays tensors
+    /// out.</summary>
     public static IReadOnlyList<Entry> All { get; } =
     [
-        new("I64", ScalarType.Int64, 8), new("F64", ScalarType.Float64, 8), new("F32", ScalarType.Float32, 4), new("I32", ScalarType.Int32, 4),
+        new("I64", ScalarType.Int64, 8), new("F64", ScalarType.Float64, 8), new("F32", ScalarType.Float32, 4),
+            new("I32", ScalarType.Int32, 4),
         new("BF16", ScalarType.BFloat16, 2), new("F16", ScalarType.Float16, 2), new("I16", ScalarType.Int16, 2),
         new("I8", ScalarType.Int8, 1), new("U8", ScalarType.Byte, 1), new("BOOL", ScalarType.Bool, 1),
     ];

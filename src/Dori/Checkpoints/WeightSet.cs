@@ -29,7 +29,8 @@ internal sealed class WeightSet : IDisposable
 
     /// <param name="folder">The component's folder.</param>
     /// <param name="baseName"><c>diffusion_pytorch_model</c> or <c>model</c></param>
-    /// <exception cref="DoriException">No weights there, only pickled ones, an unsound file, or an index that disagrees with its shards.</exception>
+    /// <exception cref="DoriException">No weights there, only pickled ones, an unsound file, or an index that disagrees with its
+    /// shards.</exception>
     public static WeightSet Open(string folder, string baseName)
     {
         string path = Choose(folder, baseName);
@@ -80,7 +81,8 @@ internal sealed class WeightSet : IDisposable
 
     private static string Choose(string folder, string baseName)
     {
-        if (!Directory.Exists(folder)) throw new DoriException($"{folder} is not a folder: weights {baseName}.safetensors are expected in it");
+        if (!Directory.Exists(folder))
+            throw new DoriException($"{folder} is not a folder: weights {baseName}.safetensors are expected in it");
         string[][] byPreference =
         [
             [$"{baseName}.safetensors", $"{baseName}.safetensors.index.json"],
@@ -90,11 +92,13 @@ internal sealed class WeightSet : IDisposable
         {
             string[] there = [.. names.Where(name => File.Exists(Path.Combine(folder, name)))];
             // diffusers and transformers prefer different ones; a guess could audit weights that nobody uses.
-            if (there.Length > 1) throw new DoriException($"{folder} has both {there[0]} and {there[1]}: remove the one that is not the model's");
+            if (there.Length > 1)
+                throw new DoriException($"{folder} has both {there[0]} and {there[1]}: remove the one that is not the model's");
             if (there.Length == 1) return Path.Combine(folder, there[0]);
         }
         throw new DoriException(Pickled(folder) is { } pickled
-            ? $"{folder} has only pickled weights ({pickled}), which are never loaded because they can run code: convert the model with save_pretrained(..., safe_serialization=True)"
+            ? $"{folder} has only pickled weights ({pickled}), which are never loaded because they can run code: convert the model with "
+                + $"save_pretrained(..., safe_serialization=True)"
             : $"{folder} has no weights: {baseName}.safetensors, {baseName}.safetensors.index.json or an fp16 variant is expected");
     }
 
@@ -129,13 +133,15 @@ internal sealed class WeightSet : IDisposable
             foreach (string name in file.Tensors.Keys)
             {
                 if (!shardOf.TryGetValue(name, out string? listed) || listed != shard)
-                    throw new DoriException($"{indexPath} does not list '{SafetensorsFile.Shown(name)}' for {shard}, which holds it; download the model again");
+                    throw new DoriException(
+                        $"{indexPath} does not list '{SafetensorsFile.Shown(name)}' for {shard}, which holds it; download the model again");
             }
         }
         foreach ((string name, string shard) in shardOf)
         {
             if (!shards[shard].Tensors.ContainsKey(name))
-                throw new DoriException($"{indexPath} lists '{SafetensorsFile.Shown(name)}' for {shard}, which does not hold it; download the model again");
+                throw new DoriException(
+                    $"{indexPath} lists '{SafetensorsFile.Shown(name)}' for {shard}, which does not hold it; download the model again");
             _sourceOf.Add(name, new Source(shards[shard], name, shards[shard].Tensors[name]));
         }
     }
@@ -162,7 +168,10 @@ internal sealed class WeightSet : IDisposable
             {
                 string? shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
                 if (shard is null || !IsPlainFileName(shard))
-                    throw new DoriException($"{path}: weight_map sends '{SafetensorsFile.Shown(entry.Name)}' to {SafetensorsFile.Shown(entry.Value.GetRawText())}, which is not the name of a .safetensors file in that folder");
+                    throw new DoriException(
+                        $"{path}: weight_map sends '{SafetensorsFile.Shown(entry.Name)}' to "
+                        + $"{SafetensorsFile.Shown(entry.Value.GetRawText())}, which is not the name of a .safetensors file in "
+                        + "that folder");
                 shardOf.Add(entry.Name, shard);
             }
             return shardOf;

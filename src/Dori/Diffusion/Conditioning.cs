@@ -6,7 +6,8 @@ namespace Dori.Diffusion;
 
 /// <summary>
 /// What the network is told besides the noisy latents: the text encoders' states and, where a model has them, a pooled vector and time ids.
-/// Nobody but <see cref="DiffusionModel"/> knows how many text encoders there are. Disposing it frees the tensors; operations give new tensors to the
+/// Nobody but <see cref="DiffusionModel"/> knows how many text encoders there are. Disposing it frees the tensors; operations give new
+/// tensors to the
 /// caller's dispose scope.
 /// </summary>
 /// <param name="tokens">y: (N, tokens, width), float32</param>
@@ -42,7 +43,8 @@ public sealed class Conditioning(Tensor tokens, Tensor? pooled = null, Tensor? t
     }
 
     /// <summary>Whether a stored tensor's name is that of a conditioning's tokens and not of its other parts.</summary>
-    internal static bool IsTokens(string name) => !name.EndsWith(PooledSuffix, StringComparison.Ordinal) && !name.EndsWith(TimeIdsSuffix, StringComparison.Ordinal);
+    internal static bool IsTokens(string name) =>
+        !name.EndsWith(PooledSuffix, StringComparison.Ordinal) && !name.EndsWith(TimeIdsSuffix, StringComparison.Ordinal);
 
     /// <summary>Rows <paramref name="from"/> to <paramref name="from"/> + <paramref name="count"/> - 1.</summary>
     public Conditioning Narrow(long from, long count) => Each(part => part.narrow(0, from, count));
@@ -83,7 +85,8 @@ public sealed class Conditioning(Tensor tokens, Tensor? pooled = null, Tensor? t
     public static Conditioning Cat(params IReadOnlyList<Conditioning> all)
     {
         Conditioning first = all[0];
-        return new Conditioning(cat([.. all.Select(c => c.Tokens)], 0), first.Pooled is null ? null : cat([.. all.Select(c => c.Pooled!)], 0),
+        return new Conditioning(cat([.. all.Select(c => c.Tokens)], 0),
+            first.Pooled is null ? null : cat([.. all.Select(c => c.Pooled!)], 0),
             first.TimeIds is null ? null : cat([.. all.Select(c => c.TimeIds!)], 0));
     }
 

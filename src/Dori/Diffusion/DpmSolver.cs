@@ -52,7 +52,8 @@ internal static class DpmSolver
     }
 
     /// <summary>
-    /// Time steps, and their sigmas with a final 0. Unlike the other samplers this one divides the schedule for one step more and leaves the last out.
+    /// Time steps, and their sigmas with a final 0. Unlike the other samplers this one divides the schedule for one step more and leaves
+    /// the last out.
     /// Karras's levels keep their sigmas though their time steps are rounded, and may share one.
     /// </summary>
     private static (int[] Timesteps, double[] Sigmas) Levels(NoiseSchedule schedule, SchedulerConfig config, int steps)
@@ -79,7 +80,8 @@ internal static class DpmSolver
         for (int k = 1; k < steps; k++)
         {
             if ((float)sigmas[k] >= (float)sigmas[k - 1])
-                throw new DoriException($"sampler steps: {steps} steps are too many for DPM-Solver++, whose levels would repeat; choose fewer steps");
+                throw new DoriException(
+                    $"sampler steps: {steps} steps are too many for DPM-Solver++, whose levels would repeat; choose fewer steps");
         }
         return (timesteps, [.. sigmas.Select(sigma => (double)(float)sigma), 0]);
     }

@@ -14,7 +14,8 @@ public sealed record GenerationOptions
     /// <summary>Algorithm and time steps.</summary>
     public required SchedulerConfig Scheduler { get; init; }
     public required int Steps { get; init; }
-    /// <summary>Latents that go through the UNet at once (twice as many with guidance). Kernels round differently with another batch, so it is part of what decides the bytes.</summary>
+    /// <summary>Latents that go through the UNet at once (twice as many with guidance). Kernels round differently with another batch, so it
+    /// is part of what decides the bytes.</summary>
     public required int Batch { get; init; }
 
     /// <summary>What the model's folder says.</summary>
@@ -35,7 +36,8 @@ public static class Generation
     /// <param name="noise">(N, 4, h, w), unit variance: one row a generation</param>
     /// <param name="cancellation">Looked at before every call of the UNet.</param>
     /// <returns>z0: (N, 4, h, w), float32, scaled</returns>
-    public static Tensor Latents(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, GenerationOptions options, CancellationToken cancellation = default)
+    public static Tensor Latents(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, GenerationOptions options,
+        CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
@@ -62,7 +64,8 @@ public static class Generation
 
     /// <returns>(N, 3, H, W) in [0, 1]</returns>
     /// <inheritdoc cref="Latents"/>
-    public static Tensor Pictures(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, GenerationOptions options, CancellationToken cancellation = default)
+    public static Tensor Pictures(DiffusionModel model, Conditioning y, Conditioning yNull, Tensor noise, GenerationOptions options,
+        CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         Tensor latents = Latents(model, y, yNull, noise, options, cancellation);

@@ -39,8 +39,11 @@ public sealed record ModelDefaults
         ModelDefaults read = JsonOverlay.Merge(new ModelDefaults(), ModelDefaultsJson.Default.ModelDefaults, [(path, members)]);
         if (read.Sampler is { } name && !Diffusion.Sampler.Names.Contains(name))
             throw new DoriException($"{path}: sampler \"{name}\" is not known; choose one of {string.Join(", ", Diffusion.Sampler.Names)}");
-        if (read is not { Guidance: >= 0 and <= 100, SamplerSteps: >= 1 and <= 1000, SearchSteps: >= 1 and <= 100_000, SearchBatch: >= 1 and <= 4096, SearchLearningRate: > 0 and <= 100, WandaSparsity: > 0 and <= 1 })
-            throw new DoriException($"{path}: a value is out of range (guidance 0..100, samplerSteps 1..1000, searchSteps 1..100000, searchBatch 1..4096, searchLearningRate above 0, wandaSparsity above 0 to 1)");
+        if (read is not { Guidance: >= 0 and <= 100, SamplerSteps: >= 1 and <= 1000, SearchSteps: >= 1 and <= 100_000,
+            SearchBatch: >= 1 and <= 4096, SearchLearningRate: > 0 and <= 100, WandaSparsity: > 0 and <= 1 })
+            throw new DoriException(
+                $"{path}: a value is out of range (guidance 0..100, samplerSteps 1..1000, searchSteps 1..100000, searchBatch 1..4096, "
+                + $"searchLearningRate above 0, wandaSparsity above 0 to 1)");
         return read;
     }
 }
@@ -57,7 +60,8 @@ public sealed record TrainingDefaults
     public int? MicroBatch { get; init; }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(ModelDefaults))]
 internal sealed partial class ModelDefaultsJson : JsonSerializerContext;

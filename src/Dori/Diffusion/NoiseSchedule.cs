@@ -21,21 +21,26 @@ public sealed class NoiseSchedule
         if (config.NumTrainTimesteps is < 2 or > 100_000)
             throw new DoriException($"scheduler_config.json: num_train_timesteps is {config.NumTrainTimesteps}; it must be 2 to 100000");
         if (!(config.BetaStart > 0 && config.BetaStart < 1 && config.BetaEnd > 0 && config.BetaEnd < 1))
-            throw new DoriException($"scheduler_config.json: beta_start and beta_end are {config.BetaStart} and {config.BetaEnd}; both must lie between 0 and 1");
+            throw new DoriException(
+                $"scheduler_config.json: beta_start and beta_end are {config.BetaStart} and {config.BetaEnd}; "
+                + $"both must lie between 0 and 1");
         Prediction = config.PredictionType switch
         {
             "epsilon" => PredictionType.Epsilon,
             "v_prediction" => PredictionType.Velocity,
-            _ => throw new DoriException($"scheduler_config.json: prediction_type \"{config.PredictionType}\" is not supported; epsilon and v_prediction are"),
+            _ => throw new DoriException(
+                $"scheduler_config.json: prediction_type \"{config.PredictionType}\" is not supported; epsilon and v_prediction are"),
         };
 
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor betas = config.BetaSchedule switch
         {
-            "scaled_linear" => linspace(Math.Sqrt(config.BetaStart), Math.Sqrt(config.BetaEnd), config.NumTrainTimesteps, float32).Squared(),
+            "scaled_linear" =>
+                linspace(Math.Sqrt(config.BetaStart), Math.Sqrt(config.BetaEnd), config.NumTrainTimesteps, float32).Squared(),
             "linear" => linspace(config.BetaStart, config.BetaEnd, config.NumTrainTimesteps, float32),
-            _ => throw new DoriException($"scheduler_config.json: beta_schedule \"{config.BetaSchedule}\" is not supported; scaled_linear and linear are"),
+            _ => throw new DoriException(
+                $"scheduler_config.json: beta_schedule \"{config.BetaSchedule}\" is not supported; scaled_linear and linear are"),
         };
         if (config.RescaleBetasZeroSnr) betas = RescaleToZeroTerminalSnr(betas);
         alphasCumprod = [.. betas.SubtractedFrom(1).cumprod(0).data<float>()];
@@ -53,12 +58,15 @@ public sealed class NoiseSchedule
     /// <param name="latents">z_0, (N, C, H, W), or anything that N x C x H x W broadcasts with.</param>
     /// <param name="noise">eps, (N, C, H, W), unit variance.</param>
     /// <param name="timesteps">(N), int64, 0 .. NumTrainTimesteps - 1.</param>
-    public Tensor AddNoise(Tensor latents, Tensor noise, Tensor timesteps) => Mix(latents, noise, timesteps, static (z, eps, signal, sigma) => (signal * z).Plus(sigma * eps));
+    public Tensor AddNoise(Tensor latents, Tensor noise, Tensor timesteps) =>
+        Mix(latents, noise, timesteps, static (z, eps, signal, sigma) => (signal * z).Plus(sigma * eps));
 
     /// <summary>v = sqrt(a_t) eps - sqrt(1 - a_t) z_0 (Salimans and Ho 2022). Shapes as in <see cref="AddNoise"/>.</summary>
-    public Tensor Velocity(Tensor latents, Tensor noise, Tensor timesteps) => Mix(latents, noise, timesteps, static (z, eps, signal, sigma) => signal * eps - sigma * z);
+    public Tensor Velocity(Tensor latents, Tensor noise, Tensor timesteps) =>
+        Mix(latents, noise, timesteps, static (z, eps, signal, sigma) => signal * eps - sigma * z);
 
-    /// <summary>What the UNet is trained to give: the noise, or the velocity. Never the argument itself. Shapes as in <see cref="AddNoise"/>.</summary>
+    /// <summary>What the UNet is trained to give: the noise, or the velocity. Never the argument itself. Shapes as in <see
+    /// cref="AddNoise"/>.</summary>
     public Tensor Target(Tensor latents, Tensor noise, Tensor timesteps) =>
         Prediction == PredictionType.Velocity ? Velocity(latents, noise, timesteps) : noise.alias();
 
@@ -70,7 +78,8 @@ public sealed class NoiseSchedule
         ? Mix(noisy, prediction, timesteps, static (z, v, signal, sigma) => signal * z - sigma * v)
         : Mix(noisy, prediction, timesteps, static (z, eps, signal, sigma) => (z - sigma * eps) / signal);
 
-    /// <summary>The noise that a prediction at z_t stands for. Never the argument itself. Shapes as in <see cref="OriginalFromPrediction"/>.</summary>
+    /// <summary>The noise that a prediction at z_t stands for. Never the argument itself. Shapes as in <see
+    /// cref="OriginalFromPrediction"/>.</summary>
     public Tensor EpsilonFromPrediction(Tensor prediction, Tensor noisy, Tensor timesteps) => Prediction == PredictionType.Velocity
         ? Mix(noisy, prediction, timesteps, static (z, v, signal, sigma) => (signal * v).Plus(sigma * z))
         : prediction.alias();

@@ -6,8 +6,10 @@ using static TorchSharp.torch;
 namespace Dori.Diffusion;
 
 /// <summary>
-/// All randomness of the project: a stream of numbers that depends on nothing but an identity, such as (seed, picture, start). Units that are
-/// computed in any order, on any machine, with any number of threads, draw the same numbers; libtorch's own generators do not promise that, as their
+/// All randomness of the project: a stream of numbers that depends on nothing but an identity, such as (seed, picture, start). Units that
+/// are
+/// computed in any order, on any machine, with any number of threads, draw the same numbers; libtorch's own generators do not promise that,
+/// as their
 /// kernels differ by processor and size. Not for use from several threads at once: derive a source for each.
 /// </summary>
 public sealed class RandomSource
@@ -36,7 +38,8 @@ public sealed class RandomSource
         return new RandomSource(hash.GetHashAndReset());
     }
 
-    /// <summary>A source of its own for a part of this one's work. It does not depend on what this source has drawn, nor the other way round.</summary>
+    /// <summary>A source of its own for a part of this one's work. It does not depend on what this source has drawn, nor the other way
+    /// round.</summary>
     public RandomSource Derive(string name, long index = 0)
     {
         Span<byte> number = stackalloc byte[8];

@@ -16,6 +16,7 @@ public sealed record SamplerKind(string Name, string ClassName, string Spacing, 
     /// <summary>Whether this name means noise levels spaced as Karras et al. do.</summary>
     public bool Karras { get; init; }
 
-    /// <summary>The t of each call of the model, falling; steps are in range. Whole ones by the spacing, where nothing else is said.</summary>
+    /// <summary>The t of each call of the model, falling; steps are in range. Whole ones by the spacing, where nothing else is
+    /// said.</summary>
     public Func<NoiseSchedule, SchedulerConfig, int, float[]> Timesteps { get; init; } = Ddim.Timesteps;
 }

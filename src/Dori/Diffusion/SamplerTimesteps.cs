@@ -9,7 +9,8 @@ internal static class SamplerTimesteps
     public static void Check(SchedulerConfig config, int steps)
     {
         if (steps < 1 || steps > config.NumTrainTimesteps)
-            throw new DoriException($"sampler steps: {steps} is not between 1 and {config.NumTrainTimesteps}, the time steps that the model was trained with");
+            throw new DoriException(
+                $"sampler steps: {steps} is not between 1 and {config.NumTrainTimesteps}, the time steps that the model was trained with");
     }
 
     /// <summary>Whole time steps, falling: Lin et al. 2023, table 2.</summary>
@@ -25,16 +26,20 @@ internal static class SamplerTimesteps
         });
     }
 
-    public static int[] Trailing(int count, int steps) => [.. Enumerable.Range(0, steps).Select(i => Round(count - i * ((double)count / steps)) - 1)];
+    public static int[] Trailing(int count, int steps) =>
+        [.. Enumerable.Range(0, steps).Select(i => Round(count - i * ((double)count / steps)) - 1)];
 
-    public static double[] Linspace(double last, int count) => [.. Enumerable.Range(0, count).Select(i => count == 1 ? 0 : i * (last / (count - 1)))];
+    public static double[] Linspace(double last, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => count == 1 ? 0 : i * (last / (count - 1)))];
 
     public static int Round(double value) => (int)Math.Round(value, MidpointRounding.ToEven);
 
     /// <exception cref="DoriException">An offset has moved a time step past the schedule's end.</exception>
-    public static int[] Checked(SchedulerConfig config, int steps, int[] timesteps) => Array.TrueForAll(timesteps, t => t >= 0 && t < config.NumTrainTimesteps)
+    public static int[] Checked(SchedulerConfig config, int steps, int[] timesteps) =>
+        Array.TrueForAll(timesteps, t => t >= 0 && t < config.NumTrainTimesteps)
         ? timesteps
-        : throw new DoriException($"sampler steps: {steps} steps reach past the {config.NumTrainTimesteps} time steps of the schedule; choose fewer steps");
+        : throw new DoriException(
+            $"sampler steps: {steps} steps reach past the {config.NumTrainTimesteps} time steps of the schedule; choose fewer steps");
 
     public static DoriException Unknown(SchedulerConfig config) =>
         new($"scheduler_config.json: timestep_spacing \"{config.TimestepSpacing}\" is not supported; leading, trailing and linspace are");

@@ -12,7 +12,8 @@ internal sealed record ActivationSite(string Method, string Name, Linear Layer)
 {
     /// <summary>NeMo's sites, then Wanda's, each in the network's order.</summary>
     public static IReadOnlyList<ActivationSite> Of(UNet2DConditionModel unet) =>
-        [.. Nemo.Layers(unet).Select(l => new ActivationSite("NeMo", l.Name, l.Layer)), .. Wanda.Layers(unet).Select(l => new ActivationSite("Wanda", l.Name, l.Layer))];
+        [.. Nemo.Layers(unet).Select(l => new ActivationSite("NeMo", l.Name, l.Layer)),
+            .. Wanda.Layers(unet).Select(l => new ActivationSite("Wanda", l.Name, l.Layer))];
 }
 
 /// <summary>Distances of embeddings as a network's layers see them. The network is hooked meanwhile: one thread at a time.</summary>
@@ -27,13 +28,16 @@ internal static class Activations
     /// <param name="batch">Embeddings that go through the UNet at once</param>
     /// <param name="onBatch">Told the share that is done.</param>
     /// <returns>By site, in their order</returns>
-    public static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Conditioning embeddings, Tensor noise, float timestep, int batch,
+    public static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites,
+        Conditioning embeddings, Tensor noise, float timestep, int batch,
         Action<double>? onBatch = null, CancellationToken cancellation = default) =>
         Distances(model, sites, embeddings, noise, timestep, batch, MostBytes, onBatch, cancellation);
 
     /// <param name="mostBytes">Memory for activations, where one layer's fit.</param>
-    /// <inheritdoc cref="Distances(DiffusionModel, IReadOnlyList{ActivationSite}, Conditioning, Tensor, float, int, Action{double}?, CancellationToken)"/>
-    internal static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Conditioning embeddings, Tensor noise, float timestep, int batch, long mostBytes,
+    /// <inheritdoc cref="Distances(DiffusionModel, IReadOnlyList{ActivationSite}, Conditioning, Tensor, float, int, Action{double}?,
+    /// CancellationToken)"/>
+    internal static IReadOnlyList<DistanceMatrix> Distances(DiffusionModel model, IReadOnlyList<ActivationSite> sites,
+        Conditioning embeddings, Tensor noise, float timestep, int batch, long mostBytes,
         Action<double>? onBatch, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
@@ -75,7 +79,8 @@ internal static class Activations
     }
 
     /// <summary>Activations at the sites, (E, tokens, width) float32 each, owned by the caller's scope.</summary>
-    private static Tensor[] Record(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Tensor noise, Tensor timestep, Conditioning embeddings)
+    private static Tensor[] Record(DiffusionModel model, IReadOnlyList<ActivationSite> sites, Tensor noise, Tensor timestep,
+        Conditioning embeddings)
     {
         using var scope = NewDisposeScope();
         var seen = new Tensor[sites.Count];

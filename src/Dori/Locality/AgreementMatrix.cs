@@ -2,7 +2,8 @@ using Dori.Measures;
 
 namespace Dori.Locality;
 
-/// <summary>Pairwise agreement of marked sets at a layer: intersection over union; two empty sets agree by definition only, and stay out of every mean.</summary>
+/// <summary>Pairwise agreement of marked sets at a layer: intersection over union; two empty sets agree by definition only, and stay out of
+/// every mean.</summary>
 internal sealed class AgreementMatrix
 {
     private const int Fewest = 3;
@@ -21,19 +22,25 @@ internal sealed class AgreementMatrix
     /// <summary>NaN where both are empty.</summary>
     public double this[int i, int j] => _values[i * Count + j];
 
-    /// <summary>Mean over the pairs of different sets, and the share of pairs that are both empty. A set may be named twice (a bootstrap sample).</summary>
+    /// <summary>Mean over the pairs of different sets, and the share of pairs that are both empty. A set may be named twice (a bootstrap
+    /// sample).</summary>
     /// <returns>Mean: null where no pair is left</returns>
     public (double? Mean, double Empty) Within(IReadOnlyList<int> items) => MeanOf(
-        from a in Enumerable.Range(0, items.Count) from b in Enumerable.Range(0, a) where items[a] != items[b] select this[items[a], items[b]]);
+        from a in Enumerable.Range(0, items.Count) from b in Enumerable.Range(0, a)
+            where items[a] != items[b] select this[items[a], items[b]]);
 
     /// <summary>Over pairs of one set from each of two different groups.</summary>
     public (double? Mean, double Empty) Between(IReadOnlyList<int[]> groups) => MeanOf(
-        from a in Enumerable.Range(0, groups.Count) from b in Enumerable.Range(0, a) from i in groups[a] from j in groups[b] select this[i, j]);
+        from a in Enumerable.Range(0, groups.Count) from b in Enumerable.Range(0, a) from i in groups[a] from j in groups[b] select this[i,
+            j]);
 
-    /// <summary>Mean agreement within the groups minus that within the reference, with bootstrap interval and a permutation test over all sets.</summary>
-    /// <param name="groups">Those of fewer than three sets are left out: resampling one pair shows no spread, and its interval would be a point.</param>
+    /// <summary>Mean agreement within the groups minus that within the reference, with bootstrap interval and a permutation test over all
+    /// sets.</summary>
+    /// <param name="groups">Those of fewer than three sets are left out: resampling one pair shows no spread, and its interval would be a
+    /// point.</param>
     /// <returns>Null where a side has too few sets, or no pair that is not empty.</returns>
-    public (Interval Difference, double PValue)? Compare(IReadOnlyList<int[]> groups, int[] reference, Func<int, int> below, int resamples = Dispersion.Resamples, int permutations = Dispersion.Permutations)
+    public (Interval Difference, double PValue)? Compare(IReadOnlyList<int[]> groups, int[] reference, Func<int, int> below,
+        int resamples = Dispersion.Resamples, int permutations = Dispersion.Permutations)
     {
         int[][] all = [.. groups.Where(group => group.Length >= Fewest), reference];
         if (all.Length == 1 || reference.Length < Fewest) return null;
@@ -42,8 +49,12 @@ internal sealed class AgreementMatrix
         int at = 0;
         int[][] slots = [.. all.Select(group => Enumerable.Range((at += group.Length) - group.Length, group.Length).ToArray())];
         double p = Statistics.PermutationPValue(places.Length, order =>
-            Math.Abs(Difference([.. slots.Select(group => group.Select(slot => places[order[slot]]).ToArray())]) ?? 0), below, permutations);
-        double[] draws = [.. Enumerable.Range(0, resamples).Select(_ => Difference([.. all.Select(group => group.Select(_ => group[below(group.Length)]).ToArray())])).OfType<double>().Order()];
+            Math.Abs(Difference([.. slots.Select(group => group.Select(slot => places[order[slot]]).ToArray())]) ?? 0), below,
+                permutations);
+        double[] draws =
+            [.. Enumerable.Range(0, resamples)
+            .Select(_ => Difference([.. all.Select(group => group.Select(_ => group[below(group.Length)]).ToArray())])).OfType<double>()
+            .Order()];
         var interval = draws.Length == 0 ? new Interval(observed, -1, 1)
             : new Interval(observed, draws[(int)(0.025 * (draws.Length - 1))], draws[(int)Math.Ceiling(0.975 * (draws.Length - 1))]);
         return (interval, p);

@@ -14,15 +14,18 @@ internal static class Clusters
     public const int Neighbours = 3;
 
     /// <summary>
-    /// Silhouette of every vector (Rousseeuw 1987): (b - a) / max(a, b), a its mean distance to its own cluster, b to the nearest other one.
-    /// 1: far from all others; 0: between two; below 0: closer to another cluster. By the book's reading a mean up to 0.25 is no structure, above 0.5 a reasonable one.
+    /// Silhouette of every vector (Rousseeuw 1987): (b - a) / max(a, b), a its mean distance to its own cluster, b to the nearest other
+    /// one.
+    /// 1: far from all others; 0: between two; below 0: closer to another cluster. By the book's reading a mean up to 0.25 is no structure,
+    /// above 0.5 a reasonable one.
     /// </summary>
     /// <param name="labels">Two different ones at least; a vector alone in its cluster has 0</param>
     public static double[] Silhouettes(DistanceMatrix distances, IReadOnlyList<int> labels)
     {
         int n = distances.Count;
         int[] known = [.. labels.Distinct().Order()];
-        if (labels.Count != n || known.Length < 2) throw new ArgumentException("A label for each vector, and two different ones, are needed.", nameof(labels));
+        if (labels.Count != n || known.Length < 2)
+            throw new ArgumentException("A label for each vector, and two different ones, are needed.", nameof(labels));
         var values = new double[n];
         for (int i = 0; i < n; i++)
         {
@@ -53,11 +56,14 @@ internal static class Clusters
     /// </summary>
     /// <param name="asked">Label whose vectors are asked for their neighbours; null asks all.</param>
     /// <param name="below">Uniform integer below its argument.</param>
-    public static NeighbourTest Test(DistanceMatrix distances, IReadOnlyList<int> labels, int? asked, Func<int, int> below, int permutations = Dispersion.Permutations)
+    public static NeighbourTest Test(DistanceMatrix distances, IReadOnlyList<int> labels, int? asked, Func<int, int> below,
+        int permutations = Dispersion.Permutations)
     {
         int n = distances.Count, k = Math.Min(Neighbours, n - 1);
         if (labels.Count != n || k < 1) throw new ArgumentException("A label for each of two vectors at least is needed.", nameof(labels));
-        int[][] nearest = [.. Enumerable.Range(0, n).Select(i => Enumerable.Range(0, n).Where(j => j != i).OrderBy(j => distances[i, j]).Take(k).ToArray())];
+        int[][] nearest =
+            [.. Enumerable.Range(0, n)
+            .Select(i => Enumerable.Range(0, n).Where(j => j != i).OrderBy(j => distances[i, j]).Take(k).ToArray())];
         double Share(IReadOnlyList<int> order)
         {
             int same = 0, all = 0;
@@ -72,7 +78,8 @@ internal static class Clusters
             return (double)same / all;
         }
         double p = Statistics.PermutationPValue(n, Share, below, permutations);
-        double[] sizes = [.. labels.GroupBy(label => label).Where(group => asked is null || group.Key == asked).Select(group => (double)group.Count())];
+        double[] sizes =
+            [.. labels.GroupBy(label => label).Where(group => asked is null || group.Key == asked).Select(group => (double)group.Count())];
         double expected = sizes.Sum(size => size * (size - 1) / (n - 1)) / sizes.Sum();
         return new NeighbourTest(Share([.. Enumerable.Range(0, n)]), expected, p);
     }

@@ -23,7 +23,8 @@ internal static class Dispersion
     /// </summary>
     /// <param name="groups">Indices; at least two a group, none in two of them</param>
     /// <param name="reference">At least two indices</param>
-    public static Comparison Against(DistanceMatrix distances, IReadOnlyList<int[]> groups, int[] reference, Func<int, int> below, int resamples = Resamples, int permutations = Permutations)
+    public static Comparison Against(DistanceMatrix distances, IReadOnlyList<int[]> groups, int[] reference, Func<int, int> below,
+        int resamples = Resamples, int permutations = Permutations)
     {
         int[][] all = [.. groups, reference];
         Check(all, fewest: 2);
@@ -32,24 +33,30 @@ internal static class Dispersion
         DistanceMatrix own = distances.Of(places), centred = SeenFromOwnMeans(own, labels);
         int[][] slots = Slots(all);
         double Ratio(DistanceMatrix d, int[][] members) => members[..^1].Average(d.Mean) / d.Mean(members[^1]);
-        double p = Statistics.PermutationPValue(places.Length, order => Math.Abs(Math.Log(Ratio(centred, Placed(slots, order)))), below, permutations);
+        double p =
+            Statistics.PermutationPValue(places.Length, order => Math.Abs(Math.Log(Ratio(centred, Placed(slots, order)))), below,
+            permutations);
         return WithInterval(Ratio(own, slots), () => Ratio(own, Resample(slots, below)), p, resamples);
     }
 
     /// <summary>
-    /// Mean pairwise distance of some vectors over that of others which they come from one by one, such as a search's ends and starts: pairs are
+    /// Mean pairwise distance of some vectors over that of others which they come from one by one, such as a search's ends and starts:
+    /// pairs are
     /// resampled together, and the permutation test swaps the two of a pair. Each side of each group is seen from its own mean.
     /// </summary>
     /// <param name="groups">First[k] comes from Second[k]; at least two pairs a group; the ratio averages over groups on both sides</param>
-    public static Comparison Paired(DistanceMatrix distances, IReadOnlyList<(int[] First, int[] Second)> groups, Func<int, int> below, int resamples = Resamples, int permutations = Permutations)
+    public static Comparison Paired(DistanceMatrix distances, IReadOnlyList<(int[] First, int[] Second)> groups, Func<int, int> below,
+        int resamples = Resamples, int permutations = Permutations)
     {
         int[][] all = [.. groups.SelectMany(group => new[] { group.First, group.Second })];
-        if (groups.Any(group => group.First.Length != group.Second.Length)) throw new ArgumentException("Pairs need two sides.", nameof(groups));
+        if (groups.Any(group => group.First.Length != group.Second.Length))
+            throw new ArgumentException("Pairs need two sides.", nameof(groups));
         Check(all, fewest: 2);
         DistanceMatrix own = distances.Of([.. all.SelectMany(group => group)]);
         DistanceMatrix centred = SeenFromOwnMeans(own, [.. all.SelectMany((group, label) => Enumerable.Repeat(label, group.Length))]);
         int[][] slots = Slots(all);
-        static double Ratio(DistanceMatrix d, int[][] sides) => sides.Where((_, i) => i % 2 == 0).Average(d.Mean) / sides.Where((_, i) => i % 2 == 1).Average(d.Mean);
+        static double Ratio(DistanceMatrix d, int[][] sides) =>
+            sides.Where((_, i) => i % 2 == 0).Average(d.Mean) / sides.Where((_, i) => i % 2 == 1).Average(d.Mean);
         double observed = Math.Abs(Math.Log(Ratio(centred, slots)));
         double[] swapped = [.. Enumerable.Range(0, permutations).Select(_ =>
         {
@@ -59,16 +66,19 @@ internal static class Dispersion
                     if (below(2) == 1) (sides[i][k], sides[i + 1][k]) = (sides[i + 1][k], sides[i][k]);
             return Math.Abs(Math.Log(Ratio(centred, sides)));
         })];
-        return WithInterval(Ratio(own, slots), () => Ratio(own, ResamplePairs(slots, below)), Statistics.ConformalPValue(observed * (1 - 1e-12), swapped), resamples);
+        return WithInterval(Ratio(own, slots), () => Ratio(own, ResamplePairs(slots, below)),
+            Statistics.ConformalPValue(observed * (1 - 1e-12), swapped), resamples);
     }
 
     /// <summary>
     /// Mean pairwise distance within groups over the mean distance between vectors of different groups; labels are permuted.
     /// </summary>
     /// <param name="groups">At least two, one of them with two indices; a group of one speaks only of the distance between groups</param>
-    public static Comparison WithinOverBetween(DistanceMatrix distances, IReadOnlyList<int[]> groups, Func<int, int> below, int resamples = Resamples, int permutations = Permutations)
+    public static Comparison WithinOverBetween(DistanceMatrix distances, IReadOnlyList<int[]> groups, Func<int, int> below,
+        int resamples = Resamples, int permutations = Permutations)
     {
-        if (groups.Count < 2 || groups.All(group => group.Length < 2)) throw new ArgumentException("Two groups are needed, and a pair within one of them.", nameof(groups));
+        if (groups.Count < 2 || groups.All(group => group.Length < 2))
+            throw new ArgumentException("Two groups are needed, and a pair within one of them.", nameof(groups));
         Check(groups, fewest: 1);
         DistanceMatrix own = distances.Of([.. groups.SelectMany(group => group)]);
         int[][] slots = Slots(groups);
@@ -140,11 +150,13 @@ internal static class Dispersion
         return [.. groups.Select(group => Enumerable.Range((at += group.Length) - group.Length, group.Length).ToArray())];
     }
 
-    private static int[][] Placed(int[][] slots, IReadOnlyList<int> order) => [.. slots.Select(group => group.Select(slot => order[slot]).ToArray())];
+    private static int[][] Placed(int[][] slots, IReadOnlyList<int> order) =>
+        [.. slots.Select(group => group.Select(slot => order[slot]).ToArray())];
 
     private static void Check(IReadOnlyList<int[]> groups, int fewest)
     {
         if (groups.Any(group => group.Length < fewest)) throw new ArgumentException($"A group needs {fewest} vectors.", nameof(groups));
-        if (groups.SelectMany(group => group).GroupBy(i => i).Any(same => same.Count() > 1)) throw new ArgumentException("A vector is in two groups.", nameof(groups));
+        if (groups.SelectMany(group => group).GroupBy(i => i).Any(same => same.Count() > 1))
+            throw new ArgumentException("A vector is in two groups.", nameof(groups));
     }
 }

@@ -13,7 +13,8 @@ internal sealed class DistanceMatrix
     /// <param name="values">count x count, row by row; symmetric, zero on the diagonal</param>
     public DistanceMatrix(int count, double[] values)
     {
-        if (values.Length != count * count) throw new ArgumentException($"{count} items have {count * count} distances, not {values.Length}.", nameof(values));
+        if (values.Length != count * count)
+            throw new ArgumentException($"{count} items have {count * count} distances, not {values.Length}.", nameof(values));
         (Count, _values) = (count, values);
     }
 
@@ -46,7 +47,9 @@ internal sealed class DistanceMatrix
             for (int j = 0; j < i; j++)
             {
                 double squared = products[i * n + i] + products[j * n + j] - 2 * products[i * n + j];
-                if (!double.IsFinite(squared)) throw new DoriException($"locality: vector {i} or {j} holds a number that is not finite; the search diverged, or the model is broken");
+                if (!double.IsFinite(squared))
+                    throw new DoriException(
+                    $"locality: vector {i} or {j} holds a number that is not finite; the search diverged, or the model is broken");
                 values[i * n + j] = values[j * n + i] = Math.Sqrt(Math.Max(0, squared));
             }
         return new DistanceMatrix(n, values);
@@ -63,7 +66,8 @@ internal sealed class DistanceMatrix
         return new DistanceMatrix(n, values);
     }
 
-    /// <summary>Mean over the pairs of different vectors; an item may be named twice (a bootstrap sample), and is no pair with itself.</summary>
+    /// <summary>Mean over the pairs of different vectors; an item may be named twice (a bootstrap sample), and is no pair with
+    /// itself.</summary>
     /// <returns>NaN where there is no pair.</returns>
     public double Mean(IReadOnlyList<int> items)
     {

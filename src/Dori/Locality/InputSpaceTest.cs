@@ -11,7 +11,8 @@ internal sealed record MapPoint(string Role, string Item, int Number, (double X,
 /// <param name="Item">The picture whose searches these are; null: the triggers of all pictures.</param>
 /// <param name="PrincipalShares">Of the variance, on the two axes.</param>
 /// <param name="Distances">Among the points, in their order.</param>
-internal sealed record EmbeddingMap(string? Item, IReadOnlyList<MapPoint> Points, (double X, double Y) PrincipalShares, DistanceMatrix Distances);
+internal sealed record EmbeddingMap(string? Item, IReadOnlyList<MapPoint> Points, (double X, double Y) PrincipalShares,
+    DistanceMatrix Distances);
 
 /// <summary>First test of method.md section 6: the embeddings themselves.</summary>
 internal static class InputSpaceTest
@@ -22,7 +23,8 @@ internal static class InputSpaceTest
     /// <param name="pictures">The pictures in question.</param>
     /// <param name="others">Pictures with one search each.</param>
     /// <param name="captions">(M, tokens, width), M at least 3: of pictures that the model was not trained on</param>
-    public static (InputSpace Result, IReadOnlyList<EmbeddingMap> Maps) Run(IReadOnlyList<SearchedPicture> pictures, IReadOnlyList<SearchedPicture> others, Conditioning captions, long seed)
+    public static (InputSpace Result, IReadOnlyList<EmbeddingMap> Maps) Run(IReadOnlyList<SearchedPicture> pictures,
+        IReadOnlyList<SearchedPicture> others, Conditioning captions, long seed)
     {
         using var scope = NewDisposeScope();
         SearchedPicture[] enough = [.. pictures.Where(p => p.Triggers.Length >= FewestTriggers)];
@@ -38,7 +40,10 @@ internal static class InputSpaceTest
         int[][] ends = Consecutive(0, sizes), starts = Consecutive(sizes.Sum(), sizes[..enough.Length]);
         int[] spoken = [.. Enumerable.Range(sizes.Sum() + starts.Sum(s => s.Length), m)];
         Conditioning[] firsts = [.. single.Select(p => p.TriggerEnds().Narrow(0, 1))];
-        DistanceMatrix all = DistanceMatrix.Of(Conditioning.Cat([.. enough.Select(p => p.TriggerEnds()), .. firsts, .. enough.Select(p => p.TriggerStarts()), captions]).Flat());
+        DistanceMatrix all =
+            DistanceMatrix.Of(
+            Conditioning.Cat([.. enough.Select(p => p.TriggerEnds()), .. firsts, .. enough.Select(p => p.TriggerStarts()), captions])
+            .Flat());
         RandomSource random = RandomSource.For("locality input", $"{seed}");
         int[] labels = [.. ends.SelectMany((group, label) => group.Select(_ => label))];
         DistanceMatrix triggers = all.Of([.. ends.SelectMany(group => group)]);
@@ -48,7 +53,9 @@ internal static class InputSpaceTest
             AgainstCaptions = Dispersion.Against(all, ends[..enough.Length], spoken, random.Derive("captions").Next),
             AgainstOthers = ends.Length > 1 ? Dispersion.WithinOverBetween(all, ends, random.Derive("others").Next) : null,
             NeighboursByPicture = ends.Length > 1 ? Clusters.Test(triggers, labels, null, random.Derive("neighbours").Next) : null,
-            SilhouetteByPicture = enough.Length > 1 ? Clusters.Silhouettes(all.Of([.. ends[..enough.Length].SelectMany(group => group)]), labels[..sizes[..enough.Length].Sum()]).Average() : null,
+            SilhouetteByPicture = enough.Length > 1
+                ? Clusters.Silhouettes(all.Of([.. ends[..enough.Length].SelectMany(group => group)]),
+                labels[..sizes[..enough.Length].Sum()]).Average() : null,
         };
         if (ends.Length > 1) maps.Add(AllTriggers(all, enough, single, ends, spoken));
         return (result with { Verdict = LocalityVerdicts.Input(pictures.Count, result) }, maps);
@@ -64,7 +71,8 @@ internal static class InputSpaceTest
         {
             DistanceMatrix both = all.Of([.. own, .. spoken]);
             int[] labels = [.. own.Select(_ => 0), .. spoken.Select(_ => 1)];
-            return (Clusters.Silhouettes(both, labels).Take(own.Length).Average(), Clusters.Test(both, labels, 0, random.Derive(name).Next));
+            return (Clusters.Silhouettes(both, labels).Take(own.Length).Average(),
+                Clusters.Test(both, labels, 0, random.Derive(name).Next));
         }
         (double silhouette, NeighbourTest neighbours) = Cluster(ends, "ends");
         (double startSilhouette, NeighbourTest startNeighbours) = Cluster(starts, "starts");
@@ -91,10 +99,13 @@ internal static class InputSpaceTest
         using var scope = NewDisposeScope();
         DistanceMatrix all = DistanceMatrix.Of(Conditioning.Cat(p.Starts, p.Ends, captions).Flat());
         int n = p.Units.Count;
-        return Map(p.Item.Id, all, i => i < n ? ("start", p.Item.Id, i) : i < 2 * n ? (p.Triggers.Contains(i - n) ? "trigger" : "end", p.Item.Id, i - n) : ("caption", "", i - 2 * n));
+        return Map(p.Item.Id, all,
+            i => i < n ? ("start", p.Item.Id, i) : i < 2 * n ? (p.Triggers.Contains(i - n) ? "trigger" : "end", p.Item.Id, i - n)
+            : ("caption", "", i - 2 * n));
     }
 
-    private static EmbeddingMap AllTriggers(DistanceMatrix all, SearchedPicture[] enough, SearchedPicture[] single, int[][] ends, int[] captions)
+    private static EmbeddingMap AllTriggers(DistanceMatrix all, SearchedPicture[] enough, SearchedPicture[] single, int[][] ends,
+        int[] captions)
     {
         var points = new List<(string, string, int)>();
         SearchedPicture[] owners = [.. enough, .. single];
@@ -108,8 +119,12 @@ internal static class InputSpaceTest
     {
         PrincipalComponents principal = PrincipalComponents.Of(distances);
         IReadOnlyList<(double X, double Y)> tsne = Tsne.Embed(distances);
-        return new EmbeddingMap(item, [.. Enumerable.Range(0, distances.Count).Select(i => describe(i) is var (role, owner, number) ? new MapPoint(role, owner, number, tsne[i], principal.Points[i]) : null!)], principal.Shares, distances);
+        return new EmbeddingMap(item,
+            [.. Enumerable.Range(0, distances.Count)
+            .Select(i => describe(i) is var (role, owner, number) ? new MapPoint(role, owner, number, tsne[i], principal.Points[i])
+            : null!)], principal.Shares, distances);
     }
 
-    private static int[][] Consecutive(int at, IReadOnlyList<int> sizes) => [.. sizes.Select(size => Enumerable.Range((at += size) - size, size).ToArray())];
+    private static int[][] Consecutive(int at, IReadOnlyList<int> sizes) =>
+        [.. sizes.Select(size => Enumerable.Range((at += size) - size, size).ToArray())];
 }

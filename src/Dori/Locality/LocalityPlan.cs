@@ -14,13 +14,16 @@ namespace Dori.Locality;
 internal sealed record LocalityPlan(IReadOnlyList<PictureItem> Items, IReadOnlyList<PictureItem> Others, int Searches)
 {
     /// <summary>
-    /// One search each: the units of an audit from random starts, with seeds <paramref name="seed"/>, seed + 1, ... So a run that asks for more searches
+    /// One search each: the units of an audit from random starts, with seeds <paramref name="seed"/>, seed + 1, ... So a run that asks for
+    /// more searches
     /// goes on from one that asked for fewer.
     /// </summary>
     public IReadOnlyList<AuditUnit> Units(long seed) =>
-        [.. Enumerable.Range(0, Searches).SelectMany(k => Items.Select(item => Unit(item, seed + k))), .. Others.Select(item => Unit(item, seed))];
+        [.. Enumerable.Range(0, Searches).SelectMany(k => Items.Select(item => Unit(item, seed + k))),
+            .. Others.Select(item => Unit(item, seed))];
 
-    internal IEnumerable<AuditUnit> UnitsOf(PictureItem item, long seed) => Enumerable.Range(0, Items.Contains(item) ? Searches : 1).Select(k => Unit(item, seed + k));
+    internal IEnumerable<AuditUnit> UnitsOf(PictureItem item, long seed) =>
+        Enumerable.Range(0, Items.Contains(item) ? Searches : 1).Select(k => Unit(item, seed + k));
 
     private static AuditUnit Unit(PictureItem item, long seed) => new(item, AuditStart.Random, seed, null);
 }

@@ -12,7 +12,8 @@ namespace Dori.Locality;
 /// <param name="Maps">By picture, then of all triggers.</param>
 /// <param name="Activations">By layer, in the summary's order: triggers by picture, other pictures' triggers, the triggers' starts,
 /// captions.</param>
-internal sealed record LocalityOutcome(LocalitySummary Summary, IReadOnlyList<EmbeddingMap> Maps, IReadOnlyList<DistanceMatrix> Activations);
+internal sealed record LocalityOutcome(LocalitySummary Summary, IReadOnlyList<EmbeddingMap> Maps,
+    IReadOnlyList<DistanceMatrix> Activations);
 
 /// <summary>From finished searches to the three chapters (method.md section 6).</summary>
 internal sealed class LocalityStudy(DiffusionModel model, RunFolder searches, PictureSet set, LocalityPlan plan)
@@ -102,7 +103,8 @@ internal sealed class LocalityStudy(DiffusionModel model, RunFolder searches, Pi
         string[] any = [.. Distinct(set.Items).Take(Math.Max(plan.Searches, FewestCaptions))];
         if (any.Length < FewestCaptions)
             throw new DoriException(
-            $"locality: the picture set has {any.Length} different captions; {FewestCaptions} at least are needed to compare triggers with");
+            $"locality: the picture set has {any.Length} different captions; {FewestCaptions} at least are needed "
+            + "to compare triggers with");
         warnings.Add($"The picture set has {captions.Length} captions of pictures {name}; captions of any picture stand in.");
         return any;
     }

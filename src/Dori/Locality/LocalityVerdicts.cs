@@ -4,7 +4,8 @@ using Dori.Measures;
 namespace Dori.Locality;
 
 /// <summary>
-/// One verdict a chapter on the claim "memorization is local". The bars are choices of this project, said in every report: a claim is supported or
+/// One verdict a chapter on the claim "memorization is local". The bars are choices of this project, said in every report: a claim is
+/// supported or
 /// refuted only where whole intervals lie on one side, and undecided everywhere else.
 /// </summary>
 internal static class LocalityVerdicts
@@ -25,23 +26,34 @@ internal static class LocalityVerdicts
         double silhouette = input.SilhouetteByPicture ?? input.Pictures.Average(p => p.Silhouette);
         var figures = new List<string>
         {
-            $"Spread of one picture's triggers over that of {input.Captions} captions of pictures that were not trained on: {Of(captions)}.",
+            $"Spread of one picture's triggers over that of {input.Captions} captions of pictures that were "
+                + $"not trained on: {Of(captions)}.",
             $"The same over the spread of their own starting points: {Of(starts)}.",
-            $"Mean silhouette {(input.SilhouetteByPicture is null ? "against captions" : "with pictures as clusters")}: {N(silhouette)} (up to {N(Structure)} is no structure).",
+            $"Mean silhouette {(input.SilhouetteByPicture is null ? "against captions" : "with pictures as clusters")}: {N(silhouette)} "
+                + $"(up to {N(Structure)} is no structure).",
         };
-        if (input.AgainstOthers is { } others) figures.Add($"Distance within one picture's triggers over the distance to other pictures' triggers: {Of(others)}.");
+        if (input.AgainstOthers is { } others)
+            figures.Add($"Distance within one picture's triggers over the distance to other pictures' triggers: {Of(others)}.");
         if (input.NeighboursByPicture is { } near)
-            figures.Add($"{Percent(near.Share)} of a trigger's nearest neighbours belong to its own picture; chance gives {Percent(near.Expected)} (p = {P(near.PValue)}).");
+            figures.Add(
+                $"{Percent(near.Share)} of a trigger's nearest neighbours belong to its own picture; chance gives {Percent(near.Expected)} "
+                + $"(p = {P(near.PValue)}).");
         bool closer = Closer(captions) && Closer(starts) && (input.AgainstOthers is null || Closer(input.AgainstOthers));
         if (closer && silhouette > Structure)
-            return new LocalityVerdict(LocalityVerdict.Supported, $"The triggers of {Pictures(pictures)} lie together: closer than captions, closer than they began, and as a cluster.", figures);
+            return new LocalityVerdict(LocalityVerdict.Supported,
+                $"The triggers of {Pictures(pictures)} lie together: closer than captions, closer than they began, and as a cluster.",
+                figures);
         if (NotCloser(captions) && silhouette <= Structure)
-            return new LocalityVerdict(LocalityVerdict.Refuted, $"The triggers of {Pictures(pictures)} are no cluster: they lie at least as far apart as captions of different pictures do.", figures);
-        return new LocalityVerdict(LocalityVerdict.Undecided, "The triggers' spread is neither clearly that of one cluster nor clearly that of unrelated prompts.", figures);
+            return new LocalityVerdict(LocalityVerdict.Refuted,
+                $"The triggers of {Pictures(pictures)} are no cluster: they lie at least as far "
+                + "apart as captions of different pictures do.", figures);
+        return new LocalityVerdict(LocalityVerdict.Undecided,
+            "The triggers' spread is neither clearly that of one cluster nor clearly that of unrelated prompts.", figures);
     }
 
     /// <summary>
-    /// A layer is "closer" where the interval against captions, and against other pictures' triggers where there are some, lies below 1 with the
+    /// A layer is "closer" where the interval against captions, and against other pictures' triggers where there are some, lies below 1
+    /// with the
     /// Benjamini-Hochberg adjusted p of both at most 0.05; "not closer" where one of the intervals lies at or above 1.
     /// </summary>
     public static LocalityVerdict Activation(IReadOnlyList<ActivationLayer> layers)
@@ -54,17 +66,29 @@ internal static class LocalityVerdicts
         {
             int[] own = [.. Enumerable.Range(0, layers.Count).Where(i => layers[i].Method == method)];
             double[] ratios = [.. own.Select(i => layers[i].AgainstCaptions.Ratio)];
-            figures.Add($"At {method}'s {own.Length} layers, one picture's triggers lie {N(ratios.Min())} to {N(ratios.Max())} times as far apart as different pictures' captions; "
+            figures.Add(
+                $"At {method}'s {own.Length} layers, one picture's triggers lie {N(ratios.Min())} to {N(ratios.Max())} times as far apart "
+                + $"as different pictures' captions; "
                 + $"closer by every comparison in {own.Count(i => closer[i])}, demonstrably not closer in {own.Count(i => not[i])}.");
             double[] others = [.. own.Where(i => layers[i].AgainstOthers is not null).Select(i => layers[i].AgainstOthers!.Ratio)];
-            if (others.Length > 0) figures.Add($"There the distance within one picture's triggers is {N(others.Min())} to {N(others.Max())} times that between triggers of different pictures.");
+            if (others.Length > 0)
+                figures.Add(
+                $"There the distance within one picture's triggers is {N(others.Min())} to {N(others.Max())} times that between triggers "
+                + $"of different pictures.");
         }
-        if (closer.All(c => c)) return new LocalityVerdict(LocalityVerdict.Supported, "In every layer that the pruning methods look at, one picture's triggers excite the network more alike than different pictures do.", figures);
+        if (closer.All(c => c))
+            return new LocalityVerdict(LocalityVerdict.Supported,
+            "In every layer that the pruning methods look at, one picture's triggers excite the network more alike than different pictures "
+            + "do.", figures);
         if (!closer.Any(c => c) && not.Count(c => c) * 2 > layers.Count)
-            return new LocalityVerdict(LocalityVerdict.Refuted, "In no layer do one picture's triggers excite the network more alike than different pictures do, and in most they demonstrably do not.", figures);
+            return new LocalityVerdict(LocalityVerdict.Refuted,
+                "In no layer do one picture's triggers excite the network more alike than different pictures do, and in most they "
+                + "demonstrably do not.", figures);
         return new LocalityVerdict(LocalityVerdict.Undecided, closer.Any(c => c)
-            ? $"Partly: in {closer.Count(c => c)} of {layers.Count} layers one picture's triggers excite the network more alike than different pictures do, in the others not."
-            : "In no layer do one picture's triggers clearly excite the network more alike, but in most the intervals leave it open.", figures);
+            ? $"Partly: in {closer.Count(c => c)} of {layers.Count} layers one picture's triggers excite the network more alike than "
+                + $"different pictures do, in the others not."
+            : "In no layer do one picture's triggers clearly excite the network more alike, but in most the intervals leave it open.",
+                figures);
     }
 
     /// <summary>By layer: do one picture's triggers lie closer by every comparison? See <see cref="Activation"/>.</summary>
@@ -88,29 +112,41 @@ internal static class LocalityVerdicts
         var figures = new List<string>();
         foreach (WeightMethod method in methods)
         {
-            double[] within = [.. method.Layers.Select(l => l.Triggers).OfType<double>()], between = [.. method.Layers.Select(l => l.Captions).OfType<double>()];
-            figures.Add(within.Length == 0 ? $"{method.Method} marks nothing for any trigger: its agreement is that of empty sets, which says nothing."
-                : $"What {method.Method} marks for two triggers of one picture agrees by {N(within.Min())} to {N(within.Max())} (intersection over union, layers without marks apart); for captions of different pictures by {(between.Length == 0 ? "nothing to compare" : $"{N(between.Min())} to {N(between.Max())}")}.");
+            double[] within = [.. method.Layers.Select(l => l.Triggers).OfType<double>()],
+                between = [.. method.Layers.Select(l => l.Captions).OfType<double>()];
+            figures.Add(within.Length == 0
+                ? $"{method.Method} marks nothing for any trigger: its agreement is that of empty sets, which says nothing."
+                : $"What {method.Method} marks for two triggers of one picture agrees by {N(within.Min())} to {N(within.Max())} "
+                    + $"(intersection over union, layers without marks apart); for captions of different pictures by "
+                    + $"{(between.Length == 0 ? "nothing to compare" : $"{N(between.Min())} to {N(between.Max())}")}.");
             if (method.Transfer is not { } t)
             {
                 outcomes.Add(LocalityVerdict.Undecided);
                 continue;
             }
-            figures.Add($"After pruning what one trigger marks, {t.Own.Count} of {t.OwnTried} triggers still bring the picture back themselves, {t.Other.Count} of {t.OtherTried} others do (95 % interval {Percent(t.Other.Low)} to {Percent(t.Other.High)}); "
+            figures.Add(
+                $"After pruning what one trigger marks, {t.Own.Count} of {t.OwnTried} triggers still bring the picture back themselves, "
+                + $"{t.Other.Count} of {t.OtherTried} others do (95 % interval {Percent(t.Other.Low)} to {Percent(t.Other.High)}); "
                 + $"after pruning what another picture's caption marks, {t.Null.Count} of {t.NullTried}.");
             bool silenced = t.Own.Value <= 0.5, specific = t.Null.Low > t.Other.High;
             outcomes.Add(!silenced ? LocalityVerdict.Undecided
                 : t.Other.Low > 0.5 ? LocalityVerdict.Refuted
-                : t.Other.High < 0.5 && specific && method.Layers.Any(l => l.Closer == true) && method.Layers.All(l => l.Closer != false) ? LocalityVerdict.Supported
+                : t.Other.High < 0.5 && specific && method.Layers.Any(l => l.Closer == true) && method.Layers.All(l => l.Closer != false)
+                    ? LocalityVerdict.Supported
                 : LocalityVerdict.Undecided);
-            if (!silenced) figures.Add($"{method.Method} does not silence even the trigger that it prunes for, so that its transfer says nothing.");
+            if (!silenced)
+                figures.Add($"{method.Method} does not silence even the trigger that it prunes for, so that its transfer says nothing.");
         }
         if (outcomes.Count == 0) return TooFew("weights");
         if (outcomes.Contains(LocalityVerdict.Refuted) && !outcomes.Contains(LocalityVerdict.Supported))
-            return new LocalityVerdict(LocalityVerdict.Refuted, "The picture is not in the weights that one trigger marks: with these gone, other triggers still bring it back.", figures);
+            return new LocalityVerdict(LocalityVerdict.Refuted,
+                "The picture is not in the weights that one trigger marks: with these gone, other triggers still bring it back.", figures);
         if (outcomes.Contains(LocalityVerdict.Supported) && !outcomes.Contains(LocalityVerdict.Refuted))
-            return new LocalityVerdict(LocalityVerdict.Supported, "Pruning what one trigger marks silences the picture's other triggers too, and pruning for another picture does not.", figures);
-        return new LocalityVerdict(LocalityVerdict.Undecided, "Whether the picture sits in the weights that one trigger marks is not decided.", figures);
+            return new LocalityVerdict(LocalityVerdict.Supported,
+                "Pruning what one trigger marks silences the picture's other triggers too, and pruning for another picture does not.",
+                figures);
+        return new LocalityVerdict(LocalityVerdict.Undecided,
+            "Whether the picture sits in the weights that one trigger marks is not decided.", figures);
     }
 
     private static bool Closer(Comparison c) => c.High < 1 && c.PValue <= Level;
@@ -119,7 +155,8 @@ internal static class LocalityVerdicts
 
     private static LocalityVerdict TooFew(string space) => new(LocalityVerdict.Undecided,
         $"There are too few triggers to say anything about {space}.",
-        [$"No picture has {InputSpaceTest.FewestTriggers} searches that bring it back: the model does not hold these pictures, or the search was too short."]);
+        [$"No picture has {InputSpaceTest.FewestTriggers} searches that bring it back: the model does not hold these pictures, or the "
+            + $"search was too short."]);
 
     private static string Pictures(int count) => count == 1 ? "the picture" : "one picture";
 

@@ -8,7 +8,8 @@ namespace Dori.Locality;
 /// <param name="Shares">Of the variance, that the two components hold; 0 to 1</param>
 internal sealed record PrincipalComponents(IReadOnlyList<(double X, double Y)> Points, (double X, double Y) Shares)
 {
-    /// <summary>From distances alone (Torgerson 1952, Gower 1966). A component's sign is chosen so that its largest coordinate is positive.</summary>
+    /// <summary>From distances alone (Torgerson 1952, Gower 1966). A component's sign is chosen so that its largest coordinate is
+    /// positive.</summary>
     public static PrincipalComponents Of(DistanceMatrix distances)
     {
         int n = distances.Count;

@@ -53,7 +53,8 @@ internal sealed class SearchedPicture : IDisposable
             starts.Add(Conditioning.Read(file, "y.0"));
             ends.Add(Conditioning.Read(file, $"y.{record.Snapshots[^1].Step}"));
         }
-        return new SearchedPicture(item, units, Conditioning.Cat(starts).DetachFromDisposeScope(), Conditioning.Cat(ends).DetachFromDisposeScope(), threshold);
+        return new SearchedPicture(item, units, Conditioning.Cat(starts).DetachFromDisposeScope(),
+            Conditioning.Cat(ends).DetachFromDisposeScope(), threshold);
     }
 
     public void Dispose()

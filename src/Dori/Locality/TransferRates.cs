@@ -2,7 +2,8 @@ using Dori.Measures;
 
 namespace Dori.Locality;
 
-/// <summary>How many triggers still bring their picture back after pruning. Intervals count each trigger once, as its pairs depend on each other.</summary>
+/// <summary>How many triggers still bring their picture back after pruning. Intervals count each trigger once, as its pairs depend on each
+/// other.</summary>
 /// <param name="Own">What the trigger itself marks was pruned.</param>
 /// <param name="Other">What another trigger of the same picture marks was pruned.</param>
 /// <param name="Null">What a different picture's caption marks was pruned.</param>

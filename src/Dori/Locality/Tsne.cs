@@ -86,7 +86,8 @@ internal static class Tsne
         return p;
     }
 
-    /// <summary>KL(P || Q) with Student-t similarities q_ij, and its gradient 4 sum_j (p_ij - q_ij) (y_i - y_j) / (1 + |y_i - y_j|^2).</summary>
+    /// <summary>KL(P || Q) with Student-t similarities q_ij, and its gradient 4 sum_j (p_ij - q_ij) (y_i - y_j) / (1 + |y_i -
+    /// y_j|^2).</summary>
     /// <param name="y">x0, y0, x1, y1, ...</param>
     /// <param name="gradient">Filled; as long as <paramref name="y"/></param>
     internal static double Gradient(double[] p, double[] y, double[] gradient)

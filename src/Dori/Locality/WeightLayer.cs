@@ -23,6 +23,7 @@ internal sealed record WeightLayer
     public required Interval? Difference { get; init; }
     /// <summary>Permutation test of no difference, two-sided.</summary>
     public required double? PValue { get; init; }
-    /// <summary>Whether one picture's triggers agree more than captions: the interval lies above 0; null where there is nothing to compare.</summary>
+    /// <summary>Whether one picture's triggers agree more than captions: the interval lies above 0; null where there is nothing to
+    /// compare.</summary>
     public bool? Closer => Difference is null ? null : Difference.Low > 0;
 }

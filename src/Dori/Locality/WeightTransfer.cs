@@ -16,7 +16,8 @@ namespace Dori.Locality;
 /// and search anew.
 /// </summary>
 /// <param name="model">Pruned meanwhile, and itself again afterwards: one thread at a time.</param>
-internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detector, PictureSet set, AuditOptions options, GenerationOptions generation, WeightSpaceOptions weights, string folder)
+internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detector, PictureSet set, AuditOptions options,
+    GenerationOptions generation, WeightSpaceOptions weights, string folder)
 {
     private const int OrdinaryPictures = 16, OrdinaryDraws = 4;
 
@@ -44,17 +45,22 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         return new TransferRates(Of(own), own.Count, Of(other), other.Count, Of(none), none.Count);
     }
 
-    public WeightPicture Run(WeightMarker marker, SearchedPicture picture, int[] triggers, IReadOnlyList<WeightMask> masks, IReadOnlyList<WeightMask> nulls, Action<double> progress, CancellationToken cancellation)
+    public WeightPicture Run(WeightMarker marker, SearchedPicture picture, int[] triggers, IReadOnlyList<WeightMask> masks,
+        IReadOnlyList<WeightMask> nulls, Action<double> progress, CancellationToken cancellation)
     {
         string path = Path.Combine(folder, $"{marker.Method}-{picture.Item.Id}.json");
-        string settings = $"{marker.Settings}; triggers {string.Join(' ', triggers)}; {nulls.Count} null captions; {weights.Generations} generations; threshold {options.Threshold.ToString(CultureInfo.InvariantCulture)}"
+        string settings =
+            $"{marker.Settings}; triggers {string.Join(' ', triggers)}; {nulls.Count} null captions; {weights.Generations} generations; "
+            + $"threshold {options.Threshold.ToString(CultureInfo.InvariantCulture)}"
             + (options.Mirror ? "; mirror images" : "");
-        if (File.Exists(path) && InputFile.ReadJson(path, InputKind.Record, LocalityJson.Default.WeightPicture) is var known && known.Settings == settings) return known;
+        if (File.Exists(path) && InputFile.ReadJson(path, InputKind.Record, LocalityJson.Default.WeightPicture) is var known
+            && known.Settings == settings) return known;
 
         using var scope = NewDisposeScope();
         Tensor originals = picture.Item.Originals(model.PictureSize), references = References(originals), targets = model.Encode(originals);
         Conditioning yNull = model.Embed("");
-        Tensor noise = Generation.Noise(model, RandomSource.For("locality transfer", picture.Item.Id, $"{options.Seed}"), weights.Generations);
+        Tensor noise =
+            Generation.Noise(model, RandomSource.For("locality transfer", picture.Item.Id, $"{options.Seed}"), weights.Generations);
         double Best(Conditioning y, Tensor z)
         {
             using var inner = NewDisposeScope();
@@ -84,11 +90,15 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
             WeightMask union = WeightMask.Union([.. masks.Take(count)]);
             using IDisposable pruned = union.PruneForNow(model.UNet);
             (int searches, double similarity) = SearchAnew(marker.Method, picture.Item, count, targets, Best, cancellation);
-            unions.Add(new UnionStep(count, union.Count, (double)union.Count / size, similarity > options.Threshold, searches, similarity, OrdinaryLoss() / loss));
+            unions.Add(
+                new UnionStep(count, union.Count, (double)union.Count / size, similarity > options.Threshold, searches, similarity,
+                OrdinaryLoss() / loss));
             progress((double)(done += 4) / work);
             if (!unions[^1].Found) break;
         }
-        var result = new WeightPicture { Method = marker.Method, Item = picture.Item.Id, Settings = settings, Triggers = triggers, Unpruned = unpruned, Transfer = transfer, Null = none, Unions = unions };
+        var result =
+            new WeightPicture { Method = marker.Method, Item = picture.Item.Id, Settings = settings, Triggers = triggers,
+            Unpruned = unpruned, Transfer = transfer, Null = none, Unions = unions };
         AtomicFile.MakeFolder(folder);
         AtomicFile.WriteText(path, JsonSerializer.Serialize(result, LocalityJson.Default.WeightPicture) + "\n");
         return result;
@@ -99,10 +109,12 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         options.Mirror ? cat([detector.Describe(originals), detector.Describe(originals.flip(3))], 0) : detector.Describe(originals);
 
     /// <summary>1, 2, 4, ... and all.</summary>
-    private static int[] Counts(int triggers) => [.. Enumerable.Range(0, 31).Select(k => 1 << k).TakeWhile(count => count < triggers), triggers];
+    private static int[] Counts(int triggers) =>
+        [.. Enumerable.Range(0, 31).Select(k => 1 << k).TakeWhile(count => count < triggers), triggers];
 
     /// <summary>From N(0, I), and from the caption where that finds nothing.</summary>
-    private (int Searches, double Similarity) SearchAnew(string method, PictureItem item, int count, Tensor targets, Func<Conditioning, Tensor, double> best, CancellationToken cancellation)
+    private (int Searches, double Similarity) SearchAnew(string method, PictureItem item, int count, Tensor targets,
+        Func<Conditioning, Tensor, double> best, CancellationToken cancellation)
     {
         SearchOptions search = options.SearchOptions with { SnapshotSteps = [options.Steps] };
         double similarity = -1;
@@ -133,7 +145,8 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
             using var noGrad = no_grad();
             RandomSource random = RandomSource.For("locality loss", item.Id);
             Tensor z0 = model.Encode(item.Originals(model.PictureSize)).narrow(0, 0, 1).expand(OrdinaryDraws, -1, -1, -1);
-            Tensor eps = random.Normal([OrdinaryDraws, .. model.LatentShape]).to(model.Device), t = random.Integers(model.Schedule.NumTrainTimesteps, OrdinaryDraws).to(model.Device);
+            Tensor eps = random.Normal([OrdinaryDraws, .. model.LatentShape]).to(model.Device),
+                t = random.Integers(model.Schedule.NumTrainTimesteps, OrdinaryDraws).to(model.Device);
             Tensor output = model.Predict(model.Schedule.AddNoise(z0, eps, t), t, model.Embed(item.Caption));
             sum += nn.functional.mse_loss(output, model.Schedule.Target(z0, eps, t)).item<float>();
         }

@@ -20,7 +20,8 @@ internal sealed class ClipScore : IDisposable
     private readonly float[] _mean, _std;
     private readonly Device _device;
 
-    private ClipScore(string name, string sha256, ClipModel model, ClipTokenizer tokenizer, (float[] Mean, float[] Std) normalization, Device device) =>
+    private ClipScore(string name, string sha256, ClipModel model, ClipTokenizer tokenizer, (float[] Mean, float[] Std) normalization,
+        Device device) =>
         (Name, Sha256, _model, _tokenizer, (_mean, _std), _device) = (name, sha256, model, tokenizer, normalization, device);
 
     /// <summary>The folder's name, or its parent's where the folder is a model's <c>clip</c>: <c>emoji/clip</c>.</summary>
@@ -31,14 +32,19 @@ internal sealed class ClipScore : IDisposable
     public int Dimension => _model.Text.ProjectionDim;
 
     /// <param name="folder">
-    /// <c>config.json</c> and <c>model.safetensors</c> of a whole CLIP, with its tokenizer's <c>vocab.json</c> and <c>merges.txt</c> in the same folder, in
-    /// its <c>tokenizer</c> folder or in a <c>tokenizer</c> folder beside it; and, where its pictures are not normalised as OpenAI's are, <c>preprocessor_config.json</c>.
+    /// <c>config.json</c> and <c>model.safetensors</c> of a whole CLIP, with its tokenizer's <c>vocab.json</c> and <c>merges.txt</c> in the
+    /// same folder, in
+    /// its <c>tokenizer</c> folder or in a <c>tokenizer</c> folder beside it; and, where its pictures are not normalised as OpenAI's are,
+    /// <c>preprocessor_config.json</c>.
     /// </param>
     /// <exception cref="DoriException">Whatever the folder lacks or has wrong, by name.</exception>
     public static ClipScore Load(string folder, Device? device = null)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        if (!Directory.Exists(full)) throw new DoriException($"{folder}: no such folder; wanted is a CLIP model (config.json, model.safetensors, vocab.json, merges.txt), such as openai/clip-vit-large-patch14");
+        if (!Directory.Exists(full))
+            throw new DoriException(
+            $"{folder}: no such folder; wanted is a CLIP model (config.json, model.safetensors, vocab.json, merges.txt), such as "
+            + $"openai/clip-vit-large-patch14");
         string parent = Path.GetDirectoryName(full) ?? full;
         string[] places = [full, Path.Combine(full, "tokenizer"), Path.Combine(parent, "tokenizer")];
         string tokenizerFolder = places.FirstOrDefault(place => File.Exists(Path.Combine(place, "vocab.json")))
@@ -52,7 +58,9 @@ internal sealed class ClipScore : IDisposable
         if (tokenizer.VocabularySize > model.Text.VocabSize || tokenizer.MaxLength > model.Text.MaxPositionEmbeddings)
         {
             model.Dispose();
-            throw new DoriException($"{tokenizerFolder}: has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, the CLIP in {folder} takes {model.Text.VocabSize} and {model.Text.MaxPositionEmbeddings}; this is another model's tokenizer");
+            throw new DoriException(
+                $"{tokenizerFolder}: has {tokenizer.VocabularySize} tokens and length {tokenizer.MaxLength}, the CLIP in {folder} takes "
+                + $"{model.Text.VocabSize} and {model.Text.MaxPositionEmbeddings}; this is another model's tokenizer");
         }
         string name = Path.GetFileName(full) == "clip" ? $"{Path.GetFileName(parent)}/clip" : Path.GetFileName(full);
         return new ClipScore(name, HashOf(full), model, tokenizer, normalization, device ?? CPU);
@@ -66,7 +74,8 @@ internal sealed class ClipScore : IDisposable
         return _model.EmbedText(tensor(ids, [captions.Count, _tokenizer.MaxLength]).to(_device)).cpu().MoveToOuterDisposeScope();
     }
 
-    /// <param name="pictures">(N, 3, H, W) in [0, 1]; brought to CLIP's size by bicubic resampling of the shorter side and a centre crop.</param>
+    /// <param name="pictures">(N, 3, H, W) in [0, 1]; brought to CLIP's size by bicubic resampling of the shorter side and a centre
+    /// crop.</param>
     /// <returns>(N, <see cref="Dimension"/>) float32 of unit length, on the CPU.</returns>
     public Tensor EmbedPictures(Tensor pictures)
     {
@@ -87,10 +96,14 @@ internal sealed class ClipScore : IDisposable
     public static double[] Between(Tensor pictures, Tensor captions)
     {
         if (!pictures.shape.SequenceEqual(captions.shape) || pictures.dim() != 2)
-            throw new ArgumentException($"One caption a picture is wanted, not ({string.Join(", ", pictures.shape)}) and ({string.Join(", ", captions.shape)}).", nameof(captions));
+            throw new ArgumentException(
+                $"One caption a picture is wanted, not ({string.Join(", ", pictures.shape)}) and ({string.Join(", ", captions.shape)}).",
+                nameof(captions));
         using var scope = NewDisposeScope();
         double[] scores = (pictures.to(float64) * captions.to(float64)).sum(1).cpu().contiguous().data<double>().ToArray();
-        if (Array.Exists(scores, double.IsNaN)) throw new DoriException("CLIP score: a score is not a number; the model's pictures hold values that are not numbers, or CLIP's weights are broken");
+        if (Array.Exists(scores, double.IsNaN))
+            throw new DoriException(
+            "CLIP score: a score is not a number; the model's pictures hold values that are not numbers, or CLIP's weights are broken");
         return [.. scores.Select(score => Math.Clamp(score, -1, 1))];
     }
 
@@ -101,7 +114,8 @@ internal sealed class ClipScore : IDisposable
     private static string HashOf(string folder)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (string file in Directory.EnumerateFiles(folder).Where(file => Path.GetExtension(file) is ".json" or ".safetensors").Order(StringComparer.Ordinal))
+        foreach (string file in Directory.EnumerateFiles(folder).Where(file => Path.GetExtension(file) is ".json" or ".safetensors")
+            .Order(StringComparer.Ordinal))
             hash.AppendData(Convert.FromHexString(InputFile.Sha256(file, InputKind.Any)));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

@@ -11,7 +11,8 @@ public enum CopyDetectorResize
     [JsonStringEnumMemberName("squash")] Squash,
     /// <summary>The shorter side to <see cref="CopyDetectorPreset.SmallEdge"/>, the whole picture.</summary>
     [JsonStringEnumMemberName("small-edge")] SmallEdge,
-    /// <summary>The shorter side to <see cref="CopyDetectorPreset.SmallEdge"/>, then the middle <see cref="CopyDetectorPreset.Size"/>.</summary>
+    /// <summary>The shorter side to <see cref="CopyDetectorPreset.SmallEdge"/>, then the middle <see
+    /// cref="CopyDetectorPreset.Size"/>.</summary>
     [JsonStringEnumMemberName("small-edge-crop")] SmallEdgeCrop,
 }
 
@@ -38,16 +39,19 @@ public sealed record CopyDetectorPreset
     /// <summary>A copy is more similar than this.</summary>
     public required double Threshold { get; init; }
 
-    /// <summary>SHA-256 over how pictures are brought to the detector: what decides a similarity beside the detector's file. Name and threshold do not.</summary>
+    /// <summary>SHA-256 over how pictures are brought to the detector: what decides a similarity beside the detector's file. Name and
+    /// threshold do not.</summary>
     [JsonIgnore]
     public string TransformSha256 => Sha256Text.Of(string.Create(CultureInfo.InvariantCulture,
         $"{Resize};{string.Join(',', Size)};{SmallEdge};{Numbers(Mean)};{Numbers(Std)};{Dimension}"));
 
-    private static string Numbers(IEnumerable<float> values) => string.Join(',', values.Select(value => value.ToString("R", CultureInfo.InvariantCulture)));
+    private static string Numbers(IEnumerable<float> values) =>
+        string.Join(',', values.Select(value => value.ToString("R", CultureInfo.InvariantCulture)));
 
     /// <summary>
     /// The official SSCD files (facebookresearch/sscd-copy-detection) as three code bases of the field use them.
-    /// <c>nemo</c>: also the DoRI paper's. <c>wen</c>: diffusion_memorization's and DCR's transform. <c>concept-ablation</c>: SSCD's own "small 288".
+    /// <c>nemo</c>: also the DoRI paper's. <c>wen</c>: diffusion_memorization's and DCR's transform. <c>concept-ablation</c>: SSCD's own
+    /// "small 288".
     /// </summary>
     public static IReadOnlyList<CopyDetectorPreset> Shipped { get; } =
     [
@@ -58,7 +62,8 @@ public sealed record CopyDetectorPreset
         },
         new()
         {
-            Name = "wen", File = "sscd_disc_large.torchscript.pt", Resize = CopyDetectorResize.SmallEdgeCrop, Size = [224, 224], SmallEdge = 256,
+            Name = "wen", File = "sscd_disc_large.torchscript.pt", Resize = CopyDetectorResize.SmallEdgeCrop, Size = [224, 224],
+                SmallEdge = 256,
             Mean = [0.5f, 0.5f, 0.5f], Std = [0.5f, 0.5f, 0.5f], Dimension = 1024, Threshold = 0.7,
         },
         new()
@@ -71,7 +76,9 @@ public sealed record CopyDetectorPreset
     /// <summary>A shipped preset by its name.</summary>
     /// <exception cref="DoriException">There is none of this name.</exception>
     public static CopyDetectorPreset Named(string name) => Shipped.FirstOrDefault(preset => preset.Name == name)
-        ?? throw new DoriException($"copy detector preset \"{name}\": there is none of this name; known: {string.Join(", ", Shipped.Select(preset => preset.Name))}");
+        ?? throw new DoriException(
+            $"copy detector preset \"{name}\": there is none of this name; known: "
+            + $"{string.Join(", ", Shipped.Select(preset => preset.Name))}");
 
     /// <summary>Reads and checks a preset.</summary>
     /// <exception cref="DoriException">All that is wrong with the file, in one line.</exception>
@@ -90,7 +97,8 @@ public sealed record CopyDetectorPreset
             yield return "file must be a plain file name in the preset's folder";
         foreach (string problem in SizeProblems()) yield return problem;
         if (Mean is not { Count: 3 } || !Mean.All(float.IsFinite)) yield return "mean must be three numbers";
-        if (Std is not { Count: 3 } || !Std.All(value => float.IsFinite(value) && value > 0)) yield return "std must be three numbers above 0";
+        if (Std is not { Count: 3 } || !Std.All(value => float.IsFinite(value) && value > 0))
+            yield return "std must be three numbers above 0";
         if (Dimension is < 1 or > 65536) yield return "dimension must be 1 to 65536";
         if (Threshold is not (> -1 and < 1)) yield return "threshold must lie between -1 and 1";
     }
@@ -109,7 +117,8 @@ public sealed record CopyDetectorPreset
 }
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true,
     ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true)]
 [JsonSerializable(typeof(CopyDetectorPreset))]

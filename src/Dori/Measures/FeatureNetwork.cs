@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 namespace Dori.Measures;
 
 /// <summary>
-/// What Frechet and kernel distances look at pictures through: a TorchScript file of the user's (Inception-v3's pool makes them FID and KID), or a copy
+/// What Frechet and kernel distances look at pictures through: a TorchScript file of the user's (Inception-v3's pool makes them FID and
+/// KID), or a copy
 /// detector's descriptors. Every figure carries <see cref="Name"/>. Usable from several threads at once.
 /// </summary>
 internal sealed class FeatureNetwork : IDisposable
@@ -24,18 +25,23 @@ internal sealed class FeatureNetwork : IDisposable
     /// <summary>D: values of a feature vector.</summary>
     public int Dimension { get; }
 
-    /// <summary>A copy detector's descriptors as features: for models whose pictures no published network has seen. The detector stays the caller's.</summary>
+    /// <summary>A copy detector's descriptors as features: for models whose pictures no published network has seen. The detector stays the
+    /// caller's.</summary>
     public static FeatureNetwork Of(ICopyDetector detector) =>
         new($"{detector.Preset.Name} descriptors", detector.Sha256, detector.Preset.Dimension, detector.Describe, null);
 
-    /// <summary>Loads a TorchScript network and tries it on one picture. TorchScript is a program: load only files whose origin is known.</summary>
+    /// <summary>Loads a TorchScript network and tries it on one picture. TorchScript is a program: load only files whose origin is
+    /// known.</summary>
     /// <param name="file">With its preset beside it: <c>NAME.json</c> for <c>NAME.pt</c>.</param>
     /// <exception cref="DoriException">Something is missing or does not fit.</exception>
     public static FeatureNetwork Load(string file, Device? device = null)
     {
         if (!File.Exists(file)) throw new DoriException($"{file}: no such feature network; a TorchScript file is wanted");
         string beside = Path.ChangeExtension(file, ".json");
-        if (!File.Exists(beside)) throw new DoriException($"{file}: how are pictures brought to this network? Say it in {Path.GetFileName(beside)} beside it: name, size, resize, mean, std, dimension");
+        if (!File.Exists(beside))
+            throw new DoriException(
+            $"{file}: how are pictures brought to this network? Say it in {Path.GetFileName(beside)} beside it: name, size, resize, mean, "
+            + $"std, dimension");
         FeatureNetworkPreset preset = FeatureNetworkPreset.Read(beside);
         const string wanted = "a feature network is TorchScript, as torch.jit.save writes it";
         (jit.ScriptModule<Tensor, Tensor> module, string sha256) = TorchScriptFile.Load(file, wanted, device ?? CPU);
@@ -62,7 +68,9 @@ internal sealed class FeatureNetwork : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor features = _describe(pictures).to(float32).cpu();
-        if (!features.isfinite().all().item<bool>()) throw new DoriException($"feature network {Name}: gives values that are not finite numbers; the network or the pictures are broken");
+        if (!features.isfinite().all().item<bool>())
+            throw new DoriException(
+            $"feature network {Name}: gives values that are not finite numbers; the network or the pictures are broken");
         return features.MoveToOuterDisposeScope();
     }
 
@@ -83,11 +91,16 @@ internal sealed class FeatureNetwork : IDisposable
         }
         catch (Exception e) when (e is ExternalException or InvalidOperationException or InvalidCastException)
         {
-            throw new DoriException($"feature network {preset.Name}: fails on pictures of {height} x {width}; the preset does not fit the file: {e.Message.Split('\n').Select(line => line.Trim()).LastOrDefault(line => line.Length > 0)}", e);
+            throw new DoriException(
+                $"feature network {preset.Name}: fails on pictures of {height} x {width}; the preset does not fit the file: "
+                + $"{e.Message.Split('\n').Select(line => line.Trim()).LastOrDefault(line => line.Length > 0)}", e);
         }
-        if (features is not null && features.dim() == 4 && features.shape[2..].All(side => side == 1)) features = features.flatten(1); // a pool that kept its 1 x 1
+        // a pool that kept its 1 x 1
+        if (features is not null && features.dim() == 4 && features.shape[2..].All(side => side == 1)) features = features.flatten(1);
         if (features is null || !features.shape.SequenceEqual([x.shape[0], preset.Dimension]))
-            throw new DoriException($"feature network {preset.Name}: gives ({(features is null ? "nothing" : string.Join(", ", features.shape))}) for {x.shape[0]} pictures where the preset says {preset.Dimension} values each; the preset does not fit the file");
+            throw new DoriException(
+                $"feature network {preset.Name}: gives ({(features is null ? "nothing" : string.Join(", ", features.shape))}) for "
+                + $"{x.shape[0]} pictures where the preset says {preset.Dimension} values each; the preset does not fit the file");
         return features.MoveToOuterDisposeScope();
 
         Tensor PerChannel(IReadOnlyList<float> values) => tensor(values.ToArray(), [1, 3, 1, 1]).to(device);

@@ -5,7 +5,8 @@ using Dori.Pictures;
 namespace Dori.Measures;
 
 /// <summary>
-/// How pictures are brought to a feature network: a <c>.json</c> beside its TorchScript file, <c>inception.json</c> for <c>inception.pt</c>. A network that
+/// How pictures are brought to a feature network: a <c>.json</c> beside its TorchScript file, <c>inception.json</c> for
+/// <c>inception.pt</c>. A network that
 /// takes 0 .. 255 has mean 0 and deviation 1/255.
 /// </summary>
 internal sealed record FeatureNetworkPreset
@@ -14,7 +15,8 @@ internal sealed record FeatureNetworkPreset
     public required string Name { get; init; }
     /// <summary>[height, width] in pixels that the network takes.</summary>
     public required IReadOnlyList<int> Size { get; init; }
-    /// <summary><c>squash</c>: to the size without keeping the aspect ratio; <c>small-edge-crop</c>: the shorter side to the size's smaller, then the middle.</summary>
+    /// <summary><c>squash</c>: to the size without keeping the aspect ratio; <c>small-edge-crop</c>: the shorter side to the size's
+    /// smaller, then the middle.</summary>
     public required CopyDetectorResize Resize { get; init; }
     /// <summary><c>bilinear</c> or <c>bicubic</c>, antialiased: FID moves by whole points between the two.</summary>
     public ResizeFilter Filter { get; init; } = ResizeFilter.Bilinear;
@@ -39,18 +41,21 @@ internal sealed record FeatureNetworkPreset
     {
         const int largest = 4096;
         if (string.IsNullOrWhiteSpace(Name)) yield return "name is empty";
-        if (Size is not { Count: 2 } || !Size.All(side => side is >= 1 and <= largest)) yield return $"size must be [height, width], each 1 to {largest}";
+        if (Size is not { Count: 2 } || !Size.All(side => side is >= 1 and <= largest))
+            yield return $"size must be [height, width], each 1 to {largest}";
         else if (Resize == CopyDetectorResize.SmallEdgeCrop && Size[0] != Size[1]) yield return "size must be a square for small-edge-crop";
         if (Resize == CopyDetectorResize.SmallEdge) yield return "resize must be squash or small-edge-crop";
         if (!Enum.IsDefined(Filter)) yield return "filter must be bilinear or bicubic";
         if (Mean is not { Count: 3 } || !Mean.All(float.IsFinite)) yield return "mean must be three numbers";
-        if (Std is not { Count: 3 } || !Std.All(value => float.IsFinite(value) && value > 0)) yield return "std must be three numbers above 0";
+        if (Std is not { Count: 3 } || !Std.All(value => float.IsFinite(value) && value > 0))
+            yield return "std must be three numbers above 0";
         if (Dimension is < 1 or > 65536) yield return "dimension must be 1 to 65536";
     }
 }
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true,
     ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true)]
 [JsonSerializable(typeof(FeatureNetworkPreset))]

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace Dori.Measures;
 
-/// <summary>Turns pictures into descriptors whose cosine says how much one is a copy of the other. Usable from several threads at once.</summary>
+/// <summary>Turns pictures into descriptors whose cosine says how much one is a copy of the other. Usable from several threads at
+/// once.</summary>
 public interface ICopyDetector
 {
     /// <summary>What every similarity must be quoted with: the model, how pictures are brought to it, and the threshold.</summary>

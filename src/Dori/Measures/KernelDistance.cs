@@ -33,7 +33,9 @@ internal static class KernelDistance
         ArgumentOutOfRangeException.ThrowIfLessThan(subsets, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 2);
         if (size > a.shape[0] || size > b.shape[0])
-            throw new DoriException($"kernel distance: subsets of {size} need as many samples, and there are {a.shape[0]} and {b.shape[0]}; take smaller subsets");
+            throw new DoriException(
+                $"kernel distance: subsets of {size} need as many samples, and there are {a.shape[0]} and {b.shape[0]}; take smaller "
+                + $"subsets");
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor x = a.detach().cpu().to(float64), y = b.detach().cpu().to(float64);
@@ -41,7 +43,8 @@ internal static class KernelDistance
         for (int s = 0; s < subsets; s++)
         {
             using var step = NewDisposeScope();
-            estimates[s] = Estimate(x.index_select(0, Choose((int)x.shape[0], size, below)), y.index_select(0, Choose((int)y.shape[0], size, below)));
+            estimates[s] =
+                Estimate(x.index_select(0, Choose((int)x.shape[0], size, below)), y.index_select(0, Choose((int)y.shape[0], size, below)));
         }
         double mean = estimates.Average();
         return (mean, Math.Sqrt(estimates.Average(e => (e - mean) * (e - mean))));
@@ -77,7 +80,11 @@ internal static class Features
     public static void Check(Tensor a, Tensor b)
     {
         if (a.dim() != 2 || b.dim() != 2 || a.shape[1] != b.shape[1])
-            throw new ArgumentException($"(N, D) and (M, D) features are wanted, not ({string.Join(", ", a.shape)}) and ({string.Join(", ", b.shape)}).", nameof(b));
-        if (a.shape[0] < 2 || b.shape[0] < 2) throw new DoriException($"a distance of distributions needs at least 2 pictures on each side, and there are {a.shape[0]} and {b.shape[0]}");
+            throw new ArgumentException(
+                $"(N, D) and (M, D) features are wanted, not ({string.Join(", ", a.shape)}) and ({string.Join(", ", b.shape)}).",
+                nameof(b));
+        if (a.shape[0] < 2 || b.shape[0] < 2)
+            throw new DoriException(
+            $"a distance of distributions needs at least 2 pictures on each side, and there are {a.shape[0]} and {b.shape[0]}");
     }
 }

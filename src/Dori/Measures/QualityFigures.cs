@@ -8,8 +8,10 @@ namespace Dori.Measures;
 /// <param name="RealFeatures">(N, D) of the captions' own pictures.</param>
 /// <param name="ClipScores">Of the generated pictures, N.</param>
 /// <param name="RealClipScores">Of the captions' own pictures, N.</param>
-/// <param name="Diversities">Median pairwise similarity among one caption's generations, for the captions that several pictures were drawn of; may be empty.</param>
-internal sealed record QualitySamples(Tensor Features, Tensor RealFeatures, IReadOnlyList<double> ClipScores, IReadOnlyList<double> RealClipScores, IReadOnlyList<double> Diversities);
+/// <param name="Diversities">Median pairwise similarity among one caption's generations, for the captions that several pictures were drawn
+/// of; may be empty.</param>
+internal sealed record QualitySamples(Tensor Features, Tensor RealFeatures, IReadOnlyList<double> ClipScores,
+    IReadOnlyList<double> RealClipScores, IReadOnlyList<double> Diversities);
 
 /// <summary>Quality over one set of captions, with 95 % bootstrap intervals over captions.</summary>
 public sealed record QualityFigures
@@ -23,7 +25,8 @@ public sealed record QualityFigures
     public required Interval ClipScore { get; init; }
     /// <summary>What the captions' own pictures reach.</summary>
     public required double RealClipScore { get; init; }
-    /// <summary>Median over captions of the median pairwise similarity among a caption's generations (lower is more diverse); null where not measured.</summary>
+    /// <summary>Median over captions of the median pairwise similarity among a caption's generations (lower is more diverse); null where
+    /// not measured.</summary>
     public required Interval? Diversity { get; init; }
 
     /// <param name="below">Uniform integer below its argument.</param>
@@ -42,7 +45,8 @@ public sealed record QualityFigures
             ClipScore = Bootstrap(n, rows => Mean(samples.ClipScores, rows), below, resamples),
             RealClipScore = samples.RealClipScores.Average(),
             Diversity = samples.Diversities.Count == 0 ? null
-                : Bootstrap(samples.Diversities.Count, rows => Statistics.Median(rows.Select(i => samples.Diversities[i])), below, resamples),
+                : Bootstrap(samples.Diversities.Count, rows => Statistics.Median(rows.Select(i => samples.Diversities[i])), below,
+                    resamples),
         };
     }
 
@@ -51,21 +55,25 @@ public sealed record QualityFigures
     internal static QualityDifference Difference(QualitySamples first, QualitySamples second, Func<int, int> below, int resamples = 200)
     {
         int n = first.ClipScores.Count;
-        if (second.ClipScores.Count != n || second.Diversities.Count != first.Diversities.Count) throw new ArgumentException("Both need the same captions.", nameof(second));
+        if (second.ClipScores.Count != n || second.Diversities.Count != first.Diversities.Count)
+            throw new ArgumentException("Both need the same captions.", nameof(second));
         using var scope = NewDisposeScope();
         (Tensor a, Tensor realA) = Rotated(first.Features, first.RealFeatures);
         (Tensor b, Tensor realB) = Rotated(second.Features, second.RealFeatures);
         return new QualityDifference
         {
             FrechetDistance = Bootstrap(n, rows => Frechet(b, realB, rows) - Frechet(a, realA, rows), below, resamples),
-            KernelDistance = Bootstrap(n, rows => Kernel(second.Features, second.RealFeatures, rows) - Kernel(first.Features, first.RealFeatures, rows), below, resamples),
+            KernelDistance =
+                Bootstrap(n, rows => Kernel(second.Features, second.RealFeatures, rows) - Kernel(first.Features, first.RealFeatures, rows),
+                below, resamples),
             ClipScore = Statistics.PairedBootstrap(second.ClipScores, first.ClipScores, below),
             Diversity = first.Diversities.Count == 0 ? null : Statistics.PairedBootstrap(second.Diversities, first.Diversities, below),
         };
     }
 
     /// <summary>
-    /// A statistic of all rows, and the 95 % interval of resampled ones moved to it. A resample holds pictures twice, which raises a distance of distributions by
+    /// A statistic of all rows, and the 95 % interval of resampled ones moved to it. A resample holds pictures twice, which raises a
+    /// distance of distributions by
     /// itself: plain percentiles would lie above the figure. So the resamples' spread is taken around their own mean.
     /// </summary>
     internal static Interval Bootstrap(int count, Func<int[], double> statistic, Func<int, int> below, int resamples)
@@ -84,7 +92,8 @@ public sealed record QualityFigures
         return new Interval(value, value + low - mean, value + high - mean);
     }
 
-    /// <summary>Both in one orthonormal basis of their common span where that is smaller than D: a Frechet distance does not change, and 2048 values become some hundreds.</summary>
+    /// <summary>Both in one orthonormal basis of their common span where that is smaller than D: a Frechet distance does not change, and
+    /// 2048 values become some hundreds.</summary>
     private static (Tensor, Tensor) Rotated(Tensor a, Tensor b)
     {
         Tensor x = a.to(float64), y = b.to(float64);

@@ -14,16 +14,20 @@ internal static partial class RelatedCaptions
     /// <summary>English function words, and words of which every caption collection is full whatever the picture shows.</summary>
     private static readonly HashSet<string> s_stop =
     [
-        "the", "an", "and", "or", "of", "in", "on", "at", "by", "for", "from", "to", "with", "without", "into", "over", "under", "its", "it", "is", "are", "was", "be", "as", "this", "that",
-        "these", "those", "his", "her", "their", "my", "your", "our", "not", "no", "but", "than", "then", "there", "up", "out", "off", "all", "one", "two", "some", "background", "photo",
+        "the", "an", "and", "or", "of", "in", "on", "at", "by", "for", "from", "to", "with", "without", "into", "over", "under", "its",
+            "it", "is", "are", "was", "be", "as", "this", "that",
+        "these", "those", "his", "her", "their", "my", "your", "our", "not", "no", "but", "than", "then", "there", "up", "out", "off",
+            "all", "one", "two", "some", "background", "photo",
         "photograph", "picture", "image", "stock", "illustration", "vector",
     ];
 
-    /// <summary>Words that carry a caption's meaning: lower case, no function words, no single letters, plurals without their s; what stands behind the scene ("on a plain blue background") is left out.</summary>
+    /// <summary>Words that carry a caption's meaning: lower case, no function words, no single letters, plurals without their s; what
+    /// stands behind the scene ("on a plain blue background") is left out.</summary>
     public static IReadOnlySet<string> ContentWords(string caption)
     {
         string scene = Background().Replace(caption.ToLowerInvariant(), " ");
-        return Word().Matches(scene).Select(match => Singular(match.Value)).Where(word => word.Length > 1 && !s_stop.Contains(word)).ToHashSet(StringComparer.Ordinal);
+        return Word().Matches(scene).Select(match => Singular(match.Value)).Where(word => word.Length > 1 && !s_stop.Contains(word))
+            .ToHashSet(StringComparer.Ordinal);
     }
 
     /// <summary>
@@ -34,7 +38,8 @@ internal static partial class RelatedCaptions
     /// <param name="removed">Captions of the removed pictures.</param>
     /// <param name="captions">The ordinary ones.</param>
     /// <param name="count">At most so many.</param>
-    /// <returns>Indices into <paramref name="captions"/> and scores from <see cref="Least"/> to 1: the highest first, then by index. May be empty.</returns>
+    /// <returns>Indices into <paramref name="captions"/> and scores from <see cref="Least"/> to 1: the highest first, then by index. May be
+    /// empty.</returns>
     public static IReadOnlyList<(int Index, double Score)> Of(IEnumerable<string> removed, IReadOnlyList<string> captions, int count)
     {
         IReadOnlySet<string>[] words = [.. captions.Select(ContentWords)];
@@ -50,7 +55,8 @@ internal static partial class RelatedCaptions
             if (all == 0) continue;
             for (int i = 0; i < words.Length; i++) best[i] = Math.Max(best[i], own.Where(words[i].Contains).Sum(Weight) / all);
         }
-        return [.. best.Select((score, index) => (index, score)).Where(pair => pair.score >= Least).OrderByDescending(pair => pair.score).ThenBy(pair => pair.index).Take(count)];
+        return [.. best.Select((score, index) => (index, score)).Where(pair => pair.score >= Least).OrderByDescending(pair => pair.score)
+            .ThenBy(pair => pair.index).Take(count)];
     }
 
     private static string Singular(string word) => word.Length > 3 && word[^1] == 's' && word[^2] != 's' ? word[..^1] : word;

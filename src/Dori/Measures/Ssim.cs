@@ -32,7 +32,8 @@ internal sealed record Ssim(int KernelSize = 11, double Sigma = 1.5, double Data
     /// Product over scales, each half the size of the one before: contrast and structure to the power of beta, at the last scale the whole
     /// similarity. Not normalised: a negative factor is raised as it is, so dissimilar pictures may give NaN.
     /// </summary>
-    /// <param name="a">(N, C, H, W) floating. Halved scales - 1 times and rounded down, the sides must reach <see cref="KernelSize"/>: 44 for three scales of 11.</param>
+    /// <param name="a">(N, C, H, W) floating. Halved scales - 1 times and rounded down, the sides must reach <see cref="KernelSize"/>: 44
+    /// for three scales of 11.</param>
     /// <param name="b">The same shape.</param>
     /// <param name="betas">One exponent per scale, the finest first.</param>
     /// <returns>(N,).</returns>
@@ -64,10 +65,14 @@ internal sealed record Ssim(int KernelSize = 11, double Sigma = 1.5, double Data
     private void CheckSize(Tensor a, Tensor b, int scales)
     {
         if (a.dim() != 4 || !a.shape.SequenceEqual(b.shape))
-            throw new ArgumentException($"Two (N, C, H, W) of one shape are wanted, not ({string.Join(", ", a.shape)}) and ({string.Join(", ", b.shape)}).", nameof(b));
+            throw new ArgumentException(
+                $"Two (N, C, H, W) of one shape are wanted, not ({string.Join(", ", a.shape)}) and ({string.Join(", ", b.shape)}).",
+                nameof(b));
         if (KernelSize < 1 || KernelSize % 2 == 0) throw new DoriException($"SSIM: the window's side must be odd, and it is {KernelSize}");
         if (scales < 1 || MaxScales(a.shape[2], a.shape[3]) < scales)
-            throw new DoriException($"SSIM: {a.shape[2]} x {a.shape[3]} is too small for {scales} scales with a window of {KernelSize}; take fewer scales or a smaller window");
+            throw new DoriException(
+                $"SSIM: {a.shape[2]} x {a.shape[3]} is too small for {scales} scales with a window of {KernelSize}; take fewer scales or a "
+                + $"smaller window");
     }
 
     /// <summary>Means over channels and places, (N,) each: the whole similarity, and contrast times structure.</summary>

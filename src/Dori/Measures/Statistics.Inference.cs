@@ -2,7 +2,8 @@ using MathNet.Numerics;
 
 namespace Dori.Measures;
 
-/// <summary>Which hypotheses a false discovery rate lets through, and the adjusted p-values: the smallest rate that would let each through.</summary>
+/// <summary>Which hypotheses a false discovery rate lets through, and the adjusted p-values: the smallest rate that would let each
+/// through.</summary>
 internal sealed record Discoveries(IReadOnlyList<bool> Rejected, IReadOnlyList<double> AdjustedPValues);
 
 /// <summary>A figure and its interval.</summary>
@@ -22,7 +23,8 @@ internal static partial class Statistics
         return (1.0 + controls.Count(control => control >= value)) / (1.0 + controls.Count);
     }
 
-    /// <summary>Benjamini and Hochberg 1995: the step-up procedure that keeps the false discovery rate at q for independent or positively dependent tests.</summary>
+    /// <summary>Benjamini and Hochberg 1995: the step-up procedure that keeps the false discovery rate at q for independent or positively
+    /// dependent tests.</summary>
     /// <param name="pValues">In any order, each in [0, 1]; may be empty.</param>
     /// <param name="rate">The false discovery rate q, above 0 and below 1.</param>
     /// <returns>In the order of <paramref name="pValues"/>.</returns>
@@ -64,7 +66,8 @@ internal static partial class Statistics
     /// <param name="below">Uniform integer below its argument.</param>
     /// <param name="resamples">Bootstrap samples.</param>
     /// <param name="level">Coverage of the interval.</param>
-    public static Interval PairedBootstrap(IReadOnlyList<double> first, IReadOnlyList<double> second, Func<int, int> below, int resamples = 10_000, double level = 0.95)
+    public static Interval PairedBootstrap(IReadOnlyList<double> first, IReadOnlyList<double> second, Func<int, int> below,
+        int resamples = 10_000, double level = 0.95)
     {
         if (first.Count != second.Count) throw new ArgumentException("Both need one value per item.", nameof(second));
         double[] differences = Numbers(first.Zip(second, (a, b) => a - b));
@@ -89,7 +92,8 @@ internal static partial class Statistics
     /// <param name="statistic">Of an order of the items 0 .. count - 1; the true one is 0, 1, 2, ... The array must not be kept.</param>
     /// <param name="below">Uniform integer below its argument.</param>
     /// <param name="permutations">Random permutations.</param>
-    public static double PermutationPValue(int count, Func<IReadOnlyList<int>, double> statistic, Func<int, int> below, int permutations = 9_999)
+    public static double PermutationPValue(int count, Func<IReadOnlyList<int>, double> statistic, Func<int, int> below,
+        int permutations = 9_999)
     {
         int[] order = [.. Enumerable.Range(0, count)];
         double observed = statistic(order);

@@ -36,7 +36,8 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
     /// A model's folder (its <c>copy_detector/preset.json</c> says the rest), a copy detector's own folder, or a TorchScript file.
     /// </param>
     /// <param name="presetName">
-    /// With a file: a shipped preset (<see cref="CopyDetectorPreset.Shipped"/>); null: the <c>.json</c> beside the file, <c>model.json</c> for
+    /// With a file: a shipped preset (<see cref="CopyDetectorPreset.Shipped"/>); null: the <c>.json</c> beside the file, <c>model.json</c>
+    /// for
     /// <c>model.pt</c>, or the shipped preset that is meant for a file of this name. With a folder: null.
     /// </param>
     /// <param name="device">Where to compute; the CPU where null.</param>
@@ -80,15 +81,21 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
         }
         catch (Exception e) when (e is ExternalException or InvalidOperationException or InvalidCastException)
         {
-            throw new DoriException($"copy detector {Preset.Name}: fails on pictures of {x.shape[2]} x {x.shape[3]}; the preset does not fit the file, or it is no copy detector: {FirstLine(e)}", e);
+            throw new DoriException(
+                $"copy detector {Preset.Name}: fails on pictures of {x.shape[2]} x {x.shape[3]}; the preset does not fit the file, or it "
+                + $"is no copy detector: {FirstLine(e)}", e);
         }
         if (descriptors is null || descriptors.dim() != 2 || descriptors.shape[0] != x.shape[0] || descriptors.shape[1] != Preset.Dimension)
-            throw new DoriException($"copy detector {Preset.Name}: gives ({(descriptors is null ? "nothing" : string.Join(", ", descriptors.shape))}) for {x.shape[0]} pictures where the preset says {Preset.Dimension} values each; the preset does not fit the file");
+            throw new DoriException(
+                $"copy detector {Preset.Name}: gives ({(descriptors is null ? "nothing" : string.Join(", ", descriptors.shape))}) for "
+                + $"{x.shape[0]} pictures where the preset says {Preset.Dimension} values each; the preset does not fit the file");
         descriptors = descriptors.to(float32).cpu();
         // Also where a value is not a number: such a similarity would pass for "no copy".
         float off = descriptors.norm(1).Minus(1).abs().max().item<float>();
         if (!(off < 1e-3f))
-            throw new DoriException($"copy detector {Preset.Name}: gives vectors whose length is not 1 (off by {off:g3}); not a copy detector's descriptors, or the picture holds values that are not numbers");
+            throw new DoriException(
+                $"copy detector {Preset.Name}: gives vectors whose length is not 1 (off by {off:g3}); not a copy detector's descriptors, "
+                + $"or the picture holds values that are not numbers");
         return descriptors.MoveToOuterDisposeScope();
     }
 
@@ -110,9 +117,12 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
         string place = File.Exists(Path.Combine(own, PresetFile)) ? own : folder;
         string presetPath = Path.Combine(place, PresetFile);
         if (!File.Exists(presetPath))
-            throw new DoriException($"{folder}: holds no copy detector ({ModelFolder}/{PresetFile}); name a TorchScript file, such as SSCD's sscd_disc_mixup.torchscript.pt");
+            throw new DoriException(
+                $"{folder}: holds no copy detector ({ModelFolder}/{PresetFile}); name a TorchScript file, such as SSCD's "
+                + $"sscd_disc_mixup.torchscript.pt");
         if (presetName is not null)
-            throw new DoriException($"{presetPath}: this folder's copy detector has its own preset; \"{presetName}\" goes with a TorchScript file");
+            throw new DoriException(
+                $"{presetPath}: this folder's copy detector has its own preset; \"{presetName}\" goes with a TorchScript file");
         CopyDetectorPreset preset = CopyDetectorPreset.Read(presetPath);
         return (Path.Combine(place, preset.File), preset);
     }
@@ -125,8 +135,11 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
         if (File.Exists(beside)) return (file, CopyDetectorPreset.Read(beside));
         CopyDetectorPreset? shipped = CopyDetectorPreset.Shipped.FirstOrDefault(preset => preset.File == Path.GetFileName(file));
         if (shipped is not null) return (file, shipped);
-        throw new DoriException($"{file}: how are pictures brought to this copy detector? Name a preset ({string.Join(", ", CopyDetectorPreset.Shipped.Select(p => p.Name))}) or put one beside it as {Path.GetFileName(beside)}");
+        throw new DoriException(
+            $"{file}: how are pictures brought to this copy detector? Name a preset "
+            + $"({string.Join(", ", CopyDetectorPreset.Shipped.Select(p => p.Name))}) or put one beside it as {Path.GetFileName(beside)}");
     }
 
-    private static string FirstLine(Exception e) => e.Message.Split('\n').Select(line => line.Trim()).LastOrDefault(line => line.Length > 0) ?? "";
+    private static string FirstLine(Exception e) =>
+        e.Message.Split('\n').Select(line => line.Trim()).LastOrDefault(line => line.Length > 0) ?? "";
 }

@@ -12,8 +12,10 @@ namespace Dori.Mitigation;
 internal sealed record EsdOptions
 {
     /// <summary>
-    /// <c>esd-x</c> trains <see cref="WeightSelection.CrossAttention"/>, <c>esd-x-strict</c> <see cref="WeightSelection.CrossAttentionKeysValues"/>,
-    /// <c>esd-u</c> <see cref="WeightSelection.AllButCrossAttention"/> (the norms too, which the published code leaves out). Plain Adam, one sample a step.
+    /// <c>esd-x</c> trains <see cref="WeightSelection.CrossAttention"/>, <c>esd-x-strict</c> <see
+    /// cref="WeightSelection.CrossAttentionKeysValues"/>,
+    /// <c>esd-u</c> <see cref="WeightSelection.AllButCrossAttention"/> (the norms too, which the published code leaves out). Plain Adam,
+    /// one sample a step.
     /// </summary>
     public TrainingOptions Training { get; init; } = new() { Steps = 200, LearningRate = 5e-5, WeightDecay = 0,
         Trained = WeightSelection.CrossAttention };

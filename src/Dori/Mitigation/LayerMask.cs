@@ -40,7 +40,9 @@ public sealed class LayerMask
     /// <param name="marked">(rows, columns), bool</param>
     public static LayerMask Of(string layer, Tensor marked)
     {
-        if (marked.dim() != 2 || marked.dtype != ScalarType.Bool) throw new ArgumentException($"(rows, columns) of bool is wanted, not {marked.dtype} of {marked.dim()} dimensions", nameof(marked));
+        if (marked.dim() != 2 || marked.dtype != ScalarType.Bool)
+            throw new ArgumentException($"(rows, columns) of bool is wanted, not {marked.dtype} of {marked.dim()} dimensions",
+            nameof(marked));
         using Tensor host = marked.cpu(), flat = host.contiguous();
         bool[] values = flat.data<bool>().ToArray();
         var bits = Empty(values.Length);
@@ -69,7 +71,10 @@ public sealed class LayerMask
     public static LayerMask Unpacked(string layer, int rows, int columns, Tensor packed)
     {
         ulong[] bits = Array.ConvertAll(packed.data<long>().ToArray(), word => unchecked((ulong)word));
-        if (bits.Length != Empty((long)rows * columns).Length) throw new DoriException($"the mask of {layer} has {bits.Length} words, its ({rows}, {columns}) weights want {Empty((long)rows * columns).Length}: it was made for another model");
+        if (bits.Length != Empty((long)rows * columns).Length)
+            throw new DoriException(
+            $"the mask of {layer} has {bits.Length} words, its ({rows}, {columns}) weights want {Empty((long)rows * columns).Length}: it "
+            + $"was made for another model");
         return new LayerMask(layer, rows, columns, bits);
     }
 
@@ -108,13 +113,16 @@ public sealed class LayerMask
     internal void CheckShape(Tensor weight)
     {
         if (weight.dim() != 2 || weight.shape[0] != Rows || weight.shape[1] != Columns)
-            throw new DoriException($"{Layer}.weight has shape ({string.Join(", ", weight.shape)}), the mask ({Rows}, {Columns}); the mask was made for another model");
+            throw new DoriException(
+                $"{Layer}.weight has shape ({string.Join(", ", weight.shape)}), the mask ({Rows}, {Columns}); the mask was made for "
+                + $"another model");
     }
 
     private void CheckSame(LayerMask other)
     {
         if ((Layer, Rows, Columns) != (other.Layer, other.Rows, other.Columns))
-            throw new ArgumentException($"masks of two layers: {Layer} ({Rows}, {Columns}) and {other.Layer} ({other.Rows}, {other.Columns})", nameof(other));
+            throw new ArgumentException(
+                $"masks of two layers: {Layer} ({Rows}, {Columns}) and {other.Layer} ({other.Rows}, {other.Columns})", nameof(other));
     }
 
     private static ulong[] Empty(long positions) => new ulong[(positions + 63) / 64];

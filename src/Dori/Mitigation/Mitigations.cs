@@ -9,7 +9,8 @@ public static class Mitigations
     public static IMitigation Wanda() => new Pruning("wanda", "pruning by Wanda (Chavhan et al. 2024)",
         (model, _, control) => new WandaMarking(model, WandaOptions.For(model) with { Seed = control.Seed }));
 
-    /// <summary>Prunes the value neurons that memorization rests on (Hintersdorf et al. 2024); the set's controls are its held-out captions.</summary>
+    /// <summary>Prunes the value neurons that memorization rests on (Hintersdorf et al. 2024); the set's controls are its held-out
+    /// captions.</summary>
     public static IMitigation Nemo() => new Pruning("nemo", "pruning by NeMo (Hintersdorf et al. 2024)",
         (model, pictures, control) => new NemoMarking(model, pictures.ControlCaptions, new NemoOptions { Seed = control.Seed }));
 

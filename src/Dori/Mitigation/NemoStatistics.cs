@@ -6,7 +6,8 @@ namespace Dori.Mitigation;
 /// </summary>
 internal sealed class NemoStatistics
 {
-    private NemoStatistics(double[][] mean, double[][] deviation, int captions) => (Mean, Deviation, Captions) = (mean, deviation, captions);
+    private NemoStatistics(double[][] mean, double[][] deviation, int captions) =>
+        (Mean, Deviation, Captions) = (mean, deviation, captions);
 
     /// <summary>[layer][neuron]</summary>
     public IReadOnlyList<IReadOnlyList<double>> Mean { get; }
@@ -19,7 +20,10 @@ internal sealed class NemoStatistics
     public static NemoStatistics Of(IReadOnlyList<double[][]> activations)
     {
         int n = activations.Count;
-        if (n < 2) throw new DoriException($"NeMo: {n} held-out captions; at least 2 are needed for a deviation, and some hundreds for a good one: give pictures with role control, or `Controls`");
+        if (n < 2)
+            throw new DoriException(
+            $"NeMo: {n} held-out captions; at least 2 are needed for a deviation, and some hundreds for a good one: give pictures with "
+            + $"role control, or `Controls`");
         double[][] mean = Empty(), deviation = Empty();
         for (int layer = 0; layer < mean.Length; layer++)
         {
@@ -37,7 +41,8 @@ internal sealed class NemoStatistics
 
     /// <summary>|activation - mean| / deviation: how far out each neuron is, [layer][neuron].</summary>
     /// <param name="activations">[layer][neuron]</param>
-    /// <returns>A neuron that never varies is infinitely far out where it does now, and NaN, which no threshold marks, where it does not.</returns>
+    /// <returns>A neuron that never varies is infinitely far out where it does now, and NaN, which no threshold marks, where it does
+    /// not.</returns>
     public double[][] Outliers(double[][] activations) =>
         [.. activations.Select((layer, l) => layer.Select((a, j) => Math.Abs(a - Mean[l][j]) / Deviation[l][j]).ToArray())];
 }

@@ -43,7 +43,8 @@ internal sealed record ReplacementOptions
 /// <param name="Source">The folder they came from, or <c>generated</c>.</param>
 /// <param name="Tries">Generations looked at; 0 where pictures were given.</param>
 /// <param name="Similarities">Of the accepted generations to the picture.</param>
-internal sealed record PreparedPictures(string Item, string Source, string Caption, int Count, int Tries, IReadOnlyList<float> Similarities);
+internal sealed record PreparedPictures(string Item, string Source, string Caption, int Count, int Tries,
+    IReadOnlyList<float> Similarities);
 
 /// <summary>The details of a training's record.</summary>
 /// <param name="Prepared">By item.</param>

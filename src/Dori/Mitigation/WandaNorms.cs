@@ -41,11 +41,14 @@ internal sealed class WandaNorms
         WandaNorms first = norms[0];
         if (norms.Any(other => other.Steps != first.Steps || !other.Layers.SequenceEqual(first.Layers)))
             throw new ArgumentException("norms of different layers or steps", nameof(norms));
-        var pooled = new WandaNorms([.. first.Layers.Zip(first._squares[0], (name, columns) => (name, columns.Length))], first.Steps) { Latents = norms.Sum(other => other.Latents) };
+        var pooled =
+            new WandaNorms([.. first.Layers.Zip(first._squares[0], (name, columns) => (name, columns.Length))],
+            first.Steps) { Latents = norms.Sum(other => other.Latents) };
         foreach (WandaNorms other in norms)
             for (int step = 0; step < first.Steps; step++)
                 for (int layer = 0; layer < first.Layers.Count; layer++)
-                    for (int j = 0; j < pooled._squares[step][layer].Length; j++) pooled._squares[step][layer][j] += other._squares[step][layer][j];
+                    for (int j = 0; j < pooled._squares[step][layer].Length; j++)
+                        pooled._squares[step][layer][j] += other._squares[step][layer][j];
         return pooled;
     }
 

@@ -23,7 +23,8 @@ public sealed class WeightMask
     /// <summary>Marked weights of all layers.</summary>
     public long Count => Layers.Sum(layer => layer.Count);
     /// <summary>Marked weights by layer, for records.</summary>
-    internal IReadOnlyList<LayerMarks> Marks => [.. Layers.Select(layer => new LayerMarks(layer.Layer, layer.Rows, layer.Columns, layer.Count))];
+    internal IReadOnlyList<LayerMarks> Marks =>
+        [.. Layers.Select(layer => new LayerMarks(layer.Layer, layer.Rows, layer.Columns, layer.Count))];
 
     /// <summary>What any of the masks marks.</summary>
     /// <param name="masks">At least one; all of the same layers in the same order.</param>
@@ -61,7 +62,8 @@ public sealed class WeightMask
             if (mask.Count == 0) continue;
             using var scope = NewDisposeScope();
             Tensor marked = mask.ToTensor().to(layer.weight.device);
-            kept.Add(layer, mask, layer.weight.masked_select(marked).DetachFromDisposeScope()); // only what is marked: a share of a layer, not a copy of it
+            // only what is marked: a share of a layer, not a copy of it
+            kept.Add(layer, mask, layer.weight.masked_select(marked).DetachFromDisposeScope());
             layer.weight.masked_fill_(marked, Kept(0.0));
         }
         return kept;
@@ -73,7 +75,8 @@ public sealed class WeightMask
     public Tensor Apply(string key, Tensor weight)
     {
         const string suffix = ".weight";
-        if (!key.EndsWith(suffix, StringComparison.Ordinal) || !_byName.TryGetValue(key[..^suffix.Length], out LayerMask? mask)) return weight.alias();
+        if (!key.EndsWith(suffix, StringComparison.Ordinal) || !_byName.TryGetValue(key[..^suffix.Length], out LayerMask? mask))
+            return weight.alias();
         mask.CheckShape(weight);
         using Tensor marked = mask.ToTensor(), moved = marked.to(weight.device);
         return weight.masked_fill(moved, Kept(0.0));
@@ -85,7 +88,8 @@ public sealed class WeightMask
         var matched = new List<(LayerMask, Linear)>();
         foreach (LayerMask mask in Layers)
         {
-            if (!there.TryGetValue(mask.Layer, out Linear? layer)) throw new DoriException($"the network has no linear layer {mask.Layer}; the mask was made for another model");
+            if (!there.TryGetValue(mask.Layer, out Linear? layer))
+                throw new DoriException($"the network has no linear layer {mask.Layer}; the mask was made for another model");
             mask.CheckShape(layer.weight);
             matched.Add((mask, layer));
         }

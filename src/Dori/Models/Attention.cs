@@ -48,11 +48,13 @@ internal sealed class Attention : nn.Module
     private const long LongSequence = 1024, BlockRows = 256;
 
     /// <summary>
-    /// libtorch's fused attention computes bfloat16 on the CPU at float32's rate; written out as matrix products a long sequence takes half the time.
+    /// libtorch's fused attention computes bfloat16 on the CPU at float32's rate; written out as matrix products a long sequence takes half
+    /// the time.
     /// Without gradients alone: the scores of all blocks would have to be kept for them.
     /// </summary>
     private static bool InBlocks(Tensor q, Tensor k) =>
-        q.dtype == bfloat16 && q.device.type == DeviceType.CPU && q.shape[2] >= LongSequence && k.shape[2] >= LongSequence && !(is_grad_enabled() && (q.requires_grad || k.requires_grad));
+        q.dtype == bfloat16 && q.device.type == DeviceType.CPU && q.shape[2] >= LongSequence && k.shape[2] >= LongSequence
+            && !(is_grad_enabled() && (q.requires_grad || k.requires_grad));
 
     /// <summary>softmax(q k' / sqrt(d)) v, some rows of one head at a time.</summary>
     /// <param name="q">(N, heads, L, d)</param>

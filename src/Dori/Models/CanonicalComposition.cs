@@ -48,7 +48,8 @@ internal static class CanonicalComposition
         }
     }
 
-    /// <summary>Every run of combining marks in the order of their classes, stably: an insertion sort would be quadratic on a hostile run.</summary>
+    /// <summary>Every run of combining marks in the order of their classes, stably: an insertion sort would be quadratic on a hostile
+    /// run.</summary>
     private static void Order(Tables tables, List<int> points)
     {
         for (int start = 0; start < points.Count; start++)

@@ -1,12 +1,15 @@
 namespace Dori.Models;
 
 /// <summary>
-/// Canonical decompositions and combining classes of Unicode 15.1.0 (UnicodeData.txt, CompositionExclusions.txt), without Hangul, which is arithmetic.
-/// Here because <see cref="string.Normalize()"/> does nothing under InvariantGlobalization, and a tool that runs on any machine cannot ask for ICU.
+/// Canonical decompositions and combining classes of Unicode 15.1.0 (UnicodeData.txt, CompositionExclusions.txt), without Hangul, which is
+/// arithmetic.
+/// Here because <see cref="string.Normalize()"/> does nothing under InvariantGlobalization, and a tool that runs on any machine cannot ask
+/// for ICU.
 /// </summary>
 internal static class CanonicalTables
 {
-    /// <summary><c>composite=first+second</c>, <c>composite=first-second</c> where the pair is never composed again, <c>composite=single</c>; hexadecimal.</summary>
+    /// <summary><c>composite=first+second</c>, <c>composite=first-second</c> where the pair is never composed again,
+    /// <c>composite=single</c>; hexadecimal.</summary>
     internal const string Decompositions = """
         C0=41+300 C1=41+301 C2=41+302 C3=41+303 C4=41+308 C5=41+30A C7=43+327 C8=45+300 C9=45+301 CA=45+302 CB=45+308 CC=49+300 CD=49+301
         CE=49+302 CF=49+308 D1=4E+303 D2=4F+300 D3=4F+301 D4=4F+302 D5=4F+303 D6=4F+308 D9=55+300 DA=55+301 DB=55+302 DC=55+308 DD=59+301

@@ -26,7 +26,8 @@ internal sealed class ClipAttention : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        Tensor mixed = F.scaled_dot_product_attention(Split(q_proj.call(x)), Split(k_proj.call(x)), Split(v_proj.call(x)), is_casual: _causal);
+        Tensor mixed =
+            F.scaled_dot_product_attention(Split(q_proj.call(x)), Split(k_proj.call(x)), Split(v_proj.call(x)), is_casual: _causal);
         return out_proj.call(mixed.transpose(1, 2).reshape(x.shape)).MoveToOuterDisposeScope(); // (N, T, width)
     }
 

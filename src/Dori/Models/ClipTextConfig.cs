@@ -13,7 +13,8 @@ public sealed record ClipTextConfig
     public required string HiddenAct { get; init; }
     public required double LayerNormEps { get; init; }
     /// <summary>
-    /// The pooled output is the state at this token's first place; configs published with 2 (an old default) mean the place of the largest id.
+    /// The pooled output is the state at this token's first place; configs published with 2 (an old default) mean the place of the largest
+    /// id.
     /// </summary>
     public required int EosTokenId { get; init; }
     public required int ProjectionDim { get; init; }

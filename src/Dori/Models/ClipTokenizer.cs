@@ -32,7 +32,8 @@ public sealed class ClipTokenizer
         IReadOnlyDictionary<string, int> vocabulary, IEnumerable<(string Left, string Right)> merges, ClipSpecialTokens tokens,
         int maxLength, IReadOnlyList<ClipAddedToken>? added = null)
     {
-        if (maxLength < 2) throw new DoriException($"tokenizer: model_max_length is {maxLength}; it must hold at least the start and the end token");
+        if (maxLength < 2)
+            throw new DoriException($"tokenizer: model_max_length is {maxLength}; it must hold at least the start and the end token");
         this.vocabulary = new Dictionary<string, int>(vocabulary, StringComparer.Ordinal);
         AddedTokens = [.. (added ?? []).Where(token => !vocabulary.ContainsKey(token.Text))];
         AddToVocabulary();
@@ -57,7 +58,8 @@ public sealed class ClipTokenizer
         foreach ((string left, string right) in merges)
         {
             int merged = Id(left + right, $"the merge \"{left} {right}\"");
-            this.merges[(Id(left, $"the merge \"{left} {right}\""), Id(right, $"the merge \"{left} {right}\""))] = (this.merges.Count, merged);
+            this.merges[(Id(left, $"the merge \"{left} {right}\""), Id(right, $"the merge \"{left} {right}\""))] =
+                (this.merges.Count, merged);
         }
     }
 
@@ -116,7 +118,8 @@ public sealed class ClipTokenizer
 
     /// <summary>
     /// Special tokens written out in the text are those tokens: first the ones that are looked for in the raw text, then, between them,
-    /// the ones that are looked for after normalisation. With SD 2's padding token <c>!</c> that makes every exclamation mark a padding token,
+    /// the ones that are looked for after normalisation. With SD 2's padding token <c>!</c> that makes every exclamation mark a padding
+    /// token,
     /// as it is in transformers.
     /// </summary>
     /// <param name="enough">Ids at which to stop.</param>
@@ -228,7 +231,8 @@ public sealed class ClipTokenizer
         _ => 0,
     };
 
-    /// <summary>Merges the pair of the lowest rank, the leftmost first, until none is left: a queue, so that a long word costs n log n.</summary>
+    /// <summary>Merges the pair of the lowest rank, the leftmost first, until none is left: a queue, so that a long word costs n log
+    /// n.</summary>
     private int EncodeWord(ReadOnlySpan<char> word, List<int> ids)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(word.Length)];
@@ -291,7 +295,8 @@ public sealed class ClipTokenizer
 
     private int Id(string token, string what) => vocabulary.TryGetValue(token, out int id)
         ? id
-        : throw new DoriException($"tokenizer: {what} names the token \"{token}\", which vocab.json lacks; the files do not belong together");
+        : throw new DoriException(
+            $"tokenizer: {what} names the token \"{token}\", which vocab.json lacks; the files do not belong together");
 }
 
 /// <summary>A token that stands for itself when it is written out in a text.</summary>

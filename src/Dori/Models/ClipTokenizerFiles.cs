@@ -55,7 +55,8 @@ internal static class ClipTokenizerFiles
         foreach (JsonProperty entry in json.EnumerateObject())
         {
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id < 0)
-                throw new DoriException($"{path}: the token \"{entry.Name}\" has the id {entry.Value.GetRawText()}; an id is a whole number from 0");
+                throw new DoriException(
+                    $"{path}: the token \"{entry.Name}\" has the id {entry.Value.GetRawText()}; an id is a whole number from 0");
             vocabulary[entry.Name] = id;
         }
         return vocabulary.Count > 0 ? vocabulary : throw new DoriException($"{path}: the vocabulary is empty; copy the file anew");
@@ -94,7 +95,8 @@ internal static class ClipTokenizerFiles
             && value.TryGetProperty("content", out JsonElement content) && content.ValueKind == JsonValueKind.String
             && content.GetString() is { Length: > 0 } inner)
         {
-            bool normalized = value.TryGetProperty("normalized", out JsonElement flag) && flag.ValueKind is JsonValueKind.True or JsonValueKind.False
+            bool normalized = value.TryGetProperty("normalized", out JsonElement flag)
+                && flag.ValueKind is JsonValueKind.True or JsonValueKind.False
                 ? flag.GetBoolean()
                 : given.Normalized;
             return new ClipSpecialToken(inner, normalized);
@@ -108,7 +110,8 @@ internal static class ClipTokenizerFiles
         if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out double length) || length < 2 || length != Math.Floor(length))
             throw new DoriException($"{path}: model_max_length is {value.GetRawText()}; it must be a whole number from 2");
         if (length > 1e9) return unsaidLength; // transformers writes 1e30 where nothing was said
-        if (length > LongestSequence) throw new DoriException($"{path}: model_max_length is {value.GetRawText()}; the most is {LongestSequence}");
+        if (length > LongestSequence)
+            throw new DoriException($"{path}: model_max_length is {value.GetRawText()}; the most is {LongestSequence}");
         return (int)length;
     }
 

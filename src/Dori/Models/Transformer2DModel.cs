@@ -80,7 +80,8 @@ internal sealed class Transformer2DModel : nn.Module
     private readonly ModuleList<BasicTransformerBlock> transformer_blocks;
     private readonly bool _linear;
 
-    public Transformer2DModel(int channels, int contextWidth, int heads, int groups, bool linear, bool upcast) : base(nameof(Transformer2DModel))
+    public Transformer2DModel(int channels, int contextWidth, int heads, int groups, bool linear, bool upcast)
+        : base(nameof(Transformer2DModel))
     {
         norm = new GroupNorm(groups, channels, 1e-6);
         proj_in = linear ? new Linear(channels, channels) : new Conv2d(channels, channels, 1);

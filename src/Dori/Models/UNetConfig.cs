@@ -1,6 +1,7 @@
 namespace Dori.Models;
 
-/// <summary>What <c>unet/config.json</c> says, reduced to what SD 1.x, SD 2.x and the built-in model vary. Lengths of the per-block lists agree.</summary>
+/// <summary>What <c>unet/config.json</c> says, reduced to what SD 1.x, SD 2.x and the built-in model vary. Lengths of the per-block lists
+/// agree.</summary>
 public sealed record UNetConfig
 {
     public required int InChannels { get; init; }
@@ -14,7 +15,8 @@ public sealed record UNetConfig
     public required IReadOnlyList<string> UpBlockTypes { get; init; }
     public required int LayersPerBlock { get; init; }
     public required int CrossAttentionDim { get; init; }
-    /// <summary>Number of heads of every block: what published configs call <c>attention_head_dim</c> (<c>num_attention_heads</c> wins where set).</summary>
+    /// <summary>Number of heads of every block: what published configs call <c>attention_head_dim</c> (<c>num_attention_heads</c> wins
+    /// where set).</summary>
     public required IReadOnlyList<int> NumAttentionHeads { get; init; }
     public required bool UseLinearProjection { get; init; }
     public required int NormNumGroups { get; init; }

@@ -11,7 +11,8 @@ internal sealed class UNetUpBlock : nn.Module
     private readonly ModuleList<Transformer2DModel>? attentions;
     private readonly ModuleList<Upsample2D>? upsamplers;
 
-    /// <param name="input">Channels of the level's own skip connections below: those of the encoder level that mirrors the next block.</param>
+    /// <param name="input">Channels of the level's own skip connections below: those of the encoder level that mirrors the next
+    /// block.</param>
     /// <param name="previous">Channels that come from the block below.</param>
     public UNetUpBlock(BlockSettings settings, int input, int previous, int output, int? heads, bool upsample) : base(nameof(UNetUpBlock))
     {

@@ -66,7 +66,9 @@ internal static class ElfPatch
         for (int i = 0; i < count; i++)
         {
             int at = table + i * size;
-            sections.Add(new Section(U32(file, at + 4), checked((int)U64(file, at + 24)), checked((int)U64(file, at + 32)), (int)U32(file, at + 40)));
+            sections.Add(
+                new Section(U32(file, at + 4), checked((int)U64(file, at + 24)), checked((int)U64(file, at + 32)),
+                (int)U32(file, at + 40)));
         }
         return sections;
     }

@@ -11,7 +11,9 @@ internal static class CaptionList
         if (!Directory.Exists(folder)) throw new DoriException($"{folder}: no such folder of pictures");
 
         // Two pictures of one URL name cannot be told apart: they need their index.
-        HashSet<string> urlNames = [.. entries.Select(UrlName).Where(name => name.Length > 0).GroupBy(name => name).Where(group => group.Count() == 1).Select(group => group.Key)];
+        HashSet<string> urlNames =
+            [.. entries.Select(UrlName).Where(name => name.Length > 0).GroupBy(name => name).Where(group => group.Count() == 1)
+            .Select(group => group.Key)];
         var ids = new ItemIds();
         var items = new List<PictureItem>();
         var missing = new List<MissingPicture>();
@@ -30,9 +32,12 @@ internal static class CaptionList
             });
         }
         if (items.Count == 0)
-            throw new DoriException($"{folder}: holds none of the {entries.Count} pictures of {listFile}; name each after its index, such as {entries[0].Index}.png");
+            throw new DoriException(
+                $"{folder}: holds none of the {entries.Count} pictures of {listFile}; name each after its index, such as "
+                + $"{entries[0].Index}.png");
         IEnumerable<string> remains = missing.Count == 0 ? [] :
-            [$"{items.Count} of the list's {entries.Count} captions have a picture; {missing.Count} are missing, such as {missing[0].Index} ({missing[0].Url}), and every rate is over the {items.Count}."];
+            [$"{items.Count} of the list's {entries.Count} captions have a picture; {missing.Count} are missing, such as "
+                + $"{missing[0].Index} ({missing[0].Url}), and every rate is over the {items.Count}."];
         return new PictureSet(items, [.. remains, .. PictureSet.WarningsOf(items)], missing);
     }
 
@@ -50,13 +55,16 @@ internal static class CaptionList
         foreach (MetadataTable.Row row in rows)
         {
             string index = row[json ? "index" : "Index"]!.Trim();
-            if (index.Length is 0 or > 32 || !index.All(char.IsAsciiDigit)) throw new DoriException($"{listFile}: row {row.Number}: the index \"{index}\" is not a number");
-            if (!seen.TryAdd(index, row.Number)) throw new DoriException($"{listFile}: row {row.Number}: index {index} is in row {seen[index]} already");
+            if (index.Length is 0 or > 32 || !index.All(char.IsAsciiDigit))
+                throw new DoriException($"{listFile}: row {row.Number}: the index \"{index}\" is not a number");
+            if (!seen.TryAdd(index, row.Number))
+                throw new DoriException($"{listFile}: row {row.Number}: index {index} is in row {seen[index]} already");
             PictureKind kind = json ? PictureKind.None : row["type"]!.Trim() switch
             {
                 "VM" => PictureKind.Verbatim,
                 "TM" => PictureKind.Template,
-                string other => throw new DoriException($"{listFile}: row {row.Number}: unknown type \"{other}\"; known: VM (verbatim), TM (template)"),
+                string other =>
+                    throw new DoriException($"{listFile}: row {row.Number}: unknown type \"{other}\"; known: VM (verbatim), TM (template)"),
             };
             entries.Add(new Entry(index, row[json ? "caption" : "Caption"]!, row[json ? "url" : "URL"]!, kind));
         }
@@ -68,11 +76,17 @@ internal static class CaptionList
         string references = Path.Combine(folder, entry.Index);
         if (Directory.Exists(references))
         {
-            string[] inside = [.. Directory.EnumerateFiles(references).Select(path => Path.GetFileName(path)!).Where(IsPicture).Order(StringComparer.Ordinal)];
+            string[] inside =
+                [.. Directory.EnumerateFiles(references).Select(path => Path.GetFileName(path)!).Where(IsPicture)
+                .Order(StringComparer.Ordinal)];
             if (inside.Length > 0) return [.. inside.Select(name => $"{entry.Index}/{name}")];
         }
-        string[] named = [.. PictureSet.Extensions.Select(extension => entry.Index + extension).Where(name => File.Exists(Path.Combine(folder, name)))];
-        if (named.Length > 1) throw new DoriException($"{folder}: holds {string.Join(" and ", named)} for index {entry.Index} of {listFile}; keep one, or put several references into a folder {entry.Index}");
+        string[] named =
+            [.. PictureSet.Extensions.Select(extension => entry.Index + extension).Where(name => File.Exists(Path.Combine(folder, name)))];
+        if (named.Length > 1)
+            throw new DoriException(
+            $"{folder}: holds {string.Join(" and ", named)} for index {entry.Index} of {listFile}; keep one, or put several references "
+            + $"into a folder {entry.Index}");
         if (named.Length == 1) return named;
         string urlName = UrlName(entry);
         return urlNames.Contains(urlName) && File.Exists(Path.Combine(folder, urlName)) ? [urlName] : [];

@@ -14,7 +14,8 @@ internal static class ImageFolder
         if (!Directory.Exists(folder)) throw new DoriException($"{folder}: no such folder of pictures");
         string csv = Path.Combine(folder, "metadata.csv"), jsonLines = Path.Combine(folder, "metadata.jsonl");
         bool hasCsv = File.Exists(csv), hasJsonLines = File.Exists(jsonLines);
-        if (hasCsv && hasJsonLines) throw new DoriException($"{folder}: holds both metadata.csv and metadata.jsonl; keep the one that is meant");
+        if (hasCsv && hasJsonLines)
+            throw new DoriException($"{folder}: holds both metadata.csv and metadata.jsonl; keep the one that is meant");
         if (!hasCsv && !hasJsonLines)
             throw new DoriException($"{folder}: holds no metadata.csv (or metadata.jsonl){WhatElse(folder)}; wanted is one line a "
                 + "picture: file_name,text and, where wanted, item,kind,role, e.g. cat.png,\"a cat, asleep\",cat,verbatim,audit");
@@ -27,35 +28,15 @@ internal static class ImageFolder
             ?? throw new DoriException($"{metadata}: no row has a \"text\" (nor caption or prompt): the captions' field must be named so; "
                 + $"its columns are {string.Join(", ", rows[0].Fields.Keys.Select(column => $"\"{column}\""))}");
 
-        var groups = new Dictionary<string, List<Entry>>();
-        var order = new List<string>();
-        var seen = new Dictionary<string, int>();
-        foreach (MetadataTable.Row row in rows)
-        {
-            Entry entry = Check(folder, metadata, row, caption);
-            if (!seen.TryAdd(entry.File, row.Number)) throw new DoriException($"{metadata}: row {row.Number}: {entry.File} is listed in row {seen[entry.File]} already");
-            // A file's own item must not meet a named one: no named item begins with a zero character.
-            string item = string.IsNullOrWhiteSpace(row["item"]) ? "\0" + entry.File : row["item"]!.Trim();
-            if (!groups.TryGetValue(item, out List<Entry>? group))
-            {
-                groups[item] = group = [];
-                order.Add(item);
-            }
-            else if (group[0] is var first && (first.Caption, first.Kind, first.Role) != (entry.Caption, entry.Kind, entry.Role))
-            {
-                string what = first.Caption != entry.Caption ? "caption" : first.Kind != entry.Kind ? "kind" : "role";
-                throw new DoriException($"{metadata}: row {row.Number}: item \"{item}\" has another {what} in row {first.Row.Number}; the rows of one item are references of one memory");
-            }
-            group.Add(entry);
-        }
-
+        List<(string Item, List<Entry> Rows)> groups = Grouped(folder, metadata, rows, caption);
         var ids = new ItemIds();
         var items = new List<PictureItem>();
-        foreach (string item in order)
+        foreach ((string item, List<Entry> group) in groups)
         {
-            List<Entry> group = groups[item];
             string[] files = [.. group.Select(entry => entry.File)];
-            items.Add(new PictureItem(ids.Unique(item[0] == '\0' ? Path.GetFileNameWithoutExtension(files[0]) : item), files, group[0].Caption, group[0].Kind, group[0].Role)
+            items.Add(
+                new PictureItem(ids.Unique(item[0] == '\0' ? Path.GetFileNameWithoutExtension(files[0]) : item), files, group[0].Caption,
+                group[0].Kind, group[0].Role)
             {
                 Folder = folder,
                 Sha256 = [.. files.Select(file => InputFile.Sha256(Path.Combine(folder, file), InputKind.Picture))],
@@ -64,7 +45,8 @@ internal static class ImageFolder
         PictureSet.RefuseAuditedControls(items);
         IEnumerable<string> named = caption == CaptionColumns[0] ? []
             : [$"{Path.GetFileName(metadata)} has no column \"text\"; its \"{caption}\" was taken for the captions."];
-        return new PictureSet(items, [.. named, .. PictureSet.WarningsOf(items), .. Unlisted(folder, seen.Keys)], []);
+        string[] listed = [.. groups.SelectMany(group => group.Rows.Select(entry => entry.File))];
+        return new PictureSet(items, [.. named, .. PictureSet.WarningsOf(items), .. Unlisted(folder, listed)], []);
     }
 
     /// <summary>What a folder of pictures holds in place of the metadata, for the message.</summary>
@@ -82,6 +64,37 @@ internal static class ImageFolder
             : texts > 0 ? $"; its {texts} caption files (.txt, .caption) are not read: put their texts into metadata.csv" : "";
     }
 
+    /// <summary>Rows by item, in the order of their first ones.</summary>
+    private static List<(string Item, List<Entry> Rows)> Grouped(string folder, string metadata, List<MetadataTable.Row> rows,
+        string caption)
+    {
+        var groups = new Dictionary<string, List<Entry>>();
+        var order = new List<(string, List<Entry>)>();
+        var seen = new Dictionary<string, int>();
+        foreach (MetadataTable.Row row in rows)
+        {
+            Entry entry = Check(folder, metadata, row, caption);
+            if (!seen.TryAdd(entry.File, row.Number))
+                throw new DoriException($"{metadata}: row {row.Number}: {entry.File} is listed in row {seen[entry.File]} already");
+            // A file's own item must not meet a named one: no named item begins with a zero character.
+            string item = string.IsNullOrWhiteSpace(row["item"]) ? "\0" + entry.File : row["item"]!.Trim();
+            if (!groups.TryGetValue(item, out List<Entry>? group))
+            {
+                groups[item] = group = [];
+                order.Add((item, group));
+            }
+            else if (group[0] is var first && (first.Caption, first.Kind, first.Role) != (entry.Caption, entry.Kind, entry.Role))
+            {
+                string what = first.Caption != entry.Caption ? "caption" : first.Kind != entry.Kind ? "kind" : "role";
+                throw new DoriException(
+                    $"{metadata}: row {row.Number}: item \"{item}\" has another {what} in row {first.Row.Number}; the rows of one item are "
+                    + $"references of one memory");
+            }
+            group.Add(entry);
+        }
+        return order;
+    }
+
     private static Entry Check(string folder, string metadata, MetadataTable.Row row, string caption)
     {
         string place = $"{metadata}: row {row.Number}";
@@ -89,9 +102,11 @@ internal static class ImageFolder
         if (file.Length == 0) throw new DoriException($"{place}: file_name is empty");
         string[] parts = file.Split('/', '\\');
         // Not only "..": a drive, a rooted path or an empty part also leads out of the folder or hides a second name for a file.
-        if (Path.IsPathRooted(file) || file.Contains(':', StringComparison.Ordinal) || file.Contains('\\', StringComparison.Ordinal) || parts.Any(part => part is "" or "." or ".."))
+        if (Path.IsPathRooted(file) || file.Contains(':', StringComparison.Ordinal) || file.Contains('\\', StringComparison.Ordinal)
+            || parts.Any(part => part is "" or "." or ".."))
             throw new DoriException($"{place}: \"{file}\" is not a path inside the folder; write it relative, with forward slashes");
-        if (!File.Exists(Path.Combine(folder, file))) throw new DoriException($"{place}: there is no picture {file}; add it or take the row out");
+        if (!File.Exists(Path.Combine(folder, file)))
+            throw new DoriException($"{place}: there is no picture {file}; add it or take the row out");
         string kind = (row["kind"] ?? "").Trim(), role = (row["role"] ?? "").Trim();
         return new Entry(row, file, (row[caption] ?? "").Trim(),
             Word.Parse<PictureKind>(kind)
@@ -110,6 +125,7 @@ internal static class ImageFolder
             .Order(StringComparer.Ordinal)];
         if (unlisted.Length == 0) yield break;
         const int shown = 5;
-        yield return $"{unlisted.Length} pictures have no row in the metadata and are left out: {string.Join(", ", unlisted.Take(shown))}{(unlisted.Length > shown ? ", ..." : "")}.";
+        yield return $"{unlisted.Length} pictures have no row in the metadata and are left out: "
+            + $"{string.Join(", ", unlisted.Take(shown))}{(unlisted.Length > shown ? ", ..." : "")}.";
     }
 }

@@ -18,7 +18,8 @@ internal sealed class MetadataTable
     /// <summary>A row is some 500 bytes in memory, however short it is in the file.</summary>
     private const int MostRows = 300_000;
 
-    /// <param name="path">UTF-8, with or without a byte order mark, any line ends; fields with the delimiter, quotes or line breaks are quoted.</param>
+    /// <param name="path">UTF-8, with or without a byte order mark, any line ends; fields with the delimiter, quotes or line breaks are
+    /// quoted.</param>
     /// <param name="delimiter">Between fields.</param>
     /// <param name="required">Columns that must be there.</param>
     public static List<Row> ReadCsv(string path, char delimiter, params string[] required)
@@ -37,8 +38,12 @@ internal sealed class MetadataTable
             if (rows.Count == MostRows) throw TooMany(path);
             string[] fields = Fields(reader);
             if (fields.Length != header.Length)
-                throw new DoriException($"{path}: row {number} has {fields.Length} fields where the header has {header.Length}; put captions with \"{delimiter}\" into quotation marks");
-            rows.Add(new Row(number, Enumerable.Range(0, header.Length).DistinctBy(i => header[i]).ToDictionary(i => header[i], i => fields[i])));
+                throw new DoriException(
+                    $"{path}: row {number} has {fields.Length} fields where the header has {header.Length}; put captions with "
+                    + $"\"{delimiter}\" into quotation marks");
+            rows.Add(
+                new Row(number,
+                Enumerable.Range(0, header.Length).DistinctBy(i => header[i]).ToDictionary(i => header[i], i => fields[i])));
         }
         return rows;
     }
@@ -94,7 +99,9 @@ internal sealed class MetadataTable
         }
         catch (CsvFormatException e)
         {
-            throw new DoriException($"{path}: row {number}: a quotation mark out of place; put the whole field into quotation marks and double those inside", e);
+            throw new DoriException(
+                $"{path}: row {number}: a quotation mark out of place; put the whole field into quotation marks and double those inside",
+                e);
         }
     }
 

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Dori.Pictures;
 
 /// <summary>
-/// Ordinary pictures with captions, as a model should go on drawing them: the reference of quality, and what fine-tuning keeps a model alive
+/// Ordinary pictures with captions, as a model should go on drawing them: the reference of quality, and what fine-tuning keeps a model
+/// alive
 /// with. Captions are in memory, pictures are read when asked for. Reading from several threads at once is safe.
 /// </summary>
 internal sealed class OrdinaryPictures : IDisposable
@@ -32,13 +33,16 @@ internal sealed class OrdinaryPictures : IDisposable
     /// Pictures without a caption are left out and counted.
     /// </param>
     /// <param name="limit">The first so many pictures; null for all.</param>
-    /// <exception cref="DoriException">Nothing there, cut off, a picture without a caption, and whatever else cannot be trusted, by name.</exception>
+    /// <exception cref="DoriException">Nothing there, cut off, a picture without a caption, and whatever else cannot be trusted, by
+    /// name.</exception>
     public static OrdinaryPictures Load(string path, int? limit = null)
     {
         if (limit < 1) throw new DoriException($"{path}: {limit} ordinary pictures; at least 1 is wanted");
         IOrdinarySource source = Directory.Exists(path) ? new OrdinaryFolder(path)
             : File.Exists(path) ? OrdinaryTar.Open(path)
-            : throw new DoriException($"{path}: no such file or folder; ordinary pictures come as a webdataset (.tar of NNNNN.png and NNNNN.txt) or an imagefolder");
+            : throw new DoriException(
+                $"{path}: no such file or folder; ordinary pictures come as a webdataset (.tar of NNNNN.png and NNNNN.txt) or an "
+                + $"imagefolder");
         string[] captions = [.. source.Captions.Take(limit ?? int.MaxValue)];
         return new OrdinaryPictures(path, source, captions);
     }
@@ -96,7 +100,10 @@ internal sealed class OrdinaryFolder : IOrdinarySource
         _set = PictureSet.Load(folder);
         foreach (PictureItem item in _set.Items)
         {
-            if (item.Kind != PictureKind.None) throw new DoriException($"{folder}: {item.Files[0]} is of kind {item.Kind.Text()}, a memorized picture; ordinary pictures are those that a model should go on drawing: leave it out of the set");
+            if (item.Kind != PictureKind.None)
+                throw new DoriException(
+                $"{folder}: {item.Files[0]} is of kind {item.Kind.Text()}, a memorized picture; ordinary pictures are those that a model "
+                + $"should go on drawing: leave it out of the set");
             if (item.Caption.Length == 0) silent.AddRange(item.Files);
             else _pairs.AddRange(item.Paths.Select(path => (path, item.Caption)));
         }

@@ -61,7 +61,8 @@ internal sealed class OrdinaryTar : IOrdinarySource
                 EndOfStreamException => new DoriException($"{path}: the archive is cut off; fetch it again", e),
                 // TarReader's checks of headers and numbers
                 InvalidDataException or FormatException or OverflowException or ArgumentException or NotSupportedException
-                    or InvalidOperationException or IndexOutOfRangeException => new DoriException($"{path}: not a tar archive, or damaged: {e.Message}", e),
+                    or InvalidOperationException or IndexOutOfRangeException =>
+                        new DoriException($"{path}: not a tar archive, or damaged: {e.Message}", e),
                 IOException or UnauthorizedAccessException => new DoriException($"{path}: cannot be read: {e.Message}", e),
                 _ => e,
             };
@@ -69,7 +70,8 @@ internal sealed class OrdinaryTar : IOrdinarySource
     }
 
     /// <summary>
-    /// A tar ends with blocks of zeros, and the reader takes an archive without them for whole: cut between two members, it would only look shorter.
+    /// A tar ends with blocks of zeros, and the reader takes an archive without them for whole: cut between two members, it would only look
+    /// shorter.
     /// </summary>
     private static void CheckEnds(string path, SafeFileHandle file)
     {
@@ -83,7 +85,8 @@ internal sealed class OrdinaryTar : IOrdinarySource
             throw new DoriException($"{path}: the archive is cut off (it does not end with zeros), or not a tar archive; fetch it again");
     }
 
-    /// <summary>The header's checksum, which .NET's reader does not look at: the sum of its bytes, its own eight counted as blanks.</summary>
+    /// <summary>The header's checksum, which .NET's reader does not look at: the sum of its bytes, its own eight counted as
+    /// blanks.</summary>
     private static void CheckHeader(string path, SafeFileHandle file, TarEntry entry)
     {
         const int checksumAt = 148, checksumLength = 8;
@@ -96,7 +99,8 @@ internal sealed class OrdinaryTar : IOrdinarySource
             foreach (byte b in header) sum += b;
             if (sum == entry.Checksum) return;
         }
-        throw new DoriException($"{path}: not a tar archive, or damaged: the header of {Shown(entry.Name)} has another checksum than it says; fetch it again");
+        throw new DoriException(
+            $"{path}: not a tar archive, or damaged: the header of {Shown(entry.Name)} has another checksum than it says; fetch it again");
     }
 
     private static void Take(string path, TarEntry entry, long fileLength, OrdinaryTarMembers members, HashSet<string> keys)
@@ -106,7 +110,8 @@ internal sealed class OrdinaryTar : IOrdinarySource
         if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
             throw new DoriException($"{path}: {Shown(name)} is a {entry.EntryType}; only files belong into a webdataset");
         // Nothing is unpacked, but whoever unpacks this archive elsewhere would be harmed: its maker is not to be trusted.
-        if (name.Length == 0 || name[0] == '/' || name.Contains('\\', StringComparison.Ordinal) || name.Contains(':', StringComparison.Ordinal) || name.Split('/').Any(part => part is "" or "." or ".."))
+        if (name.Length == 0 || name[0] == '/' || name.Contains('\\', StringComparison.Ordinal)
+            || name.Contains(':', StringComparison.Ordinal) || name.Split('/').Any(part => part is "" or "." or ".."))
             throw new DoriException($"{path}: \"{Shown(name)}\" is not a path inside the archive");
         int dot = name.IndexOf('.', name.LastIndexOf('/') + 1);
         if (dot < 0) return;
@@ -119,8 +124,10 @@ internal sealed class OrdinaryTar : IOrdinarySource
         {
             if (!keys.Add(key)) throw new DoriException($"{path}: {Shown(key)} has two pictures");
             if (members.Pictures.Count == MostPairs) throw new DoriException($"{path}: holds more than {MostPairs} pictures; split it");
-            if (entry.Length is < 1 or > LargestPicture) throw new DoriException($"{path}: {Shown(name)} has {entry.Length} bytes; 1 to {LargestPicture} is possible");
-            if (entry.DataOffset < 0 || entry.DataOffset > fileLength - entry.Length) throw new DoriException($"{path}: the archive is cut off in {Shown(name)}; fetch it again");
+            if (entry.Length is < 1 or > LargestPicture)
+                throw new DoriException($"{path}: {Shown(name)} has {entry.Length} bytes; 1 to {LargestPicture} is possible");
+            if (entry.DataOffset < 0 || entry.DataOffset > fileLength - entry.Length)
+                throw new DoriException($"{path}: the archive is cut off in {Shown(name)}; fetch it again");
             members.Pictures.Add(new OrdinaryTarMembers.Picture(key, name, entry.DataOffset, (int)entry.Length));
         }
         else if (extension == ".json" && entry.Length is > 0 and <= LongestCaption) members.AddJson(key, Bytes(entry));
@@ -129,7 +136,8 @@ internal sealed class OrdinaryTar : IOrdinarySource
 
     private static string Caption(string path, string name, TarEntry entry)
     {
-        if (entry.Length > LongestCaption) throw new DoriException($"{path}: {Shown(name)} is {entry.Length} bytes long; a caption has at most {LongestCaption}");
+        if (entry.Length > LongestCaption)
+            throw new DoriException($"{path}: {Shown(name)} is {entry.Length} bytes long; a caption has at most {LongestCaption}");
         try
         {
             return s_strict.GetString(Bytes(entry)).Trim();

@@ -45,7 +45,8 @@ internal static partial class Picture
         int width = codec.Info.Width, height = codec.Info.Height;
         // Before decoding: a few bytes can claim gigabytes of pixels.
         if (width < 1 || height < 1 || width > LongestSide || height > LongestSide || (long)width * height > LargestArea)
-            throw new DoriException($"{path}: {width} x {height} pixels; at most {LongestSide} a side and {LargestArea / 1_000_000} million in all are read");
+            throw new DoriException(
+                $"{path}: {width} x {height} pixels; at most {LongestSide} a side and {LargestArea / 1_000_000} million in all are read");
 
         // No colour space: the stored values, unconverted.
         var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
@@ -72,7 +73,9 @@ internal static partial class Picture
     /// <param name="picture">Rounded as <see cref="Save"/> does.</param>
     /// <param name="quality">1 to 100.</param>
     public static byte[] EncodeJpeg(Tensor picture, int quality = 90) =>
-        Encode(picture, pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample444, SKJpegEncoderAlphaOption.Ignore)));
+        Encode(picture,
+            pixmap =>
+            pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample444, SKJpegEncoderAlphaOption.Ignore)));
 
     private static bool IsOpaque(ReadOnlySpan<byte> rgba)
     {
@@ -140,7 +143,9 @@ internal static partial class Picture
         Tensor values = picture.detach().to(float32).cpu();
         // A conversion would turn it into black: a broken model's output must not pass for a picture.
         if (values.isnan().any().item<bool>())
-            throw new DoriException("a picture holds values that are not numbers: the model's output is broken (a half-precision overflow? try `Dtype` float32)");
+            throw new DoriException(
+                "a picture holds values that are not numbers: the model's output is broken "
+                + "(a half-precision overflow? try `Dtype` float32)");
         Tensor rgb = values.Clamp(0, 1).Times(255).round().to(uint8).permute(1, 2, 0); // (H, W, 3)
         Tensor alpha = full([height, width, 1], TensorMath.Kept(255L), dtype: uint8);
         return cat([rgb, alpha], 2).contiguous().data<byte>().ToArray();

@@ -35,7 +35,8 @@ public sealed class PictureSet
     public string Sha256 { get; }
 
     /// <summary>
-    /// Reads a Hugging Face imagefolder: pictures beside <c>metadata.csv</c> or <c>metadata.jsonl</c> with <c>file_name</c>, <c>text</c> and,
+    /// Reads a Hugging Face imagefolder: pictures beside <c>metadata.csv</c> or <c>metadata.jsonl</c> with <c>file_name</c>, <c>text</c>
+    /// and,
     /// where wanted, <c>item</c> (rows of one item are references of the same memory), <c>kind</c> (verbatim, template) and <c>role</c>
     /// (audit, the default, or control). Other columns are ignored.
     /// </summary>
@@ -44,11 +45,13 @@ public sealed class PictureSet
 
     /// <summary>
     /// Reads a published list of memorized captions: NeMo's CSV (<c>Caption;URL;type;Index</c>, type VM or TM) or Wen's JSON lines
-    /// (<c>caption</c>, <c>index</c>, <c>url</c>; no kinds). A picture belongs to an entry where the folder holds <c>INDEX.png</c> (.jpg, .jpeg,
+    /// (<c>caption</c>, <c>index</c>, <c>url</c>; no kinds). A picture belongs to an entry where the folder holds <c>INDEX.png</c> (.jpg,
+    /// .jpeg,
     /// .webp), a folder <c>INDEX</c> of several references, or a file named as the URL's, where no other entry's URL has that name.
     /// </summary>
     /// <exception cref="DoriException">The list cannot be read, or none of its pictures is there.</exception>
-    public static PictureSet FromCaptionList(string listFile, string picturesFolder) => CaptionList.Read(listFile, picturesFolder).At(picturesFolder);
+    public static PictureSet FromCaptionList(string listFile, string picturesFolder) =>
+        CaptionList.Read(listFile, picturesFolder).At(picturesFolder);
 
     private PictureSet At(string path) => new(Items, Warnings, Missing) { Path = path };
 
@@ -101,10 +104,13 @@ public sealed class PictureSet
     {
         PictureItem[] silent = [.. items.Where(item => item.Caption.Length == 0)];
         if (silent.Length > 0)
-            yield return $"{silent.Length} items have no caption (the first: {silent[0].Files[0]}): their prompt is empty, so only the search speaks for them.";
-        var twice = items.SelectMany(item => item.Sha256.Distinct().Select(hash => (hash, item))).GroupBy(pair => pair.hash).Where(group => group.Count() > 1).ToArray();
+            yield return $"{silent.Length} items have no caption (the first: {silent[0].Files[0]}): their prompt is empty, so only the "
+                + $"search speaks for them.";
+        var twice = items.SelectMany(item => item.Sha256.Distinct().Select(hash => (hash, item))).GroupBy(pair => pair.hash)
+            .Where(group => group.Count() > 1).ToArray();
         if (twice.Length > 0)
-            yield return $"{twice.Length} pictures are in several items, such as {twice[0].First().item.Id} and {twice[0].Last().item.Id}: rates count them more than once.";
+            yield return $"{twice.Length} pictures are in several items, such as {twice[0].First().item.Id} and {twice[0].Last().item.Id}: "
+                + $"rates count them more than once.";
     }
 
     private static string HashOf(IReadOnlyList<PictureItem> items)

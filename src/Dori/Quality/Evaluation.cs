@@ -17,7 +17,8 @@ public sealed class Evaluation(Checkpoint checkpoint, string ordinary)
     public IReadOnlyCollection<string> Removed { get; init; } = [];
     /// <summary>A CLIP model's folder; null: the model's own <c>clip</c> folder.</summary>
     public string? Clip { get; init; }
-    /// <summary>A TorchScript feature network with its preset beside it, which is code and will be run; null: the copy detector's.</summary>
+    /// <summary>A TorchScript feature network with its preset beside it, which is code and will be run; null: the copy
+    /// detector's.</summary>
     public string? Features { get; init; }
     /// <summary>A TorchScript file or folder, which is code and will be run; null: the model's own <c>copy_detector</c> folder.</summary>
     public string? CopyDetector { get; init; }

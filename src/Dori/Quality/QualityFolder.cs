@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 namespace Dori.Quality;
 
 /// <summary>
-/// A quality run on disk: <c>manifest.json</c>, one file of features for each chunk of captions, the pictures, and <c>quality.json</c>. Every file appears
+/// A quality run on disk: <c>manifest.json</c>, one file of features for each chunk of captions, the pictures, and <c>quality.json</c>.
+/// Every file appears
 /// whole or not at all; a chunk exists once its file does, which is written after its pictures.
 /// </summary>
 internal sealed class QualityFolder
@@ -20,12 +21,15 @@ internal sealed class QualityFolder
     /// <exception cref="DoriException">It holds another run, or something else.</exception>
     public static QualityFolder Create(string path, QualityManifest manifest)
     {
-        string file = Path.Combine(path, "manifest.json"), text = JsonSerializer.Serialize(manifest, QualityJson.Default.QualityManifest) + "\n";
+        string file = Path.Combine(path, "manifest.json"),
+            text = JsonSerializer.Serialize(manifest, QualityJson.Default.QualityManifest) + "\n";
         if (File.Exists(file))
         {
             string there = InputFile.ReadText(file, InputKind.Record);
             if (there != text)
-                throw new DoriException($"{path} holds another run ({Difference(there, text)}); choose another folder with -o, or give the same options to resume it");
+                throw new DoriException(
+                    $"{path} holds another run ({Difference(there, text)}); choose another folder with -o, or give the same options to "
+                    + $"resume it");
             return new QualityFolder(path);
         }
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
@@ -39,7 +43,8 @@ internal sealed class QualityFolder
 
     /// <summary>Pictures first, the chunk's file last.</summary>
     /// <param name="pictures">By the caption's index and the generation's number.</param>
-    public void Write(int chunk, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyList<(int Index, int Generation, Tensor Picture)> pictures)
+    public void Write(int chunk, IReadOnlyList<(string Name, Tensor Tensor)> tensors,
+        IReadOnlyList<(int Index, int Generation, Tensor Picture)> pictures)
     {
         AtomicFile.MakeFolder(Path.Combine(_path, "pictures"));
         AtomicFile.MakeFolder(Path.Combine(_path, "chunks"));
@@ -58,7 +63,8 @@ internal sealed class QualityFolder
     public string PicturePath(int index, int generation) => Path.Combine(_path, "pictures", $"{index:000000}-{generation}.png");
 
     public void WriteSummary(QualitySummary summary) =>
-        AtomicFile.WriteText(Path.Combine(_path, "quality.json"), JsonSerializer.Serialize(summary, QualityJson.Default.QualitySummary) + "\n");
+        AtomicFile.WriteText(Path.Combine(_path, "quality.json"),
+            JsonSerializer.Serialize(summary, QualityJson.Default.QualitySummary) + "\n");
 
     private string ChunkPath(int chunk) => Path.Combine(_path, "chunks", $"{chunk:00000}.safetensors");
 

@@ -17,7 +17,8 @@ public sealed record QualityOptions
     /// <summary>At most so many captions related to removed pictures, the most related first.</summary>
     [Range(0, 1_000_000)]
     public int Related { get; init; } = 200;
-    /// <summary>Of the first so many captions of each set, <see cref="DiversityGenerations"/> pictures are drawn instead of one; 0 for none.</summary>
+    /// <summary>Of the first so many captions of each set, <see cref="DiversityGenerations"/> pictures are drawn instead of one; 0 for
+    /// none.</summary>
     [Range(0, 1_000_000)]
     public int DiversityCaptions { get; init; } = 16;
     [Range(2, 1000), Display(Name = "Generations")]
@@ -46,14 +47,19 @@ public sealed record QualityOptions
 
 /// <summary>Which captions are drawn: indices into the ordinary pictures, each once though it be in both sets.</summary>
 /// <param name="Ordinary">The first ones.</param>
-/// <param name="Related">Those that share words with removed captions, ascending; empty where nothing was named as removed, or too few are related.</param>
-internal sealed record QualityPlan(IReadOnlyList<int> Ordinary, IReadOnlyList<int> Related, IReadOnlyList<IReadOnlyList<int>> Chunks, IReadOnlySet<int> Diverse)
+/// <param name="Related">Those that share words with removed captions, ascending; empty where nothing was named as removed, or too few are
+/// related.</param>
+internal sealed record QualityPlan(IReadOnlyList<int> Ordinary, IReadOnlyList<int> Related, IReadOnlyList<IReadOnlyList<int>> Chunks,
+    IReadOnlySet<int> Diverse)
 {
     /// <param name="removed">Captions of the removed pictures; may be empty.</param>
     /// <exception cref="DoriException">Fewer than 2 ordinary pictures.</exception>
     public static QualityPlan Of(OrdinaryPictures pictures, IReadOnlyCollection<string> removed, QualityOptions options)
     {
-        if (pictures.Count < 2) throw new DoriException($"{pictures.Path}: {pictures.Count} ordinary picture; distances of distributions need at least 2, and some hundreds to say anything");
+        if (pictures.Count < 2)
+            throw new DoriException(
+            $"{pictures.Path}: {pictures.Count} ordinary picture; distances of distributions need at least 2, and some hundreds to say "
+            + $"anything");
         int[] ordinary = [.. Enumerable.Range(0, Math.Min(options.Captions, pictures.Count))];
         int[] related = [.. RelatedCaptions.Of(removed, pictures.Captions, options.Related).Select(pair => pair.Index).Order()];
         if (related.Length < 2) related = [];
@@ -107,8 +113,10 @@ public sealed record QualitySummary
 /// <param name="Name">ordinary or related</param>
 /// <param name="Indices">Of the captions, into the ordinary pictures.</param>
 /// <param name="ClipScores">In the same order.</param>
-/// <param name="FrechetFloor">Frechet distance between these captions' real pictures and as many other real ones; null where the set has none left. What a perfect model would get.</param>
-public sealed record QualitySet(string Name, QualityFigures Figures, double? FrechetFloor, IReadOnlyList<int> Indices, IReadOnlyList<double> ClipScores);
+/// <param name="FrechetFloor">Frechet distance between these captions' real pictures and as many other real ones; null where the set has
+/// none left. What a perfect model would get.</param>
+public sealed record QualitySet(string Name, QualityFigures Figures, double? FrechetFloor, IReadOnlyList<int> Indices,
+    IReadOnlyList<double> ClipScores);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, NewLine = "\n")]

@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 namespace Dori.Quality;
 
 /// <summary>Draws the captions of a plan, describes the pictures, and takes the figures. Networks stay the caller's.</summary>
-internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, FeatureNetwork network, ClipScore clip, OrdinaryPictures ordinary, QualityPlan plan, QualityOptions options)
+internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector, FeatureNetwork network, ClipScore clip,
+    OrdinaryPictures ordinary, QualityPlan plan, QualityOptions options)
 {
     private const int RealBatch = 50;
 
@@ -34,7 +35,9 @@ internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector
     {
         using var scope = NewDisposeScope();
         IReadOnlyList<int> indices = plan.Chunks[chunk];
-        (int Index, int Generation)[] jobs = [.. indices.SelectMany(index => Enumerable.Range(0, plan.Diverse.Contains(index) ? options.DiversityGenerations : 1).Select(k => (index, k)))];
+        (int Index, int Generation)[] jobs =
+            [.. indices.SelectMany(index =>
+            Enumerable.Range(0, plan.Diverse.Contains(index) ? options.DiversityGenerations : 1).Select(k => (index, k)))];
         Conditioning yNull = model.Embed("");
         var embeddings = indices.ToDictionary(index => index, index => model.Embed(ordinary.Captions[index]));
         var generation = new GenerationOptions
@@ -64,7 +67,10 @@ internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector
         if (diverse.Length > 0)
         {
             Tensor descriptors = detector.Describe(all).cpu();
-            double[] diversity = [.. diverse.Select(index => Similarity.Diversity(descriptors.index_select(0, Rows([.. Enumerable.Range(0, jobs.Length).Where(row => jobs[row].Index == index)]))))];
+            double[] diversity =
+                [.. diverse.Select(index =>
+                Similarity.Diversity(
+                descriptors.index_select(0, Rows([.. Enumerable.Range(0, jobs.Length).Where(row => jobs[row].Index == index)]))))];
             tensors.AddRange([("diversity.index", Rows(diverse)), ("diversity", tensor(diversity))]);
         }
         folder.Write(chunk, tensors, [.. jobs.Select((job, row) => (job.Index, job.Generation, all[row]))]);
@@ -72,11 +78,14 @@ internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector
 
     /// <summary>Depends on nothing but seed, caption and number: every model draws a caption from the same noise.</summary>
     private Tensor Noise(int index, int generation) =>
-        RandomSource.For("quality", options.Seed.ToString()).Derive("caption", index).Derive("generation", generation).Normal([1, .. model.LatentShape]);
+        RandomSource.For("quality", options.Seed.ToString()).Derive("caption", index).Derive("generation", generation)
+            .Normal([1, .. model.LatentShape]);
 
     /// <summary>Figures from a folder that holds all chunks.</summary>
-    /// <returns>The summary, and what it was taken from by set, for paired comparisons. The caller's dispose scope owns the tensors.</returns>
-    public (QualitySummary Summary, IReadOnlyDictionary<string, QualitySamples> Samples) Take(QualityFolder folder, QualityManifest manifest)
+    /// <returns>The summary, and what it was taken from by set, for paired comparisons. The caller's dispose scope owns the
+    /// tensors.</returns>
+    public (QualitySummary Summary, IReadOnlyDictionary<string, QualitySamples> Samples) Take(QualityFolder folder,
+        QualityManifest manifest)
     {
         using var scope = NewDisposeScope();
         var features = new Dictionary<int, Tensor>();
@@ -86,9 +95,11 @@ internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector
         {
             IReadOnlyDictionary<string, Tensor> read = folder.Read(chunk);
             long[] indices = read["index"].data<long>().ToArray();
-            for (int row = 0; row < indices.Length; row++) (features[(int)indices[row]], embedded[(int)indices[row]]) = (read["features"][row], read["clip"][row]);
+            for (int row = 0; row < indices.Length; row++)
+                (features[(int)indices[row]], embedded[(int)indices[row]]) = (read["features"][row], read["clip"][row]);
             if (!read.TryGetValue("diversity", out Tensor? values)) continue;
-            foreach ((long index, double value) in read["diversity.index"].data<long>().ToArray().Zip(values.data<double>().ToArray())) diversities[(int)index] = value;
+            foreach ((long index, double value) in read["diversity.index"].data<long>().ToArray().Zip(values.data<double>().ToArray()))
+                diversities[(int)index] = value;
         }
         var sets = new List<QualitySet>();
         var samples = new Dictionary<string, QualitySamples>();
@@ -98,10 +109,14 @@ internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector
             (Tensor realFeatures, Tensor realEmbedded) = Real(indices);
             Tensor captions = clip.EmbedCaptions([.. indices.Select(index => ordinary.Captions[index])]);
             var sample = new QualitySamples(stack(indices.Select(index => features[index]).ToArray(), 0), realFeatures,
-                ClipScore.Between(stack(indices.Select(index => embedded[index]).ToArray(), 0), captions), ClipScore.Between(realEmbedded, captions),
+                ClipScore.Between(stack(indices.Select(index => embedded[index]).ToArray(), 0), captions),
+                    ClipScore.Between(realEmbedded, captions),
                 [.. indices.Take(options.DiversityCaptions).Select(index => diversities[index])]);
-            QualityFigures figures = QualityFigures.Of(sample, RandomSource.For("quality bootstrap", name, options.Seed.ToString()).Next, options.Resamples);
-            sets.Add(new QualitySet(name, figures, Floor(indices, realFeatures), indices, [.. sample.ClipScores.Select(score => Math.Round(score, 6))]));
+            QualityFigures figures =
+                QualityFigures.Of(sample, RandomSource.For("quality bootstrap", name, options.Seed.ToString()).Next, options.Resamples);
+            sets.Add(
+                new QualitySet(name, figures, Floor(indices, realFeatures), indices,
+                [.. sample.ClipScores.Select(score => Math.Round(score, 6))]));
             foreach (Tensor kept in new[] { sample.Features, sample.RealFeatures }) kept.MoveToOuterDisposeScope();
             samples[name] = sample;
         }
@@ -145,11 +160,14 @@ internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector
     {
         int fewest = sets.Min(set => set.Indices.Count);
         if (fewest < 10 * network.Dimension)
-            yield return $"Frechet distances of {fewest} pictures with {network.Dimension} values each are biased upwards: compare them only with figures of as many pictures, and with the floor that real pictures reach.";
+            yield return $"Frechet distances of {fewest} pictures with {network.Dimension} values each are biased upwards: compare them "
+                + $"only with figures of as many pictures, and with the floor that real pictures reach.";
         if (!network.Name.Contains("inception", StringComparison.OrdinalIgnoreCase))
-            yield return $"Distances are of the features \"{network.Name}\", not of Inception-v3: they are no FID or KID that published figures could be compared with.";
+            yield return $"Distances are of the features \"{network.Name}\", not of Inception-v3: they are no FID or KID that published "
+                + $"figures could be compared with.";
         if (sets.All(set => set.Name != "related"))
-            yield return "No related captions were drawn: mitigation may have spoilt what the removed pictures speak of, and these averages would not show it. Name the removed pictures with `Images`.";
+            yield return "No related captions were drawn: mitigation may have spoilt what the removed pictures speak of, and these "
+                + "averages would not show it. Name the removed pictures with `Images`.";
     }
 
     private static Tensor Rows(IReadOnlyList<int> rows) => tensor(rows.Select(row => (long)row).ToArray());

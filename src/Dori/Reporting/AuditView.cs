@@ -39,7 +39,8 @@ internal sealed class AuditView
     /// <summary>Not found by the threshold, and still closer than controls come: the verdict alone would hide it.</summary>
     public static bool StandsOut(PictureSummary picture) => picture is { Verdict: Verdict.NotFound, Discovery: true };
 
-    public IReadOnlyList<string> Files(PictureSummary picture) => units[picture.Item].Select(u => u.Files).FirstOrDefault(f => f.Count > 0) ?? [picture.File];
+    public IReadOnlyList<string> Files(PictureSummary picture) =>
+        units[picture.Item].Select(u => u.Files).FirstOrDefault(f => f.Count > 0) ?? [picture.File];
 
     public BestGeneration? ByPrompt(PictureSummary picture) => Best(units[picture.Item].Where(u => u.Start == AuditStart.Prompt));
 
@@ -53,7 +54,8 @@ internal sealed class AuditView
         {
             Snapshot last = u.Snapshots[^1];
             int best = Enumerable.Range(0, last.Similarities.Count).MaxBy(i => last.Similarities[i]);
-            return new BestGeneration(u.Start, last.Step, last.Similarities[best], last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null, last.Mirrored.Contains(best));
+            return new BestGeneration(u.Start, last.Step, last.Similarities[best],
+                last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null, last.Mirrored.Contains(best));
         })
         .MaxBy(g => g.Similarity);
 }

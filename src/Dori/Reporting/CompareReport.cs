@@ -8,12 +8,14 @@ namespace Dori.Reporting;
 internal static class CompareReport
 {
     /// <param name="path">The file; its folder is made where it is missing.</param>
-    /// <param name="drawn">A model's picture of an ordinary caption as PNG or JPEG, by the model's name and the caption's index; null where there is none.</param>
+    /// <param name="drawn">A model's picture of an ordinary caption as PNG or JPEG, by the model's name and the caption's index; null where
+    /// there is none.</param>
     /// <param name="caption">Of an index.</param>
     /// <param name="pruning">What a pruning method says of a model, by the model's name; null where none does.</param>
     /// <param name="command">The command that runs the comparison again.</param>
     /// <param name="version">The program's.</param>
-    public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption, Func<string, PruningRecord?> pruning,
+    public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption,
+        Func<string, PruningRecord?> pruning,
         string command, string version) => AtomicFile.WriteText(path, writer =>
     {
         var html = new HtmlWriter(writer);
@@ -45,10 +47,15 @@ internal static class CompareReport
             int Of(Verdict verdict) => model.Verdicts.GetValueOrDefault(verdict);
             html.Open("p", ("class", "headline"));
             html.Foreign(model.Name);
-            html.Text(Of(Verdict.NotJudged) == all ? $": {all} pictures, none judged." : $": {Of(Verdict.Retained)} of {all} pictures retained, {Of(Verdict.Undecided)} undecided, {Of(Verdict.NotFound)} not found{(Of(Verdict.NotJudged) > 0 ? $", {Of(Verdict.NotJudged)} not judged" : "")}.");
+            html.Text(Of(Verdict.NotJudged) == all ? $": {all} pictures, none judged."
+                : $": {Of(Verdict.Retained)} of {all} pictures retained, {Of(Verdict.Undecided)} undecided, {Of(Verdict.NotFound)} not "
+                + $"found{(Of(Verdict.NotJudged) > 0 ? $", {Of(Verdict.NotJudged)} not judged" : "")}.");
             html.Close();
             Rate controls = Statistics.Wilson(model.Controls.AboveThreshold, model.Controls.Items);
-            html.Element("p", model.Controls.Items == 0 ? "No controls were run." : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold after the same search (95 % interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
+            html.Element("p",
+                model.Controls.Items == 0 ? "No controls were run."
+                : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold after the same search (95 "
+                + $"% interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
         }
         html.Close();
         if (comparison.Warnings.Count > 0)
@@ -65,27 +72,39 @@ internal static class CompareReport
             html.Close();
             html.Close();
         }
-        html.Element("p", $"Every model was searched with the same options, seeds and noise. Similarity is measured by the copy detector \u201C{comparison.CopyDetector}\u201D; a generation above {Show.Short(comparison.Threshold)} counts as a copy. "
-            + $"Each picture had {Show.Steps(comparison.Steps)} of search and {Show.Count(comparison.Generations)} generations per start.", ("class", "note"));
+        html.Element("p",
+            $"Every model was searched with the same options, seeds and noise. Similarity is measured by the copy detector "
+            + $"\u201C{comparison.CopyDetector}\u201D; a generation above {Show.Short(comparison.Threshold)} counts as a copy. "
+            + $"Each picture had {Show.Steps(comparison.Steps)} of search and {Show.Count(comparison.Generations)} generations per start.",
+                ("class", "note"));
     }
 
     private static void Rates(HtmlWriter html, Comparison comparison)
     {
-        Begin(html, "rates", "How many come back", $"Per start and group. p is McNemar\u2019s exact test against {comparison.Models[0].Name} over the same pictures: how surprising it would be to see so many change sides one way by chance.",
+        Begin(html, "rates", "How many come back",
+            $"Per start and group. p is McNemar\u2019s exact test against {comparison.Models[0].Name} over the same pictures: how "
+            + $"surprising it would be to see so many change sides one way by chance.",
             "Group", "Model", "Pictures", "Copied", "Rate", "95 % interval", "0 to 100 %", "Best similarity", "Lost / gained", "p");
         foreach (string start in comparison.Starts)
         {
             html.Open("tbody");
             html.Open("tr");
-            html.Element("th", start == Comparison.AnySearch ? "Search from any start" : start == AuditStart.Prompt.Text() ? "Prompt alone, no search" : $"Search from {start}, {Show.Steps(comparison.Steps)}", ("scope", "rowgroup"), ("colspan", "10"), ("class", "start"));
+            html.Element("th",
+                start == Comparison.AnySearch ? "Search from any start" : start == AuditStart.Prompt.Text() ? "Prompt alone, no search"
+                : $"Search from {start}, {Show.Steps(comparison.Steps)}", ("scope", "rowgroup"), ("colspan", "10"), ("class", "start"));
             html.Close();
             foreach (string group in comparison.Models.SelectMany(m => m.Rows).Where(r => r.Start == start).Select(r => r.Group).Distinct())
                 for (int m = 0; m < comparison.Models.Count; m++)
                     if (comparison.Models[m].Rows.FirstOrDefault(r => r.Start == start && r.Group == group) is { } row)
-                        RateRow(html, comparison.Models[m].Name, m, row, comparison.Tests.FirstOrDefault(t => t.Model == comparison.Models[m].Name && t.Group == group && t.Start == start));
+                        RateRow(html, comparison.Models[m].Name, m, row,
+                            comparison.Tests.FirstOrDefault(t => t.Model == comparison.Models[m].Name && t.Group == group
+                            && t.Start == start));
             html.Close();
         }
-        End(html, "Similarities are the median over pictures \u00B1 the median absolute deviation of each picture\u2019s best generation. Lost / gained: pictures that the first model alone copies, and that this model alone copies. The p-values are not corrected for their number.");
+        End(html,
+            "Similarities are the median over pictures \u00B1 the median absolute deviation of each picture\u2019s best generation. Lost / "
+            + "gained: pictures that the first model alone copies, and that this model alone copies. The p-values are not corrected for "
+            + "their number.");
     }
 
     private static void RateRow(HtmlWriter html, string name, int model, ComparedRow row, PairedTest? test)
@@ -96,7 +115,9 @@ internal static class CompareReport
         html.Open("td");
         html.Foreign(name);
         html.Close();
-        foreach (string number in new[] { Show.Count(row.Images), Show.Count(rate.Count), Show.Percent(rate.Value), Show.Interval(rate.Low, rate.High) }) Number(html, number);
+        foreach (
+            string number in new[] { Show.Count(row.Images), Show.Count(rate.Count), Show.Percent(rate.Value),
+            Show.Interval(rate.Low, rate.High) }) Number(html, number);
         html.Open("td");
         Plots.Share(html, rate.Value, rate.Low, rate.High, Math.Min(model, 4));
         html.Close();
@@ -108,7 +129,9 @@ internal static class CompareReport
 
     private static void Quality(HtmlWriter html, Comparison comparison)
     {
-        Begin(html, "quality", "What it cost", $"Pictures of captions that were not to be removed. \u0394 is the difference to {comparison.Models[0].Name} over the same captions and noise, with its 95 % interval: an interval without 0 is a change.",
+        Begin(html, "quality", "What it cost",
+            $"Pictures of captions that were not to be removed. \u0394 is the difference to {comparison.Models[0].Name} over the same "
+            + $"captions and noise, with its 95 % interval: an interval without 0 is a change.",
             "Captions", "Model", "Frechet distance", "Kernel distance \u00D7 1000", "CLIP score", "Diversity");
         foreach (string set in comparison.Models.SelectMany(m => m.Quality).Select(q => q.Name).Distinct())
         {
@@ -143,8 +166,12 @@ internal static class CompareReport
             }
             html.Close();
         }
-        End(html, $"Distances are to the captions\u2019 own pictures, of the features \u201C{comparison.FeatureNetwork}\u201D (lower is better); the last row is what other real pictures give. CLIP score is the mean cosine of \u201C{comparison.Clip}\u201D (higher is better). "
-            + "Diversity is the median over captions of the median similarity among a caption\u2019s own generations (lower is more diverse). Related captions share words with the removed pictures\u2019.");
+        End(html,
+            $"Distances are to the captions\u2019 own pictures, of the features \u201C{comparison.FeatureNetwork}\u201D (lower is better); "
+            + $"the last row is what other real pictures give. CLIP score is the mean cosine of \u201C{comparison.Clip}\u201D (higher is "
+            + $"better). "
+            + "Diversity is the median over captions of the median similarity among a caption\u2019s own generations (lower is more "
+                + "diverse). Related captions share words with the removed pictures\u2019.");
     }
 
     private static void Figure(HtmlWriter html, Interval value, Interval? difference, double scale)
@@ -152,7 +179,8 @@ internal static class CompareReport
         string N(double x) => Show.Similarity(x * scale);
         html.Open("td", ("class", "number"));
         html.Text($"{N(value.Value)} ({N(value.Low)} to {N(value.High)})");
-        if (difference is not null) html.Element("span", $"\u0394 {N(difference.Value)} ({N(difference.Low)} to {N(difference.High)})", ("class", "how"));
+        if (difference is not null)
+            html.Element("span", $"\u0394 {N(difference.Value)} ({N(difference.Low)} to {N(difference.High)})", ("class", "how"));
         html.Close();
     }
 
@@ -191,7 +219,9 @@ internal static class CompareReport
         html.Open("table", ("class", "rates"), ("aria-label", heading));
         html.Open("thead");
         html.Open("tr");
-        for (int c = 0; c < columns.Length; c++) html.Element("th", columns[c], ("scope", "col"), ("class", c < 2 || columns[c].StartsWith("0 to", StringComparison.Ordinal) ? null : "number"));
+        for (int c = 0; c < columns.Length; c++)
+            html.Element("th", columns[c], ("scope", "col"),
+            ("class", c < 2 || columns[c].StartsWith("0 to", StringComparison.Ordinal) ? null : "number"));
         html.Close();
         html.Close();
     }
@@ -214,7 +244,8 @@ internal static class CompareSamples
 
     public static void Write(HtmlWriter html, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption)
     {
-        (string Set, int Index)[] shown = [.. comparison.Models[0].Quality.SelectMany(set => set.Indices.Take(Captions).Select(index => (set.Name, index)))];
+        (string Set, int Index)[] shown =
+            [.. comparison.Models[0].Quality.SelectMany(set => set.Indices.Take(Captions).Select(index => (set.Name, index)))];
         if (shown.Length == 0) return;
         html.Open("section", ("aria-labelledby", "samples"));
         html.Element("h2", "The same captions, from the same noise", ("id", "samples"));
@@ -229,7 +260,8 @@ internal static class CompareSamples
             {
                 html.Open("figure");
                 if (drawn(model.Name, index) is { } bytes)
-                    html.Open("img", ("class", "picture"), ("alt", $"{model.Name}: {caption(index)}"), ("src", $"data:{(bytes is [0xFF, ..] ? "image/jpeg" : "image/png")};base64,{Convert.ToBase64String(bytes)}"));
+                    html.Open("img", ("class", "picture"), ("alt", $"{model.Name}: {caption(index)}"),
+                        ("src", $"data:{(bytes is [0xFF, ..] ? "image/jpeg" : "image/png")};base64,{Convert.ToBase64String(bytes)}"));
                 html.Open("figcaption");
                 html.Foreign(model.Name);
                 html.Close();

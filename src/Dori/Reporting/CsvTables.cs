@@ -5,7 +5,8 @@ using Dori.Audit;
 namespace Dori.Reporting;
 
 /// <summary>
-/// The figures as comma-separated tables (RFC 4180: CRLF, quotes doubled; UTF-8). A text field that a spreadsheet would run as a formula gets a leading apostrophe.
+/// The figures as comma-separated tables (RFC 4180: CRLF, quotes doubled; UTF-8). A text field that a spreadsheet would run as a formula
+/// gets a leading apostrophe.
 /// Numbers have a point and their shortest exact digits.
 /// </summary>
 internal static class CsvTables
@@ -29,7 +30,8 @@ internal static class CsvTables
         foreach (PictureSummary p in summary.Pictures)
         {
             Row(table, Text(p.Item), Text(p.File), Text(p.Caption), p.Kind.Text(), p.Role.Text(), p.Verdict.Text(), Number(p.Similarity),
-                p.Start?.Text() ?? "", Number(p.PValue), p.Discovery ? "true" : "false", Number(p.PromptSimilarity), Number(p.SearchSimilarity),
+                p.Start?.Text() ?? "", Number(p.PValue), p.Discovery ? "true"
+                    : "false", Number(p.PromptSimilarity), Number(p.SearchSimilarity),
                 p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold), Text(summary.CopyDetector),
                 p.Mirrored ? "true" : "false", summary.Original?.Of(p) is { Start: not null } original ? Number(original.Similarity) : "");
         }
@@ -40,12 +42,15 @@ internal static class CsvTables
     public static string Rates(Summary summary)
     {
         var table = new StringBuilder();
-        Row(table, "group", "start", "steps", "images", "generations", "count", "rate", "rate_low_95", "rate_high_95", "similarity_median", "similarity_mad", "median_similarity_median", "median_similarity_mad",
+        Row(table, "group", "start", "steps", "images", "generations", "count", "rate", "rate_low_95", "rate_high_95", "similarity_median",
+            "similarity_mad", "median_similarity_median", "median_similarity_mad",
             "diversity", "threshold", "copy_detector");
         foreach (GroupSummary g in summary.Groups.Concat(summary.Curve).DistinctBy(g => (g.Group, g.Start, g.Steps)))
         {
-            Row(table, Text(g.Group), g.Start.Text(), Number(g.Steps), Number(g.Images), Number(g.Generations), Number(g.MemorizationRate.Count), Number(g.MemorizationRate.Value), Number(g.MemorizationRate.Low),
-                Number(g.MemorizationRate.High), Number(g.Similarity.Median), Number(g.Similarity.Mad), Number(g.MedianSimilarity.Median), Number(g.MedianSimilarity.Mad), Number(g.Diversity), Number(summary.Threshold),
+            Row(table, Text(g.Group), g.Start.Text(), Number(g.Steps), Number(g.Images), Number(g.Generations),
+                Number(g.MemorizationRate.Count), Number(g.MemorizationRate.Value), Number(g.MemorizationRate.Low),
+                Number(g.MemorizationRate.High), Number(g.Similarity.Median), Number(g.Similarity.Mad), Number(g.MedianSimilarity.Median),
+                    Number(g.MedianSimilarity.Mad), Number(g.Diversity), Number(summary.Threshold),
                 Text(summary.CopyDetector));
         }
         return table.ToString();
@@ -57,7 +62,8 @@ internal static class CsvTables
         {
             if (i > 0) table.Append(',');
             string field = fields[i];
-            if (field.AsSpan().IndexOfAny("\",\r\n") >= 0) table.Append('"').Append(field.Replace("\"", "\"\"", StringComparison.Ordinal)).Append('"');
+            if (field.AsSpan().IndexOfAny("\",\r\n") >= 0)
+                table.Append('"').Append(field.Replace("\"", "\"\"", StringComparison.Ordinal)).Append('"');
             else table.Append(field);
         }
         table.Append("\r\n");

@@ -41,7 +41,8 @@ internal sealed record Headline(string Sentence, string Detail)
     {
         PictureSummary[] pictures = [.. view.In(group)];
         int all = pictures.Length;
-        string noun = (group == ItemGroup.Audit ? "" : group + " ") + (all == 1 ? "picture" : "pictures"), soFar = view.Unfinished ? "So far, " : "";
+        string noun = (group == ItemGroup.Audit ? "" : group + " ") + (all == 1 ? "picture" : "pictures"), soFar = view.Unfinished
+            ? "So far, " : "";
         string controls = first ? ControlSentence(view) : ControlsInShort(view);
         if (!view.Summary.Controls.Enough || pictures.All(p => p.Verdict == Verdict.NotJudged))
         {

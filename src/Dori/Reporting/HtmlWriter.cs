@@ -10,7 +10,8 @@ internal sealed class HtmlWriter(TextWriter output)
 {
     private static readonly HashSet<string> OnOwnLine =
     [
-        "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "section", "article", "details", "h1", "h2", "h3", "p", "ul", "li", "dl",
+        "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "section", "article", "details", "h1", "h2",
+            "h3", "p", "ul", "li", "dl",
         "dt", "dd", "table", "caption", "thead", "tbody", "tr", "figure", "svg", "g", "pre", "div",
     ];
 
@@ -80,7 +81,8 @@ internal sealed class HtmlWriter(TextWriter output)
     }
 
     /// <summary>
-    /// Safe as element text and as a quoted attribute's value. Control characters, lone surrogates and the invisible characters that change the
+    /// Safe as element text and as a quoted attribute's value. Control characters, lone surrogates and the invisible characters that change
+    /// the
     /// writing direction become U+FFFD, which a reader sees; line breaks and tabs stay.
     /// </summary>
     internal static string Escape(string text)

@@ -30,7 +30,8 @@ internal static class LocalityPlots
             html.Close();
             at += 26 + 6.6 * g.Name.Length;
         }
-        html.Leaf("rect", ("class", "grid"), ("fill", "none"), ("x", "0.5"), ("y", Show.Coordinate(top)), ("width", Show.Coordinate(width - 1)), ("height", Show.Coordinate(height - top - bottom)));
+        html.Leaf("rect", ("class", "grid"), ("fill", "none"), ("x", "0.5"), ("y", Show.Coordinate(top)),
+            ("width", Show.Coordinate(width - 1)), ("height", Show.Coordinate(height - top - bottom)));
         foreach (ScatterGroup g in groups)
         {
             html.Open("g", ("class", $"look-{g.Look}"));
@@ -41,7 +42,8 @@ internal static class LocalityPlots
         html.Close();
     }
 
-    /// <summary>Similarities in a square of cells: rows are what was pruned for, columns what was generated from. A cell above the threshold has a frame.</summary>
+    /// <summary>Similarities in a square of cells: rows are what was pruned for, columns what was generated from. A cell above the
+    /// threshold has a frame.</summary>
     public static void Transfer(HtmlWriter html, string title, WeightPicture picture, double threshold)
     {
         const double cell = 44, left = 150, top = 64;
@@ -50,7 +52,8 @@ internal static class LocalityPlots
         rows.AddRange(picture.Transfer.Select((values, i) => ($"trigger {picture.Triggers[i] + 1}", values, i)));
         rows.AddRange(picture.Null.Select((values, i) => ($"another caption {i + 1}", values, -1)));
         double width = left + columns * cell + 10, height = top + rows.Count * cell + 16;
-        Plots.Begin(html, Math.Max(width, 460), height, title, string.Join(" ", rows.Select(r => $"Pruned for {r.Name}: {string.Join(", ", r.Values.Select(Show.Similarity))}.")));
+        Plots.Begin(html, Math.Max(width, 460), height, title,
+            string.Join(" ", rows.Select(r => $"Pruned for {r.Name}: {string.Join(", ", r.Values.Select(Show.Similarity))}.")));
         Plots.Label(html, title, 0, 16, "start", "plot-title");
         Plots.Label(html, "pruned for", left - 12, top - 8, "end");
         Plots.Label(html, "generated from trigger", left, top - 26, "start");
@@ -59,13 +62,19 @@ internal static class LocalityPlots
         for (int r = 0; r < rows.Count; r++)
         {
             double y = top + r * cell;
-            Plots.Label(html, rows[r].Name, left - 12, y + cell / 2 + 4, "end", r == 0 || r > picture.Transfer.Count ? null : "series-label");
+            Plots.Label(html, rows[r].Name, left - 12, y + cell / 2 + 4, "end",
+                r == 0 || r > picture.Transfer.Count ? null : "series-label");
             for (int j = 0; j < columns; j++)
             {
                 double value = rows[r].Values[j];
-                html.Leaf("rect", ("class", "marker"), ("fill-opacity", Show.Coordinate(0.08 + 0.5 * Math.Clamp(value, 0, 1))), ("x", Show.Coordinate(left + j * cell + 1)), ("y", Show.Coordinate(y + 1)), ("width", Show.Coordinate(cell - 2)), ("height", Show.Coordinate(cell - 2)));
-                if (value > threshold) html.Leaf("rect", ("class", "line"), ("x", Show.Coordinate(left + j * cell + 2)), ("y", Show.Coordinate(y + 2)), ("width", Show.Coordinate(cell - 4)), ("height", Show.Coordinate(cell - 4)));
-                Plots.Label(html, value.ToString("0.00", System.Globalization.CultureInfo.InvariantCulture), left + (j + 0.5) * cell, y + cell / 2 + 4, "middle", rows[r].Own == j ? "plot-title" : "mark-label");
+                html.Leaf("rect", ("class", "marker"), ("fill-opacity", Show.Coordinate(0.08 + 0.5 * Math.Clamp(value, 0, 1))),
+                    ("x", Show.Coordinate(left + j * cell + 1)), ("y", Show.Coordinate(y + 1)), ("width", Show.Coordinate(cell - 2)),
+                    ("height", Show.Coordinate(cell - 2)));
+                if (value > threshold)
+                    html.Leaf("rect", ("class", "line"), ("x", Show.Coordinate(left + j * cell + 2)), ("y", Show.Coordinate(y + 2)),
+                    ("width", Show.Coordinate(cell - 4)), ("height", Show.Coordinate(cell - 4)));
+                Plots.Label(html, value.ToString("0.00", System.Globalization.CultureInfo.InvariantCulture), left + (j + 0.5) * cell,
+                    y + cell / 2 + 4, "middle", rows[r].Own == j ? "plot-title" : "mark-label");
             }
         }
         html.Close();

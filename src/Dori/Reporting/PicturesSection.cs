@@ -14,8 +14,11 @@ internal static class PicturesSection
         bool tight = view.Targets.Sum(p => Math.Min(MostReferences, view.Files(p).Count) + 2) + 2 * view.Controls.Count > MostPictures;
         html.Open("section", ("aria-labelledby", "pictures"));
         html.Element("h2", "Picture by picture", ("id", "pictures"));
-        html.Element("p", "Retained first, then undecided, not found, and not judged; within each the most similar first. The nearest control is the same in every row: the picture the model was not trained on that came back closest, "
-            + "so that a find can be held against what the search alone can force." + (tight ? " There are too many pictures to show them all: of each, only the best generation is shown." : ""));
+        html.Element("p",
+            "Retained first, then undecided, not found, and not judged; within each the most similar first. The nearest control is the "
+            + "same in every row: the picture the model was not trained on that came back closest, "
+            + "so that a find can be held against what the search alone can force."
+                + (tight ? " There are too many pictures to show them all: of each, only the best generation is shown." : ""));
         PictureSummary? control = view.Controls.Count > 0 ? view.Controls[0] : null;
         BestGeneration? controlBest = control is null ? null : view.Best(control);
         if (control is not null)
@@ -29,7 +32,8 @@ internal static class PicturesSection
         html.Close();
     }
 
-    private static void Card(HtmlWriter html, AuditView view, ReportPictures pictures, PictureSummary p, int number, PictureSummary? control, BestGeneration? controlBest, bool tight)
+    private static void Card(HtmlWriter html, AuditView view, ReportPictures pictures, PictureSummary p, int number,
+        PictureSummary? control, BestGeneration? controlBest, bool tight)
     {
         string id = $"picture-{number}";
         html.Open("article", ("class", "card"), ("aria-labelledby", id));
@@ -59,8 +63,10 @@ internal static class PicturesSection
         }
         else
         {
-            if (prompt is not null || view.Summary.Starts.Contains(AuditStart.Prompt)) Generation(html, view, pictures, prompt, "By prompt", p);
-            if (search is not null || view.Summary.Starts.Any(s => s != AuditStart.Prompt)) Generation(html, view, pictures, search, "By search", p);
+            if (prompt is not null || view.Summary.Starts.Contains(AuditStart.Prompt))
+                Generation(html, view, pictures, prompt, "By prompt", p);
+            if (search is not null || view.Summary.Starts.Any(s => s != AuditStart.Prompt))
+                Generation(html, view, pictures, search, "By search", p);
         }
         NearestControl(html, pictures, control, controlBest);
         html.Close();
@@ -72,19 +78,26 @@ internal static class PicturesSection
         Summary s = view.Summary;
         html.Open("dl");
         if (p.Start is null) Pair(html, "Best similarity", "none: no unit of this picture is there");
-        else Pair(html, "Best similarity", $"{Show.Similarity(p.Similarity)} ({Wording.Start(p.Start)}{(p.Start == AuditStart.Prompt || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")}{(p.Mirrored ? ", to the picture\u2019s mirror image" : "")})");
+        else Pair(html, "Best similarity",
+            $"{Show.Similarity(p.Similarity)} "
+            + $"({Wording.Start(p.Start)}{(p.Start == AuditStart.Prompt || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")}"
+            + $"{(p.Mirrored ? ", to the picture\u2019s mirror image" : "")})");
         if (p.Verdict == Verdict.NotJudged) Pair(html, "p-value", "not judged");
         else
         {
-            string smallest = Math.Abs(p.PValue - s.Controls.SmallestPValue) < 1e-12 ? $"the smallest that {Show.Count(s.Controls.Items)} controls can give; " : "";
-            Pair(html, "p-value", $"{Show.PValue(p.PValue)} ({smallest}{(p.Discovery ? "on" : "not on")} the list at a false discovery rate of {Show.Short(100 * s.Controls.FalseDiscoveryRate)} %)");
+            string smallest = Math.Abs(p.PValue - s.Controls.SmallestPValue) < 1e-12
+                ? $"the smallest that {Show.Count(s.Controls.Items)} controls can give; " : "";
+            Pair(html, "p-value",
+                $"{Show.PValue(p.PValue)} ({smallest}{(p.Discovery ? "on" : "not on")} the list at a false discovery rate of "
+                + $"{Show.Short(100 * s.Controls.FalseDiscoveryRate)} %)");
         }
         Pair(html, "First copy after", Wording.FirstCopy(p.StepsToFirstCopy, s.Steps));
         Original(html, s.Original, p);
         html.Close();
         if (s.Original?.NotShown(p) == true)
             html.Element("p", "The original did not give it back either: this search may not be able to find it.", ("class", "look-at"));
-        if (AuditView.StandsOut(p)) html.Element("p", "Below the threshold, yet closer than the controls come. Compare by eye.", ("class", "look-at"));
+        if (AuditView.StandsOut(p))
+            html.Element("p", "Below the threshold, yet closer than the controls come. Compare by eye.", ("class", "look-at"));
     }
 
     private static void Original(HtmlWriter html, OriginalSummary? original, PictureSummary p)
@@ -105,14 +118,18 @@ internal static class PicturesSection
         else
         {
             html.Open("span", ("class", "mosaic"));
-            for (int i = 0; i < Math.Min(MostReferences, files.Count); i++) pictures.Original(files[i], $"Original {i + 1} of {files.Count}: {p.Caption}");
+            for (int i = 0; i < Math.Min(MostReferences, files.Count); i++)
+                pictures.Original(files[i], $"Original {i + 1} of {files.Count}: {p.Caption}");
             html.Close();
         }
-        Caption(html, "Original", files.Count == 1 ? "" : files.Count > MostReferences ? $"{MostReferences} of {Show.Count(files.Count)} references" : $"{Show.Count(files.Count)} references", null);
+        Caption(html, "Original",
+            files.Count == 1 ? "" : files.Count > MostReferences ? $"{MostReferences} of {Show.Count(files.Count)} references"
+            : $"{Show.Count(files.Count)} references", null);
         html.Close();
     }
 
-    private static void Generation(HtmlWriter html, AuditView view, ReportPictures pictures, BestGeneration? generation, string name, PictureSummary p)
+    private static void Generation(HtmlWriter html, AuditView view, ReportPictures pictures, BestGeneration? generation, string name,
+        PictureSummary p)
     {
         html.Open("figure");
         if (generation is null)
@@ -129,7 +146,8 @@ internal static class PicturesSection
     }
 
     private static string How(BestGeneration generation) =>
-        (generation.Start == AuditStart.Prompt ? "no search" : $"from {StartWord(generation.Start)}, {Show.Steps(generation.Steps)}") + (generation.Mirrored ? ", mirrored" : "");
+        (generation.Start == AuditStart.Prompt ? "no search" : $"from {StartWord(generation.Start)}, {Show.Steps(generation.Steps)}")
+            + (generation.Mirrored ? ", mirrored" : "");
 
     private static void NearestControl(HtmlWriter html, ReportPictures pictures, PictureSummary? control, BestGeneration? best)
     {
@@ -145,7 +163,9 @@ internal static class PicturesSection
             pictures.Shared(ControlOriginal, $"Nearest control, original: {control.Caption}");
             pictures.Shared(ControlGenerated, $"Nearest control, best generation, similarity {Show.Similarity(control.Similarity)}");
             html.Close();
-            Caption(html, "Nearest control", best is null ? "original, generation" : best.Start == AuditStart.Prompt ? "original, by prompt" : $"original, from {StartWord(best.Start)}", control.Similarity);
+            Caption(html, "Nearest control",
+                best is null ? "original, generation" : best.Start == AuditStart.Prompt ? "original, by prompt"
+                : $"original, from {StartWord(best.Start)}", control.Similarity);
         }
         html.Close();
     }
@@ -155,7 +175,9 @@ internal static class PicturesSection
         if (view.Controls.Count == 0) return;
         html.Open("details");
         html.Open("summary");
-        html.Text($"The {Show.Count(view.Controls.Count)} controls, the most similar first: {Show.Count(view.Summary.Controls.AboveThreshold)} above the threshold {Show.Short(view.Summary.Threshold)}, highest {Show.Similarity(view.Controls[0].Similarity)}");
+        html.Text(
+            $"The {Show.Count(view.Controls.Count)} controls, the most similar first: {Show.Count(view.Summary.Controls.AboveThreshold)} "
+            + $"above the threshold {Show.Short(view.Summary.Threshold)}, highest {Show.Similarity(view.Controls[0].Similarity)}");
         html.Close();
         html.Open("div", ("class", "controls"));
         foreach (PictureSummary p in view.Controls)

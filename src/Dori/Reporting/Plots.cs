@@ -3,10 +3,12 @@ namespace Dori.Reporting;
 /// <summary>A point with its interval, where it has one.</summary>
 internal sealed record PlotPoint(double X, double Y, double? Low = null, double? High = null);
 
-/// <summary>A line with its name at its end. <c>Look</c> is 0 to 5: colour, marker and dashes go together, so that none of them is needed alone; 5 is grey, for controls.</summary>
+/// <summary>A line with its name at its end. <c>Look</c> is 0 to 5: colour, marker and dashes go together, so that none of them is needed
+/// alone; 5 is grey, for controls.</summary>
 internal sealed record PlotSeries(string Name, IReadOnlyList<PlotPoint> Points, int Look);
 
-/// <summary>An axis. An end that is null is taken from the data, rounded out to a tick; a <c>Format</c> that is null writes plain numbers.</summary>
+/// <summary>An axis. An end that is null is taken from the data, rounded out to a tick; a <c>Format</c> that is null writes plain
+/// numbers.</summary>
 internal sealed record PlotAxis(string Label, double? Low = null, double? High = null, Func<double, string>? Format = null)
 {
     public string Of(double value) => Format is null ? Show.Short(value) : Format(value);
@@ -15,15 +17,18 @@ internal sealed record PlotAxis(string Label, double? Low = null, double? High =
 /// <summary>A line across the plot at a value: a threshold.</summary>
 internal sealed record PlotMark(double Value, string Label);
 
-/// <summary>Lines over an axis. <c>Description</c> says the drawing in words, for those who cannot see it; intervals are <c>Bands</c> or else whiskers.</summary>
-internal sealed record LineChart(string Title, string Description, PlotAxis X, PlotAxis Y, IReadOnlyList<PlotSeries> Series, PlotMark? Mark = null, bool Bands = false);
+/// <summary>Lines over an axis. <c>Description</c> says the drawing in words, for those who cannot see it; intervals are <c>Bands</c> or
+/// else whiskers.</summary>
+internal sealed record LineChart(string Title, string Description, PlotAxis X, PlotAxis Y, IReadOnlyList<PlotSeries> Series,
+    PlotMark? Mark = null, bool Bands = false);
 
 internal sealed record StripRow(string Name, int Look, IReadOnlyList<(double Value, string Name)> Points);
 
 /// <summary>One row of dots for each group along one axis.</summary>
 internal sealed record StripChart(string Title, string Description, PlotAxis X, IReadOnlyList<StripRow> Rows, PlotMark? Mark = null);
 
-/// <summary>Plots as inline SVG with real text. Colours come from the page's style sheet (classes <c>look-0</c> to <c>look-5</c>).</summary>
+/// <summary>Plots as inline SVG with real text. Colours come from the page's style sheet (classes <c>look-0</c> to
+/// <c>look-5</c>).</summary>
 internal static class Plots
 {
     private static readonly string?[] Dashes = [null, "7 3", "2 3", "9 3 2 3", "4 2", "5 4"];
@@ -33,7 +38,8 @@ internal static class Plots
         const double width = 460, height = 300, left = 52, right = 74, top = 34, bottom = 46;
         PlotPoint[] points = [.. chart.Series.SelectMany(s => s.Points)];
         (double xLow, double xHigh) = Range(chart.X, points.Select(p => p.X));
-        (double yLow, double yHigh) = Range(chart.Y, points.SelectMany(p => new[] { p.Y, p.Low ?? p.Y, p.High ?? p.Y }).Append(chart.Mark?.Value ?? double.NaN));
+        (double yLow, double yHigh) =
+            Range(chart.Y, points.SelectMany(p => new[] { p.Y, p.Low ?? p.Y, p.High ?? p.Y }).Append(chart.Mark?.Value ?? double.NaN));
         double X(double value) => left + (value - xLow) / (xHigh - xLow) * (width - left - right);
         double Y(double value) => height - bottom - (Math.Clamp(value, yLow, yHigh) - yLow) / (yHigh - yLow) * (height - top - bottom);
 
@@ -64,7 +70,9 @@ internal static class Plots
             PlotSeries s = chart.Series[i];
             double aside = Aside(i);
             html.Open("g", ("class", $"look-{s.Look}"));
-            html.Leaf("polyline", ("class", "line"), ("points", string.Join(' ', s.Points.Select(p => $"{Show.Coordinate(X(p.X) + aside)},{Show.Coordinate(Y(p.Y))}"))), ("stroke-dasharray", Dashes[s.Look]));
+            html.Leaf("polyline", ("class", "line"),
+                ("points", string.Join(' ', s.Points.Select(p => $"{Show.Coordinate(X(p.X) + aside)},{Show.Coordinate(Y(p.Y))}"))),
+                ("stroke-dasharray", Dashes[s.Look]));
             foreach (PlotPoint p in s.Points)
             {
                 if (!chart.Bands && p is { Low: { } low, High: { } high }) Whisker(html, X(p.X) + aside, Y(low), Y(high));
@@ -72,7 +80,8 @@ internal static class Plots
             }
             html.Close();
         }
-        if (chart.Mark is { } named) Label(html, named.Label, width - right - 4, Y(named.Value) - 5, "end", "mark-label"); // over the lines, on a halo
+        // over the lines, on a halo
+        if (chart.Mark is { } named) Label(html, named.Label, width - right - 4, Y(named.Value) - 5, "end", "mark-label");
         EndLabels(html, chart.Series, X, Y, top, height - bottom);
         html.Close();
     }
@@ -80,10 +89,12 @@ internal static class Plots
     public static void Strip(HtmlWriter html, StripChart chart)
     {
         const double width = 940, left = 96, right = 24, top = 44, radius = 4.5;
-        (double low, double high) = Range(chart.X, chart.Rows.SelectMany(r => r.Points.Select(p => p.Value)).Append(chart.Mark?.Value ?? double.NaN));
+        (double low, double high) =
+            Range(chart.X, chart.Rows.SelectMany(r => r.Points.Select(p => p.Value)).Append(chart.Mark?.Value ?? double.NaN));
         double X(double value) => left + (Math.Clamp(value, low, high) - low) / (high - low) * (width - left - right);
         var swarms = chart.Rows.Select(row => Swarm.Lanes([.. row.Points.Select(p => X(p.Value))], 2 * radius + 0.6, most: 9)).ToList();
-        double[] heights = [.. swarms.Select(lanes => Math.Max(34, (lanes.Count == 0 ? 1 : 2 * lanes.Max(Math.Abs) + 1) * (2 * radius + 0.6) + 16))];
+        double[] heights =
+            [.. swarms.Select(lanes => Math.Max(34, (lanes.Count == 0 ? 1 : 2 * lanes.Max(Math.Abs) + 1) * (2 * radius + 0.6) + 16))];
         double bottomLine = top + heights.Sum(), height = bottomLine + 46;
 
         Begin(html, width, height, chart.Title, chart.Description);
@@ -104,7 +115,8 @@ internal static class Plots
             html.Open("g", ("class", $"look-{row.Look}"));
             Label(html, row.Name, left - 12, middle + 4, "end", "series-label");
             for (int i = 0; i < row.Points.Count; i++)
-                Marker(html, row.Look, X(row.Points[i].Value), middle + swarms[r][i] * (2 * radius + 0.6), radius, $"{row.Points[i].Name}: {Show.Similarity(row.Points[i].Value)}");
+                Marker(html, row.Look, X(row.Points[i].Value), middle + swarms[r][i] * (2 * radius + 0.6), radius,
+                    $"{row.Points[i].Name}: {Show.Similarity(row.Points[i].Value)}");
             html.Close();
             y += heights[r];
         }
@@ -121,7 +133,8 @@ internal static class Plots
     {
         const double width = 120, height = 18, edge = 6;
         double X(double share) => edge + Math.Clamp(share, 0, 1) * (width - 2 * edge);
-        html.Open("svg", ("class", $"share look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"), ("width", "120"), ("height", "18"), ("aria-hidden", "true"));
+        html.Open("svg", ("class", $"share look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"),
+            ("width", "120"), ("height", "18"), ("aria-hidden", "true"));
         Line(html, X(0), height / 2, X(1), height / 2, "grid");
         Line(html, X(0), 4, X(0), height - 4, "grid");
         Line(html, X(1), 4, X(1), height - 4, "grid");
@@ -134,8 +147,10 @@ internal static class Plots
     public static void Bar(HtmlWriter html, double share, int look)
     {
         const double width = 160, height = 14;
-        html.Open("svg", ("class", $"bar look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"), ("width", "160"), ("height", "14"), ("aria-hidden", "true"));
-        html.Leaf("rect", ("class", "fill"), ("x", "0"), ("y", "2"), ("width", Show.Coordinate(Math.Clamp(share, 0, 1) * width)), ("height", Show.Coordinate(height - 4)));
+        html.Open("svg", ("class", $"bar look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"),
+            ("width", "160"), ("height", "14"), ("aria-hidden", "true"));
+        html.Leaf("rect", ("class", "fill"), ("x", "0"), ("y", "2"), ("width", Show.Coordinate(Math.Clamp(share, 0, 1) * width)),
+            ("height", Show.Coordinate(height - 4)));
         html.Close();
     }
 
@@ -164,7 +179,8 @@ internal static class Plots
     }
 
     /// <summary>Names at the lines' ends, moved apart where the ends lie close together.</summary>
-    private static void EndLabels(HtmlWriter html, IReadOnlyList<PlotSeries> series, Func<double, double> x, Func<double, double> y, double top, double bottom)
+    private static void EndLabels(HtmlWriter html, IReadOnlyList<PlotSeries> series, Func<double, double> x, Func<double, double> y,
+        double top, double bottom)
     {
         var ends = series.Where(s => s.Points.Count > 0).Select(s => (Series: s, End: s.Points[^1])).OrderBy(e => y(e.End.Y)).ToList();
         double[] places = Swarm.Apart([.. ends.Select(e => y(e.End.Y))], 15, top, bottom);
@@ -200,11 +216,13 @@ internal static class Plots
 
     internal static void Begin(HtmlWriter html, double width, double height, string title, string description)
     {
-        html.Open("svg", ("class", "plot"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"), ("role", "img"), ("aria-label", $"{title}. {description}"));
+        html.Open("svg", ("class", "plot"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"), ("role", "img"),
+            ("aria-label", $"{title}. {description}"));
     }
 
     internal static void Line(HtmlWriter html, double x1, double y1, double x2, double y2, string css) =>
-        html.Leaf("line", ("class", css), ("x1", Show.Coordinate(x1)), ("y1", Show.Coordinate(y1)), ("x2", Show.Coordinate(x2)), ("y2", Show.Coordinate(y2)));
+        html.Leaf("line", ("class", css), ("x1", Show.Coordinate(x1)), ("y1", Show.Coordinate(y1)), ("x2", Show.Coordinate(x2)),
+            ("y2", Show.Coordinate(y2)));
 
     internal static void Label(HtmlWriter html, string text, double x, double y, string anchor, string? css = null) =>
         html.Element("text", text, ("class", css), ("x", Show.Coordinate(x)), ("y", Show.Coordinate(y)), ("text-anchor", anchor));

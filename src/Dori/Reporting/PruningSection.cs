@@ -15,14 +15,19 @@ internal static class PruningSection
         html.Open("h2", ("id", id));
         html.Foreign(heading);
         html.Close();
-        html.Element("p", $"{Show.Count(record.Marked)} of {Show.Count(record.Weights)} weights ({Show.Percent((double)record.Marked / Math.Max(1, record.Weights))}) in {record.Layers.Count} layers were set to 0, "
-            + $"over {record.Items.Count} {(record.Items.Count == 1 ? "picture" : "pictures")}{(skipped > 0 ? $", {skipped} of which the method\u2019s own test did not call memorized" : "")}."
+        html.Element("p",
+            $"{Show.Count(record.Marked)} of {Show.Count(record.Weights)} weights "
+            + $"({Show.Percent((double)record.Marked / Math.Max(1, record.Weights))}) in {record.Layers.Count} layers were set to 0, "
+            + $"over {record.Items.Count} {(record.Items.Count == 1 ? "picture" : "pictures")}{(skipped > 0 ? $", {skipped} of which the "
+                + $"method\u2019s own test did not call memorized" : "")}."
             + (record.NotReached > 0 ? $" For {record.NotReached} of them no selection of neurons silenced what the test looks at." : ""));
         html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", heading), ("tabindex", "0"));
         html.Open("table", ("class", "rates"), ("aria-label", heading));
         html.Open("thead");
         html.Open("tr");
-        foreach ((string name, string? css) in new (string, string?)[] { ("Layer", null), ("Outputs \u00D7 inputs", "number"), ("Set to 0", "number"), ("Share", "number"), ("", null) })
+        foreach (
+            (string name, string? css) in new (string, string?)[] { ("Layer", null), ("Outputs \u00D7 inputs", "number"),
+            ("Set to 0", "number"), ("Share", "number"), ("", null) })
             html.Element("th", name, ("scope", "col"), ("class", css));
         html.Close();
         html.Close();
@@ -33,7 +38,9 @@ internal static class PruningSection
         {
             html.Open("tr");
             html.Element("th", layer.Layer, ("scope", "row"));
-            foreach (string number in new[] { $"{layer.Rows} \u00D7 {layer.Columns}", Show.Count(layer.Marked), Show.Percent(Share(layer)) }) html.Element("td", number, ("class", "number"));
+            foreach (
+                string number in new[] { $"{layer.Rows} \u00D7 {layer.Columns}", Show.Count(layer.Marked),
+                Show.Percent(Share(layer)) }) html.Element("td", number, ("class", "number"));
             html.Open("td");
             Plots.Bar(html, Share(layer) / most, 1);
             html.Close();
@@ -42,7 +49,9 @@ internal static class PruningSection
         html.Close();
         html.Close();
         html.Close();
-        html.Element("p", $"Bars are shares of the layer, drawn to the largest, {Show.Percent(most)}. Pruned weights say where a method looked, not where a picture was.", ("class", "legend"));
+        html.Element("p",
+            $"Bars are shares of the layer, drawn to the largest, {Show.Percent(most)}. Pruned weights say where a method looked, not "
+            + $"where a picture was.", ("class", "legend"));
         html.Close();
     }
 }

@@ -10,20 +10,26 @@ internal static class RatesSection
         Summary s = view.Summary;
         html.Open("section", ("aria-labelledby", "rates"));
         html.Element("h2", "How many come back", ("id", "rates"));
-        html.Element("p", $"Per start, after its last step. The memorization rate is the share of pictures with a generation above {Show.Short(s.Threshold)}; the last row of each start says how often the same effort forces a picture that the model was not trained on.");
+        html.Element("p",
+            $"Per start, after its last step. The memorization rate is the share of pictures with a generation above "
+            + $"{Show.Short(s.Threshold)}; the last row of each start says how often the same effort forces a picture that the model was "
+            + $"not trained on.");
         html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "Rates"), ("tabindex", "0"));
         html.Open("table", ("class", "rates"), ("aria-label", "Rates per start and group"));
         html.Open("thead");
         html.Open("tr");
         foreach ((string name, string? css) in new (string, string?)[]
-            { ("Group", null), ("Pictures", "number"), ("Copied", "number"), ("Rate", "number"), ("95 % interval", "number"), ("0 to 100 %", null), ("Best similarity", "number"), ("Median similarity", "number"), ("Diversity", "number") })
+            { ("Group", null), ("Pictures", "number"), ("Copied", "number"), ("Rate", "number"), ("95 % interval", "number"),
+                ("0 to 100 %", null), ("Best similarity", "number"), ("Median similarity", "number"), ("Diversity", "number") })
             html.Element("th", name, ("scope", "col"), ("class", css));
         html.Close();
         html.Close();
         foreach (IGrouping<AuditStart, GroupSummary> start in s.Groups.GroupBy(g => g.Start)) Body(html, start.Key, [.. start]);
         html.Close();
         html.Close();
-        html.Element("p", "Copied: pictures with at least one generation above the threshold. Similarities are the median over pictures \u00B1 the median absolute deviation: of each picture\u2019s best generation, and of its median generation. "
+        html.Element("p",
+            "Copied: pictures with at least one generation above the threshold. Similarities are the median over pictures \u00B1 the "
+            + "median absolute deviation: of each picture\u2019s best generation, and of its median generation. "
             + "Diversity is the median similarity among a picture\u2019s own generations: lower is more diverse.", ("class", "legend"));
         if (s.Groups.Count == 0) html.Element("p", "No unit has been finished yet: there are no rates.");
         html.Close();
@@ -38,7 +44,8 @@ internal static class RatesSection
         html.Text(start == AuditStart.Prompt ? "" : $", {Show.Steps(groups[0].Steps)}");
         html.Close();
         html.Close();
-        foreach (GroupSummary g in groups.Where(g => g.Group != ItemGroup.Control).Concat(groups.Where(g => g.Group == ItemGroup.Control))) Row(html, g);
+        foreach (GroupSummary g in groups.Where(g => g.Group != ItemGroup.Control).Concat(groups.Where(g => g.Group == ItemGroup.Control)))
+            Row(html, g);
         if (groups.All(g => g.Group != ItemGroup.Control))
         {
             html.Open("tr", ("class", "control"));

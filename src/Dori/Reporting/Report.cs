@@ -23,7 +23,8 @@ public static class Report
             Version = manifest.Version,
             Facts = RunFacts.Of(manifest),
             Pruning = run.ReadPruning(),
-            Cost = RunFacts.Cost([.. units.Records.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>(), .. ofOriginal], ofOriginal.Count),
+            Cost = RunFacts.Cost([.. units.Records.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>(), .. ofOriginal],
+                ofOriginal.Count),
         });
         CsvTables.Write(run.Path, summary);
         run.WriteSummary(summary); // last: it says that the rest is there
@@ -34,7 +35,8 @@ public static class Report
     /// <param name="runs">What the comparison is of.</param>
     /// <param name="ordinary">The ordinary pictures that quality was taken on, as a path; null where it was not.</param>
     /// <param name="command">What is to be typed to make it again; empty where a program makes it.</param>
-    public static void Write(string folder, Comparison comparison, IReadOnlyList<ComparedRun> runs, string? ordinary = null, string command = "")
+    public static void Write(string folder, Comparison comparison, IReadOnlyList<ComparedRun> runs, string? ordinary = null,
+        string command = "")
     {
         using OrdinaryPictures? pictures = ordinary is { } path ? OrdinaryPictures.Load(path) : null;
         var byName = runs.ToDictionary(run => run.Name);

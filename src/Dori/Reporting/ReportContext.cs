@@ -3,7 +3,8 @@ namespace Dori.Reporting;
 /// <summary>What the report needs beside the figures: the pictures, and what a reader needs to run the audit again.</summary>
 internal sealed record ReportContext
 {
-    /// <summary>A picture of the set, by its path in the set: the file's bytes (PNG, JPEG, WebP or GIF), or null where it is gone.</summary>
+    /// <summary>A picture of the set, by its path in the set: the file's bytes (PNG, JPEG, WebP or GIF), or null where it is
+    /// gone.</summary>
     public required Func<string, byte[]?> OriginalPicture { get; init; }
     /// <summary>A generated picture, by its path in the run folder: the file's bytes, or null where it is gone.</summary>
     public required Func<string, byte[]?> GeneratedPicture { get; init; }

@@ -1,6 +1,7 @@
 namespace Dori.Reporting;
 
-/// <summary>The head that all reports share: nothing from the network, no scripts, one style sheet that the policy names by its hash.</summary>
+/// <summary>The head that all reports share: nothing from the network, no scripts, one style sheet that the policy names by its
+/// hash.</summary>
 internal static class ReportPage
 {
     /// <summary>Opens the page as far as <c>body</c>; the caller closes <c>body</c> and <c>html</c>.</summary>
@@ -10,7 +11,8 @@ internal static class ReportPage
         html.Open("html", ("lang", "en"));
         html.Open("head");
         html.Open("meta", ("charset", "utf-8"));
-        html.Open("meta", ("http-equiv", "Content-Security-Policy"), ("content", $"default-src 'none'; img-src data:; style-src '{ReportStyle.Hash}'; base-uri 'none'; form-action 'none'"));
+        html.Open("meta", ("http-equiv", "Content-Security-Policy"),
+            ("content", $"default-src 'none'; img-src data:; style-src '{ReportStyle.Hash}'; base-uri 'none'; form-action 'none'"));
         html.Open("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1"));
         html.Open("meta", ("name", "color-scheme"), ("content", "light dark"));
         html.Open("meta", ("name", "referrer"), ("content", "no-referrer"));

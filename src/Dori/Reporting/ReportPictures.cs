@@ -5,12 +5,16 @@ internal sealed class ReportPictures(HtmlWriter html, ReportContext context)
 {
     private readonly Dictionary<string, EmbeddedPicture> shared = [];
 
-    public void Original(string file, string alt) => Image(EmbeddedPicture.Of(context.OriginalPicture(file)), alt, "The original's file is missing or is no PNG, JPEG, GIF or WebP.");
+    public void Original(string file, string alt) =>
+        Image(EmbeddedPicture.Of(context.OriginalPicture(file)), alt, "The original's file is missing or is no PNG, JPEG, GIF or WebP.");
 
     /// <summary>A generation; a path that is null says that it was not kept.</summary>
-    public void Generated(string? path, string alt) => Image(path is null ? null : EmbeddedPicture.Of(context.GeneratedPicture(path)), alt, path is null ? "Picture not kept." : "The picture's file is missing.");
+    public void Generated(string? path, string alt) =>
+        Image(path is null ? null : EmbeddedPicture.Of(context.GeneratedPicture(path)), alt,
+        path is null ? "Picture not kept." : "The picture's file is missing.");
 
-    /// <summary>Embeds a picture once, so that every card can show it with <see cref="Shared"/>. The id is the program's own name for it.</summary>
+    /// <summary>Embeds a picture once, so that every card can show it with <see cref="Shared"/>. The id is the program's own name for
+    /// it.</summary>
     public void Share(string id, byte[]? file)
     {
         if (EmbeddedPicture.Of(file) is not { } picture) return;

@@ -30,7 +30,8 @@ internal static class ReportStyle
         }
         * { box-sizing: border-box; }
         html { -webkit-text-size-adjust: 100%; }
-        body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+        body { margin: 0; background: var(--page); color: var(--text);
+          font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
         main { max-width: 1080px; margin: 0 auto; padding: 40px 24px 64px; }
         header { margin-bottom: 24px; }
         p, li, dd { max-width: 74ch; overflow-wrap: anywhere; }
@@ -75,16 +76,20 @@ internal static class ReportStyle
         .copy { font-weight: 700; }
         .run th { width: 16rem; color: var(--quiet); }
         .run td { overflow-wrap: anywhere; }
-        pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 12px 16px; margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .875rem; }
+        pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 12px 16px; margin: 0;
+          white-space: pre-wrap; overflow-wrap: anywhere; font-size: .875rem; }
         code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 
-        .badge { display: inline-block; white-space: nowrap; font-size: .8125rem; line-height: 1.4; font-weight: 600; padding: 1px 8px; border-radius: 4px; border: 1px solid currentColor; color: var(--quiet); }
-        .badge.retained { background: var(--red); border-color: var(--red); color: var(--on-red); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+        .badge { display: inline-block; white-space: nowrap; font-size: .8125rem; line-height: 1.4; font-weight: 600; padding: 1px 8px;
+          border-radius: 4px; border: 1px solid currentColor; color: var(--quiet); }
+        .badge.retained { background: var(--red); border-color: var(--red); color: var(--on-red); print-color-adjust: exact;
+          -webkit-print-color-adjust: exact; }
         .badge.undecided { color: var(--amber); border-style: double; border-width: 3px; padding: 0 6px; }
         .badge.not-judged { border-style: dashed; }
         .all .badge { font-size: .75rem; padding: 0 6px; }
 
-        .card { display: grid; grid-template-columns: minmax(220px, 1fr) auto; gap: 8px 32px; padding: 20px 0; border-top: 1px solid var(--rule); break-inside: avoid; }
+        .card { display: grid; grid-template-columns: minmax(220px, 1fr) auto; gap: 8px 32px; padding: 20px 0;
+          border-top: 1px solid var(--rule); break-inside: avoid; }
         .card h3 { margin: 8px 0 0; }
         .file { margin: 0 0 10px; color: var(--quiet); font-size: .8125rem; }
         .facts dl { margin: 0; font-size: .875rem; display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; }
@@ -97,7 +102,8 @@ internal static class ReportStyle
         .tiles figure.nearest { width: 192px; padding-left: 16px; border-left: 1px solid var(--rule); box-sizing: content-box; }
         .picture { display: block; width: 128px; height: 128px; object-fit: contain; background: var(--panel); }
         .small { image-rendering: pixelated; }
-        .missing { display: flex; align-items: center; justify-content: center; text-align: center; padding: 8px; border: 1px dashed var(--strong); color: var(--quiet); font-size: .75rem; line-height: 1.3; }
+        .missing { display: flex; align-items: center; justify-content: center; text-align: center; padding: 8px;
+          border: 1px dashed var(--strong); color: var(--quiet); font-size: .75rem; line-height: 1.3; }
         .mosaic { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; width: 128px; }
         .mosaic .picture { width: 63px; height: 63px; font-size: .5rem; padding: 0; overflow: hidden; }
         .pair { display: flex; gap: 4px; }
@@ -121,7 +127,8 @@ internal static class ReportStyle
         .plot .mark-label { fill: var(--text); stroke: var(--page); stroke-width: 3px; paint-order: stroke; }
         .plot .series-label { fill: var(--look); font-weight: 600; }
         .scroll > .plot { min-width: 640px; margin-bottom: 28px; }
-        .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 12px 40px; margin-top: 28px; break-inside: avoid; }
+        .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 12px 40px; margin-top: 28px;
+          break-inside: avoid; }
         .plots-title { grid-column: 1 / -1; margin: 0; font-size: .9375rem; font-weight: 600; }
         .grid { stroke: var(--rule); stroke-width: 1; }
         .axis { stroke: var(--strong); stroke-width: 1; }

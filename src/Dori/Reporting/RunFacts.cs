@@ -39,15 +39,23 @@ internal static class RunFacts
             .. (m.Model.Adapters ?? []).SelectMany(AdapterFacts),
             ("Model, SHA-256", m.Model.Sha256),
             .. OriginalFacts(m.Original),
-            ("Pictures", $"{m.Pictures.Items.Count(i => i.Role != PictureRole.Control)} items and {m.Pictures.Items.Count(i => i.Role == PictureRole.Control)} controls from {m.Pictures.Path}"),
+            ("Pictures",
+                $"{m.Pictures.Items.Count(i => i.Role != PictureRole.Control)} items and "
+                + $"{m.Pictures.Items.Count(i => i.Role == PictureRole.Control)} controls from {m.Pictures.Path}"),
             ("Pictures, SHA-256", m.Pictures.Sha256),
             ("Copy detector", $"{m.CopyDetector.Name}, threshold {N(o.Threshold)}"),
             ("Copy detector, SHA-256", m.CopyDetector.Sha256),
-            ("Search", $"{o.Search ?? new DoriSearch(o.SearchOptions).Description}; from {string.Join(", ", o.Starts.Select(start => start.Text()))}"),
-            ("Generation", $"{o.Generations} pictures a start; {o.Sampler ?? "the checkpoint's own sampler"}, {o.SamplerSteps} steps, guidance {N(o.Guidance)}; on the curve {o.CurveGenerations} pictures a step"),
+            ("Search",
+                $"{o.Search ?? new DoriSearch(o.SearchOptions).Description}; from "
+                + $"{string.Join(", ", o.Starts.Select(start => start.Text()))}"),
+            ("Generation",
+                $"{o.Generations} pictures a start; {o.Sampler ?? "the checkpoint's own sampler"}, {o.SamplerSteps} steps, guidance "
+                + $"{N(o.Guidance)}; on the curve {o.CurveGenerations} pictures a step"),
             ("Seed", $"{o.Seed}"),
             ("Machine", $"{m.Machine.Processor}; {m.Machine.System}"),
-            ("Computed on", $"{m.Machine.Device}, {m.Machine.Dtype}, {m.Machine.ThreadsPerUnit} {(m.Machine.ThreadsPerUnit == 1 ? "thread" : "threads")} a unit, libtorch {m.Machine.Libtorch}"),
+            ("Computed on",
+                $"{m.Machine.Device}, {m.Machine.Dtype}, {m.Machine.ThreadsPerUnit} "
+                + $"{(m.Machine.ThreadsPerUnit == 1 ? "thread" : "threads")} a unit, libtorch {m.Machine.Libtorch}"),
         ];
     }
 
@@ -57,7 +65,8 @@ internal static class RunFacts
     public static string? Cost(IReadOnlyList<UnitCost> costs, int ofOriginal = 0, string what = "units") => costs.Count == 0 ? null
         : string.Create(CultureInfo.InvariantCulture, $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Count} {what}")
             + (ofOriginal > 0 ? $", {ofOriginal} of them of the original" : "")
-            + string.Create(CultureInfo.InvariantCulture, $" (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Count / 2):0.0} s ")
+            + string.Create(CultureInfo.InvariantCulture,
+                $" (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Count / 2):0.0} s ")
             + (what == "units" ? "a unit" : "each")
             + string.Create(CultureInfo.InvariantCulture, $"), at most {costs.Max(c => c.PeakMemoryMiB):0} MiB of memory");
 }

@@ -24,7 +24,8 @@ internal static class Show
     public static string Count(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
     /// <summary>A coordinate of a drawing.</summary>
-    public static string Coordinate(double value) => Math.Round(value, 2).ToString("0.##", CultureInfo.InvariantCulture) is var text && text == "-0" ? "0" : text;
+    public static string Coordinate(double value) =>
+        Math.Round(value, 2).ToString("0.##", CultureInfo.InvariantCulture) is var text && text == "-0" ? "0" : text;
 
     public static string Steps(int steps) => steps == 1 ? "1 step" : $"{Count(steps)} steps";
 

@@ -3,7 +3,8 @@ namespace Dori.Reporting;
 /// <summary>Places things beside each other so that none hides another. No chance is involved: the same data, the same drawing.</summary>
 internal static class Swarm
 {
-    /// <summary>Lane of each dot (0, -1, 1, -2, ...): the first in which it lies at least <paramref name="distance"/> from its neighbours, at most <paramref name="most"/> lanes.</summary>
+    /// <summary>Lane of each dot (0, -1, 1, -2, ...): the first in which it lies at least <paramref name="distance"/> from its neighbours,
+    /// at most <paramref name="most"/> lanes.</summary>
     public static IReadOnlyList<int> Lanes(IReadOnlyList<double> x, double distance, int most)
     {
         var lanes = new int[x.Count];
@@ -19,12 +20,14 @@ internal static class Swarm
         return lanes;
     }
 
-    /// <summary>Ascending places moved as little as a sweep needs to keep them <paramref name="distance"/> apart, within the ends where they fit.</summary>
+    /// <summary>Ascending places moved as little as a sweep needs to keep them <paramref name="distance"/> apart, within the ends where
+    /// they fit.</summary>
     public static double[] Apart(IReadOnlyList<double> ascending, double distance, double low, double high)
     {
         double[] places = [.. ascending];
         for (int i = 0; i < places.Length; i++) places[i] = Math.Max(places[i], i == 0 ? low : places[i - 1] + distance);
-        for (int i = places.Length - 1; i >= 0; i--) places[i] = Math.Min(places[i], i == places.Length - 1 ? high : places[i + 1] - distance);
+        for (int i = places.Length - 1; i >= 0; i--)
+            places[i] = Math.Min(places[i], i == places.Length - 1 ? high : places[i + 1] - distance);
         return places;
     }
 }

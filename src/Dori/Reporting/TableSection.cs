@@ -76,5 +76,6 @@ internal static class TableSection
         html.Close();
     }
 
-    private static void Similarity(HtmlWriter html, AuditView view, double value) => html.Element("td", Show.Similarity(value), ("class", value > view.Summary.Threshold ? "number copy" : "number"));
+    private static void Similarity(HtmlWriter html, AuditView view, double value) =>
+        html.Element("td", Show.Similarity(value), ("class", value > view.Summary.Threshold ? "number copy" : "number"));
 }

@@ -13,7 +13,8 @@ public sealed record SearchOptions
     /// <summary>B: (noise, time step) pairs in every step, fresh each time.</summary>
     public int Batch { get; init; } = 8;
     public double LearningRate { get; init; } = 0.1;
-    /// <summary>Pairs that go through the UNet at once; fewer than <see cref="Batch"/> accumulate the gradient of the same mean and need less memory.</summary>
+    /// <summary>Pairs that go through the UNet at once; fewer than <see cref="Batch"/> accumulate the gradient of the same mean and need
+    /// less memory.</summary>
     public int MicroBatch { get; init; } = 8;
     /// <summary>Steps after which y is kept, ascending; 0 is the start.</summary>
     public IReadOnlyList<int> SnapshotSteps { get; init; } = [50];
@@ -46,7 +47,8 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
         + (options.MicroBatch < options.Batch ? $" in parts of {options.MicroBatch}" : "");
 
     /// <inheritdoc/>
-    public SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random, Action<int, float>? onStep = null, CancellationToken cancellation = default)
+    public SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random,
+        Action<int, float>? onStep = null, CancellationToken cancellation = default)
     {
         int references = (int)targets.shape[0];
         return Run(model, targets, start, Draw, onStep, cancellation);
@@ -56,7 +58,8 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
             RandomSource source = random.Derive("step", step); // one stream a step
             Tensor noise = source.Normal([options.Batch, .. model.LatentShape]);
             Tensor timesteps = source.Integers(model.Schedule.NumTrainTimesteps, options.Batch);
-            return new SearchDraw(noise, timesteps, references == 1 ? zeros(options.Batch, int64) : source.Integers(references, options.Batch));
+            return new SearchDraw(noise, timesteps,
+                references == 1 ? zeros(options.Batch, int64) : source.Integers(references, options.Batch));
         }
     }
 
@@ -89,7 +92,8 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
         }
     }
 
-    /// <summary>The mean over the batch of L(z0, eps_b, y, t_b) and its gradients with respect to the one y that all share: tokens, then the pooled vector.</summary>
+    /// <summary>The mean over the batch of L(z0, eps_b, y, t_b) and its gradients with respect to the one y that all share: tokens, then
+    /// the pooled vector.</summary>
     private (float Loss, IReadOnlyList<Tensor> Gradients) Gradient(DiffusionModel model, Tensor targets, Conditioning y, SearchDraw draw)
     {
         using var scope = NewDisposeScope();

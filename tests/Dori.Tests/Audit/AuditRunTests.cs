@@ -17,7 +17,8 @@ public sealed class AuditRunTests : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-run-").FullName;
     private static readonly AuditOptions s_options = new()
     {
-        Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Random, AuditStart.Other], Steps = 2, SearchBatch = 2, MicroBatch = 2, CurveSteps = [0, 1], Generations = 2, CurveGenerations = 1,
+        Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Random, AuditStart.Other], Steps = 2, SearchBatch = 2, MicroBatch = 2,
+            CurveSteps = [0, 1], Generations = 2, CurveGenerations = 1,
         GenerationBatch = 2, Guidance = 3, Sampler = "ddim", SamplerSteps = 2,
     };
 
@@ -48,7 +49,9 @@ public sealed class AuditRunTests : IDisposable
             try
             {
                 // Each time a little further, in the middle of a unit.
-                new AuditRunner(Runner, run, () => TimeSpan.Zero).Run(AuditPlan.Of(Set, s_options), Workers.Single, (_, _) => { if (++seen == stopAt + 2) source.Cancel(); }, source.Token);
+                new AuditRunner(Runner, run, () => TimeSpan.Zero)
+                    .Run(AuditPlan.Of(Set, s_options), Workers.Single, (_, _) => { if (++seen == stopAt + 2) source.Cancel(); },
+                    source.Token);
             }
             catch (OperationCanceledException)
             {
@@ -80,7 +83,8 @@ public sealed class AuditRunTests : IDisposable
         Assert.Contains(Set.Items, i => i.Role == PictureRole.Control && i.Caption == other.OtherCaption);
         var none = s_options with { Steps = 0, CurveSteps = [], Starts = [AuditStart.Prompt, AuditStart.Caption] };
         var runner = new UnitRunner(Emoji.Model, s_detector.Value, none);
-        using UnitResult prompt = runner.Run(plan.Single(u => u.Id == "v00-prompt-0")), caption = runner.Run(plan.Single(u => u.Id == "v00-caption-0"));
+        using UnitResult prompt = runner.Run(plan.Single(u => u.Id == "v00-prompt-0")),
+            caption = runner.Run(plan.Single(u => u.Id == "v00-caption-0"));
         Assert.Equal(prompt.Record.Snapshots[0].Similarities, caption.Record.Snapshots[0].Similarities); // no step taken: the prompt itself
     }
 
@@ -88,7 +92,8 @@ public sealed class AuditRunTests : IDisposable
     public void A_run_folder_takes_no_units_of_another_run()
     {
         Open("run");
-        DoriException e = Assert.Throws<DoriException>(() => RunFolder.Create(Path.Combine(_folder, "run"), ManifestFor(s_options with { Steps = 3 })));
+        DoriException e =
+            Assert.Throws<DoriException>(() => RunFolder.Create(Path.Combine(_folder, "run"), ManifestFor(s_options with { Steps = 3 })));
         Assert.Contains("Steps = 2", e.Message, StringComparison.Ordinal);
         Directory.CreateDirectory(Path.Combine(_folder, "full"));
         File.WriteAllText(Path.Combine(_folder, "full", "mine.txt"), "");
@@ -114,7 +119,8 @@ public sealed class AuditRunTests : IDisposable
         var options = s_options with { SamplerSteps = 8, Generations = 4 };
         Snapshot Prompt(PictureItem of, bool mirror)
         {
-            using UnitResult result = new UnitRunner(Emoji.Model, s_detector.Value, options with { Mirror = mirror }).Run(new AuditUnit(of, AuditStart.Prompt, 0, null));
+            using UnitResult result = new UnitRunner(Emoji.Model, s_detector.Value, options with { Mirror = mirror })
+                .Run(new AuditUnit(of, AuditStart.Prompt, 0, null));
             return result.Record.Snapshots.Single();
         }
         PictureItem other = item with { Files = ["turned.png"], Folder = _folder };
@@ -144,7 +150,9 @@ public sealed class AuditRunTests : IDisposable
             var weights = model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
             if (pruned)
             {
-                WeightMask mask = new([.. Wanda.Layers(model.UNet).Select(layer => LayerMask.Of(layer.Name, Golden.Rand(layer.Name, [.. layer.Layer.weight.shape]).gt(1)))]);
+                WeightMask mask =
+                    new([.. Wanda.Layers(model.UNet)
+                    .Select(layer => LayerMask.Of(layer.Name, Golden.Rand(layer.Name, [.. layer.Layer.weight.shape]).gt(1)))]);
                 using WeightSet file = original.OpenUNet();
                 original.SaveWithUNet(saved, key => { using Tensor stored = file.Read(key); return mask.Apply(key, stored); }, "", "{}");
                 using IDisposable now = mask.PruneForNow(model.UNet);
@@ -154,7 +162,8 @@ public sealed class AuditRunTests : IDisposable
             {
                 // A training ends in float32; the file's type is float16, and what is in memory is compared as the file holds it.
                 using (no_grad())
-                    foreach ((string name, Parameter weight) in weights) weight.copy_((weight + 1e-3 * Golden.Rand(name, weight.shape)).to(float16).to(float32));
+                    foreach ((string name, Parameter weight) in weights)
+                        weight.copy_((weight + 1e-3 * Golden.Rand(name, weight.shape)).to(float16).to(float32));
                 original.SaveWithUNet(saved, name => weights[name], "", "{}");
                 inMemory = Audit("memory", model);
             }
@@ -172,7 +181,8 @@ public sealed class AuditRunTests : IDisposable
         Dictionary<string, string> Audit(string name, DiffusionModel model)
         {
             RunFolder run = Open(name);
-            new AuditRunner(new UnitRunner(model, s_detector.Value, s_options), run, () => TimeSpan.Zero).Run([.. AuditPlan.Of(Set, s_options).Take(4)], new Workers(1, 1));
+            new AuditRunner(new UnitRunner(model, s_detector.Value, s_options), run, () => TimeSpan.Zero)
+                .Run([.. AuditPlan.Of(Set, s_options).Take(4)], new Workers(1, 1));
             return Files(run);
         }
     }
@@ -184,10 +194,12 @@ public sealed class AuditRunTests : IDisposable
     private RunFolder Open(string name) => RunFolder.Create(Path.Combine(_folder, name), ManifestFor(s_options));
 
     private static void Run(RunFolder folder, (int I, int N) shard, int workers) =>
-        new AuditRunner(Runner, folder, () => TimeSpan.Zero).Run(AuditPlan.Shard(AuditPlan.Of(Set, s_options), shard.I, shard.N), new Workers(workers, 1));
+        new AuditRunner(Runner, folder, () => TimeSpan.Zero)
+            .Run(AuditPlan.Shard(AuditPlan.Of(Set, s_options), shard.I, shard.N), new Workers(workers, 1));
 
     private static Manifest ManifestFor(AuditOptions options) => VerdictsTests.ManifestOf(
-        [.. Set.Items.Select(i => new ManifestItem(i.Id, i.Folder, i.Files, i.Sha256, i.Caption, i.Kind, i.Role))]) with { Options = options };
+        [.. Set.Items.Select(i => new ManifestItem(i.Id, i.Folder, i.Files, i.Sha256, i.Caption, i.Kind, i.Role))])
+            with { Options = options };
 
     /// <summary>Hash by relative path of all that must not depend on how a run came about.</summary>
     private static Dictionary<string, string> Files(RunFolder run) => Directory.GetFiles(run.Path, "*", SearchOption.AllDirectories)

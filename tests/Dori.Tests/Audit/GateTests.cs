@@ -16,7 +16,8 @@ public sealed class GateTests
     public void It_opens_only_where_every_picture_is_not_found_and_nothing_is_missing()
     {
         Summary sample = new SampleAudit().Summary;
-        PictureSummary asked = sample.Pictures.First(p => p.Role == PictureRole.Audit), control = sample.Pictures.First(p => p.Role == PictureRole.Control);
+        PictureSummary asked = sample.Pictures.First(p => p.Role == PictureRole.Audit),
+            control = sample.Pictures.First(p => p.Role == PictureRole.Control);
         int tried = 0;
         foreach (Verdict[] verdicts in Combinations(3))
             foreach (int missing in new[] { 0, 1, -1 })

@@ -13,7 +13,8 @@ public sealed class OriginalTests
 {
     private const float Copy = 0.9f, None = 0.4f;
 
-    private static Verdict[] VerdictsOf(Summary summary) => [.. summary.Pictures.Where(p => p.Role == PictureRole.Audit).Select(p => p.Verdict)];
+    private static Verdict[] VerdictsOf(Summary summary) =>
+        [.. summary.Pictures.Where(p => p.Role == PictureRole.Audit).Select(p => p.Verdict)];
 
     private static bool Says(Summary summary, string text) => summary.Warnings.Any(w => w.Contains(text, StringComparison.Ordinal));
 
@@ -24,7 +25,8 @@ public sealed class OriginalTests
         Summary summary = run.Summary();
         Assert.Equal([Verdict.NotFound, Verdict.NotFound, Verdict.NotFound], VerdictsOf(summary));
         OriginalSummary original = summary.Original!;
-        Assert.Equal(("ancestor", 3, 3, 0, 0), (original.Name, original.Asked, original.GivenBack, original.GivenBackByPrompt, original.MissingUnits));
+        Assert.Equal(("ancestor", 3, 3, 0, 0),
+            (original.Name, original.Asked, original.GivenBack, original.GivenBackByPrompt, original.MissingUnits));
         Assert.Equal(Math.Cbrt(0.025), original.Power!.Low, 9); // closed form where all are given back
         Assert.Equal((1.0, 3, 1.0), (original.Power.Value, original.Power.Count, original.Power.High));
         Assert.Equal(new OriginalPicture("v01", Copy, AuditStart.Caption, 3, 0.2f, true, true), original.Pictures[1]);
@@ -55,7 +57,8 @@ public sealed class OriginalTests
         Assert.Equal([Verdict.NotFound, Verdict.NotFound, Verdict.NotFound], VerdictsOf(summary));
         Assert.True(Says(summary, "1 pictures that were not found the original did not give back either: v01."));
         string report = Report(run);
-        Assert.Contains("The original did not give it back either: this search may not be able to find it.", report, StringComparison.Ordinal);
+        Assert.Contains("The original did not give it back either: this search may not be able to find it.", report,
+            StringComparison.Ordinal);
         Assert.Contains("<dt>The original gives it back</dt>", report, StringComparison.Ordinal);
         Assert.Contains("It gives back 2 of 3 pictures, 0 by prompt alone", report, StringComparison.Ordinal);
         string[] csv = File.ReadAllLines(Path.Combine(run.Run, "pictures.csv"));
@@ -111,7 +114,8 @@ public sealed class OriginalTests
     public void The_model_itself_is_no_original()
     {
         Manifest manifest = SampleRun.ManifestOf(SampleRun.Options);
-        DoriException e = Assert.Throws<DoriException>(() => manifest.WithOriginal(SampleRun.Ancestor with { Sha256 = manifest.Model.Sha256 }));
+        DoriException e =
+            Assert.Throws<DoriException>(() => manifest.WithOriginal(SampleRun.Ancestor with { Sha256 = manifest.Model.Sha256 }));
         Assert.Contains("the model under audit itself", e.Message, StringComparison.Ordinal);
         Assert.NotNull((manifest with { Original = manifest.Model }).Problem());
     }
@@ -127,7 +131,8 @@ public sealed class OriginalTests
         Assert.Equal("ancestor", RunFolder.Create(run.Run, plain).Manifest.Original?.Name);
         Assert.Equal("ancestor", run.Open().Manifest.Original?.Name);
         Manifest other = plain.WithOriginal(SampleRun.Ancestor with { Sha256 = Sha256Text.Of("another") });
-        Assert.Contains("another original", Assert.Throws<DoriException>(() => RunFolder.Create(run.Run, other)).Message, StringComparison.Ordinal);
+        Assert.Contains("another original", Assert.Throws<DoriException>(() => RunFolder.Create(run.Run, other)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

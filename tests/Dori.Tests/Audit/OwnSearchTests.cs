@@ -19,7 +19,8 @@ public sealed class OwnSearchTests
 
         public SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random,
             Action<int, float>? onStep = null, CancellationToken cancellation = default) =>
-            new([.. Enumerable.Repeat(1f, options.Steps)], [.. options.SnapshotSteps.Select(step => (step, start.Copy().DetachFromDisposeScope()))]);
+            new([.. Enumerable.Repeat(1f, options.Steps)],
+                [.. options.SnapshotSteps.Select(step => (step, start.Copy().DetachFromDisposeScope()))]);
     }
 
     [Fact]
@@ -47,7 +48,8 @@ public sealed class OwnSearchTests
             // Standing still at the caption is the prompt.
             Assert.Equal(units[0].Snapshots[^1].Similarities, units[1].Snapshots[^1].Similarities);
             Assert.Equal(0, summary.MissingUnits);
-            Assert.Contains("standing still for 3 steps; from prompt, caption", File.ReadAllText(Path.Combine(folder, "report.html")), StringComparison.Ordinal);
+            Assert.Contains("standing still for 3 steps; from prompt, caption", File.ReadAllText(Path.Combine(folder, "report.html")),
+                StringComparison.Ordinal);
 
             DoriException e = Assert.Throws<DoriException>(() => new Dori.Audit.Audit(Checkpoint.Open(Golden.EmojiModel), pictures)
             {

@@ -160,7 +160,8 @@ public sealed class ResumedRunTests
             ("search batch", Options(o => o with { SearchBatch = 2 }), "caption other"),
             ("learning rate", Options(o => o with { LearningRate = 0.2 }), "caption other"),
             ("threshold", Options(o => o with { Threshold = 0.5 }), ""),
-            ("other starts", Options(o => o with { Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Other, AuditStart.Random] }), ""),
+            ("other starts", Options(o => o with { Starts = [AuditStart.Prompt, AuditStart.Caption, AuditStart.Other, AuditStart.Random] }),
+                ""),
             ("another picture",
                 With(m, [.. m.Pictures.Items.Take(5), m.Pictures.Items[5] with { Sha256 = ["x"] }, .. m.Pictures.Items.Skip(6)]), ""),
             ("a picture more", With(m, [.. m.Pictures.Items, first with { Id = "v01" }]), ""),
@@ -168,14 +169,17 @@ public sealed class ResumedRunTests
             ("folder", With(m, [first with { Folder = "/x" }, .. m.Pictures.Items.Skip(1)]), ""),
         ];
         foreach ((string name, Manifest changed, string starts) in cases)
-            Assert.Equal($"{name}: {starts}",
-                $"{name}: {string.Join(' ', m.Options.Starts.Where(start => Key(m, start) != Key(changed, start)).Select(start => start.Text()))}");
+        {
+            IEnumerable<AuditStart> others = m.Options.Starts.Where(start => Key(m, start) != Key(changed, start));
+            Assert.Equal($"{name}: {starts}", $"{name}: {string.Join(' ', others.Select(start => start.Text()))}");
+        }
         // The other caption counts where it is used: a key is of the caption, not of the rest of the set.
         AuditUnit other = Unit(m, AuditStart.Other), caption = Unit(m, AuditStart.Caption);
         Assert.NotEqual(UnitKey.Of(m, other), UnitKey.Of(m, other with { OtherCaption = "x" }));
         Assert.Equal(UnitKey.Of(m, caption), UnitKey.Of(m, caption with { OtherCaption = "x" }));
         Assert.Equal(m.Options.Starts.Count, m.Options.Starts.Select(start => Key(m, start)).Distinct().Count());
         Manifest cuda = m with { Machine = m.Machine with { Device = "cuda" } };
-        Assert.Equal(Key(cuda, AuditStart.Prompt), Key(cuda with { Machine = cuda.Machine with { ThreadsPerUnit = 2 } }, AuditStart.Prompt));
+        Assert.Equal(Key(cuda, AuditStart.Prompt),
+            Key(cuda with { Machine = cuda.Machine with { ThreadsPerUnit = 2 } }, AuditStart.Prompt));
     }
 }

@@ -14,14 +14,16 @@ internal sealed class SampleRun : IDisposable
 {
     public static readonly AuditOptions Options = new()
     {
-        Starts = [AuditStart.Prompt, AuditStart.Caption], Steps = 3, CurveSteps = [1], CurveGenerations = 1, Generations = 2, SearchBatch = 1, MicroBatch = 1,
+        Starts = [AuditStart.Prompt, AuditStart.Caption], Steps = 3, CurveSteps = [1], CurveGenerations = 1, Generations = 2,
+            SearchBatch = 1, MicroBatch = 1,
             GenerationBatch = 2,
         Guidance = 3, SamplerSteps = 2, Threshold = 0.7,
     };
     private readonly string _around = Directory.CreateTempSubdirectory("dori-sample-run-").FullName;
 
     /// <param name="found">Best similarity of the audited pictures from their captions.</param>
-    /// <param name="original">The same of the original, one by one; as many pictures are audited. None: no original, and one picture.</param>
+    /// <param name="original">The same of the original, one by one; as many pictures are audited. None: no original, and one
+    /// picture.</param>
     public SampleRun(float found = 0.9f, bool bound = true, params float[] original)
     {
         File.WriteAllText(Secret, "not to be read or overwritten");
@@ -56,8 +58,11 @@ internal sealed class SampleRun : IDisposable
     public static Manifest ManifestOf(AuditOptions options, bool bound = true, int audited = 1)
     {
         ManifestItem Item(string id, string role) =>
-            new(id, "/pictures", [$"{id}.png"], [Sha256Text.Of(id)], $"a {id}", role == "audit" ? PictureKind.Verbatim : PictureKind.None, role.Role());
-        ManifestItem[] items = [.. Enumerable.Range(0, audited).Select(i => Item($"v{i:00}", "audit")), .. Enumerable.Range(0, 19).Select(i => Item($"c{i:00}", "control"))];
+            new(id, "/pictures", [$"{id}.png"], [Sha256Text.Of(id)], $"a {id}", role == "audit" ? PictureKind.Verbatim : PictureKind.None,
+                role.Role());
+        ManifestItem[] items =
+            [.. Enumerable.Range(0, audited).Select(i => Item($"v{i:00}", "audit")),
+            .. Enumerable.Range(0, 19).Select(i => Item($"c{i:00}", "control"))];
         return VerdictsTests.ManifestOf(items) with
         {
             Schema = bound ? Manifest.Current : Manifest.Unbound, Options = options,
@@ -71,7 +76,8 @@ internal sealed class SampleRun : IDisposable
     /// <summary>The original's run in a run: of the audited items alone.</summary>
     public void WriteOriginal(string folder, params float[] found) => Write(Path.Combine(folder, "original"),
         Manifest.OfOriginal()! with { Control = Manifest.Control },
-        unit => unit.Item.Role == PictureRole.Control ? null : unit.Start == AuditStart.Caption ? found[int.Parse(unit.Item.Id[1..])] : 0.2f);
+        unit => unit.Item.Role == PictureRole.Control ? null : unit.Start == AuditStart.Caption ? found[int.Parse(unit.Item.Id[1..])]
+            : 0.2f);
 
     /// <param name="best">Null: the unit is not there.</param>
     private static void Write(string folder, Manifest manifest, Func<AuditUnit, float?> best)

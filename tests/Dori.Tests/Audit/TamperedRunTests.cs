@@ -360,7 +360,8 @@ public sealed class TamperedRunTests
         Directory.CreateDirectory(Path.Combine(run.Run, "costs"));
         Fifo.Make(Path.Combine(run.Run, "costs", "c00-caption-0.json"));
         RunFolder folder = run.Open();
-        Assert.Contains(Victim, Assert.Single((await Task.Run(folder.ReadUnits).WaitAsync(TimeSpan.FromSeconds(60))).Wrong), StringComparison.Ordinal);
+        Assert.Contains(Victim, Assert.Single((await Task.Run(folder.ReadUnits).WaitAsync(TimeSpan.FromSeconds(60))).Wrong),
+            StringComparison.Ordinal);
         Assert.Null(await Task.Run(() => folder.ReadCost("c00-caption-0")).WaitAsync(TimeSpan.FromSeconds(60)));
     }
 

@@ -153,9 +153,12 @@ public class VerdictsTests
     private static (Manifest, List<UnitRecord>) Case(int controls, double control, double prompt, double? search,
         double? controlPrompt = null)
     {
-        var items = new List<ManifestItem> { new("v00", "/pictures", ["v00.png"], ["0"], "a caption", PictureKind.Verbatim, PictureRole.Audit) };
+        var items =
+            new List<ManifestItem> { new("v00", "/pictures", ["v00.png"], ["0"], "a caption", PictureKind.Verbatim, PictureRole.Audit) };
         items.AddRange(Enumerable.Range(0, controls)
-            .Select(i => new ManifestItem($"c{i:00}", "/pictures", [$"c{i:00}.png"], [$"{i}"], $"control {i}", PictureKind.None, PictureRole.Control)));
+            .Select(i =>
+                new ManifestItem($"c{i:00}", "/pictures", [$"c{i:00}.png"], [$"{i}"], $"control {i}", PictureKind.None,
+                PictureRole.Control)));
         var units = new List<UnitRecord> { Unit(items[0], "prompt", prompt) };
         if (search is { } found) units.Add(Unit(items[0], "caption", found));
         foreach (ManifestItem item in items.Skip(1))
@@ -184,7 +187,8 @@ public class VerdictsTests
         Version = "0", Command = "dori audit", Model = new ManifestModel("/model", "model", "m", new Dictionary<string, string>()),
         Pictures = new ManifestPictures("/pictures", "p", items, []), CopyDetector = new ManifestDetector("detector", "d", T),
         Options =
-            new AuditOptions { Starts = [AuditStart.Prompt, AuditStart.Caption], CurveSteps = [0, 10], CurveGenerations = 2, Generations = 3, Threshold = T },
+            new AuditOptions { Starts = [AuditStart.Prompt, AuditStart.Caption], CurveSteps = [0, 10], CurveGenerations = 2,
+                Generations = 3, Threshold = T },
         Machine = new ManifestMachine("cpu", "float32", 1, "", "", ""),
         Control = SampleControl.Passed,
     };

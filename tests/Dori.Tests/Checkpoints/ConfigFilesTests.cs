@@ -17,7 +17,8 @@ public class ConfigFilesTests
         Assert.Equal([8, 8, 8, 8], config.NumAttentionHeads);
         Assert.Equal(["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"], config.DownBlockTypes);
         Assert.Equal(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"], config.UpBlockTypes);
-        Assert.Equal((4, 4, 64, 2, 768), (config.InChannels, config.OutChannels, config.SampleSize, config.LayersPerBlock, config.CrossAttentionDim));
+        Assert.Equal((4, 4, 64, 2, 768),
+            (config.InChannels, config.OutChannels, config.SampleSize, config.LayersPerBlock, config.CrossAttentionDim));
         Assert.Equal((32, 1e-5, true, 0.0), (config.NormNumGroups, config.NormEps, config.FlipSinToCos, config.FreqShift));
         Assert.False(config.UseLinearProjection);
         Assert.False(config.UpcastAttention);
@@ -61,7 +62,8 @@ public class ConfigFilesTests
     [InlineData("some_future_switch", "false")]
     [InlineData("some_future_value", "null")]
     [InlineData("_some_metadata", "{ \"a\": [1] }")]
-    public void UNetPassesOver(string key, string value) => Assert.Equal(64, Read(With(UNet14, key, value), ConfigFiles.ReadUNet).SampleSize);
+    public void UNetPassesOver(string key, string value) =>
+        Assert.Equal(64, Read(With(UNet14, key, value), ConfigFiles.ReadUNet).SampleSize);
 
     [Fact]
     public void Vaes()
@@ -70,7 +72,8 @@ public class ConfigFilesTests
         foreach (VaeConfig config in new[] { first, second })
         {
             Assert.Equal([128, 256, 512, 512], config.BlockOutChannels);
-            Assert.Equal((3, 3, 4, 2, 32), (config.InChannels, config.OutChannels, config.LatentChannels, config.LayersPerBlock, config.NormNumGroups));
+            Assert.Equal((3, 3, 4, 2, 32),
+                (config.InChannels, config.OutChannels, config.LatentChannels, config.LayersPerBlock, config.NormNumGroups));
             Assert.Equal(0.18215, config.ScalingFactor);
             Assert.True(config is { MidBlockAddAttention: true, UseQuantConv: true, UsePostQuantConv: true });
         }
@@ -81,7 +84,9 @@ public class ConfigFilesTests
     public void TextEncoders()
     {
         ClipTextConfig first = Read(Text14, ConfigFiles.ReadClipText), second = Read(Text21, ConfigFiles.ReadClipText);
-        Assert.Equal((49408, 768, 3072, 12, 12, 77), (first.VocabSize, first.HiddenSize, first.IntermediateSize, first.NumHiddenLayers, first.NumAttentionHeads, first.MaxPositionEmbeddings));
+        Assert.Equal((49408, 768, 3072, 12, 12, 77),
+            (first.VocabSize, first.HiddenSize, first.IntermediateSize, first.NumHiddenLayers, first.NumAttentionHeads,
+            first.MaxPositionEmbeddings));
         Assert.Equal(("quick_gelu", 2, 1e-5, 512), (first.HiddenAct, first.EosTokenId, first.LayerNormEps, first.ProjectionDim));
         Assert.Equal((1024, 4096, 23, 16), (second.HiddenSize, second.IntermediateSize, second.NumHiddenLayers, second.NumAttentionHeads));
         Assert.Equal(("gelu", 2, 512), (second.HiddenAct, second.EosTokenId, second.ProjectionDim));
@@ -103,7 +108,8 @@ public class ConfigFilesTests
         Assert.Equal(("PNDMScheduler", "epsilon", "leading"), (pndm.ClassName, pndm.PredictionType, pndm.TimestepSpacing));
         Assert.Equal((1000, 0.00085, 0.012, "scaled_linear"), (pndm.NumTrainTimesteps, pndm.BetaStart, pndm.BetaEnd, pndm.BetaSchedule));
         Assert.Equal((false, 1), (pndm.SetAlphaToOne, pndm.StepsOffset));
-        Assert.Equal(("DDIMScheduler", "v_prediction", false, 1), (ddim.ClassName, ddim.PredictionType, ddim.SetAlphaToOne, ddim.StepsOffset));
+        Assert.Equal(("DDIMScheduler", "v_prediction", false, 1),
+            (ddim.ClassName, ddim.PredictionType, ddim.SetAlphaToOne, ddim.StepsOffset));
         Assert.Equal(pndm, Read(Scheduler20Base, ConfigFiles.ReadScheduler));
 
         SchedulerConfig dpm = Read(SchedulerDpm, ConfigFiles.ReadScheduler), euler = Read(SchedulerEuler, ConfigFiles.ReadScheduler);
@@ -118,9 +124,11 @@ public class ConfigFilesTests
     [InlineData("DPMSolverMultistepScheduler", "linspace", false)]
     public void SchedulerDefaultsAreTheClasses(string name, string spacing, bool setAlphaToOne)
     {
-        SchedulerConfig config = Read($$"""{ "_class_name": "{{name}}", "clip_sample": false, "skip_prk_steps": true }""", ConfigFiles.ReadScheduler);
+        SchedulerConfig config =
+            Read($$"""{ "_class_name": "{{name}}", "clip_sample": false, "skip_prk_steps": true }""", ConfigFiles.ReadScheduler);
         Assert.Equal((spacing, setAlphaToOne, 1), (config.TimestepSpacing, config.SetAlphaToOne, config.StepsOffset));
-        Assert.Equal((1000, 0.0001, 0.02, "linear", "epsilon"), (config.NumTrainTimesteps, config.BetaStart, config.BetaEnd, config.BetaSchedule, config.PredictionType));
+        Assert.Equal((1000, 0.0001, 0.02, "linear", "epsilon"),
+            (config.NumTrainTimesteps, config.BetaStart, config.BetaEnd, config.BetaSchedule, config.PredictionType));
     }
 
     [Theory]

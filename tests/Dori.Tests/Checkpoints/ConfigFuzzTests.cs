@@ -17,16 +17,20 @@ public class ConfigFuzzTests
         (ConfigPublished.Text21, path => ConfigFiles.ReadClipText(path)),
         (ConfigPublished.ClipLarge, path => ConfigFiles.ReadClip(path)),
         (ConfigPublished.Scheduler14, path => ConfigFiles.ReadScheduler(path)),
-        (ConfigPublished.SchedulerDpm.Replace("-Infinity", "\"-Infinity\"", StringComparison.Ordinal), path => ConfigFiles.ReadScheduler(path)),
+        (ConfigPublished.SchedulerDpm.Replace("-Infinity", "\"-Infinity\"", StringComparison.Ordinal),
+            path => ConfigFiles.ReadScheduler(path)),
         (ConfigPublished.Index14, path => DiffusersFolder.ReadIndex(path)),
     ];
 
     private static readonly string[] s_values =
     [
-        "0", "1", "2", "-1", "0.5", "1e5", "2147483647", "2147483648", "-2147483648", "9223372036854775808", "1e308", "1e999", "-1e999", "5e-324",
-        "NaN", "Infinity", "-Infinity", "null", "true", "false", "\"\"", "\"NaN\"", "\"1\"", "\"silu\"", "\"\\ud800\"", "\"a\\nb\\u0000\"", "[]", "{}",
+        "0", "1", "2", "-1", "0.5", "1e5", "2147483647", "2147483648", "-2147483648", "9223372036854775808", "1e308", "1e999", "-1e999",
+            "5e-324",
+        "NaN", "Infinity", "-Infinity", "null", "true", "false", "\"\"", "\"NaN\"", "\"1\"", "\"silu\"", "\"\\ud800\"", "\"a\\nb\\u0000\"",
+            "[]", "{}",
         "[null]", "[1, 2, 3, 4]", "[16384, 16384, 16384, 16384]", "[0, 0, 0, 0]", "[-1, 1e9, \"x\", null]", "{ \"a\": { \"b\": [1] } }",
-        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "\"" + new string('x', 20_000) + "\"", "[" + string.Join(",", Enumerable.Repeat("1", 5000)) + "]",
+        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "\"" + new string('x', 20_000) + "\"",
+            "[" + string.Join(",", Enumerable.Repeat("1", 5000)) + "]",
     ];
 
     [Fact]
@@ -94,7 +98,9 @@ public class ConfigFuzzTests
         try
         {
             using JsonDocument document = JsonDocument.Parse(json);
-            members = [.. document.RootElement.EnumerateObject().Select(member => (JsonSerializer.Serialize(member.Name), member.Value.GetRawText()))];
+            members =
+                [.. document.RootElement.EnumerateObject()
+                .Select(member => (JsonSerializer.Serialize(member.Name), member.Value.GetRawText()))];
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

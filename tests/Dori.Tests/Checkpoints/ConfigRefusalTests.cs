@@ -158,7 +158,8 @@ public class ConfigRefusalTests
     {
         Assert.Contains("sample_size is missing", Refusal(Without(UNet14, "sample_size"), ConfigFiles.ReadUNet), StringComparison.Ordinal);
         Assert.Contains("_class_name is missing", Refusal(Without(UNet14, "_class_name"), ConfigFiles.ReadUNet), StringComparison.Ordinal);
-        Assert.Contains("vision_config is missing", Refusal(Without(ClipLarge, "vision_config"), ConfigFiles.ReadClip), StringComparison.Ordinal);
+        Assert.Contains("vision_config is missing", Refusal(Without(ClipLarge, "vision_config"), ConfigFiles.ReadClip),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -184,7 +185,9 @@ public class ConfigRefusalTests
 
     [Fact]
     public void DuplicateKeys() =>
-        Assert.Contains("act_fn", Refusal(UNet14.Replace("\"act_fn\"", "\"act_fn\": \"silu\", \"act_fn\"", StringComparison.Ordinal), ConfigFiles.ReadUNet), StringComparison.Ordinal);
+        Assert.Contains("act_fn",
+            Refusal(UNet14.Replace("\"act_fn\"", "\"act_fn\": \"silu\", \"act_fn\"", StringComparison.Ordinal), ConfigFiles.ReadUNet),
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("")]
@@ -209,7 +212,9 @@ public class ConfigRefusalTests
         string path = Path.Combine(scratch.Folder, "config.json");
         File.WriteAllBytes(path, [.. "{ \"a\": \""u8, 0xFF, .. "\" }"u8]);
         Assert.Throws<DoriException>(() => ConfigFiles.ReadVae(path));
-        Assert.Contains("none.json", Assert.Throws<DoriException>(() => ConfigFiles.ReadVae(Path.Combine(scratch.Folder, "none.json"))).Message, StringComparison.Ordinal);
+        Assert.Contains("none.json",
+            Assert.Throws<DoriException>(() => ConfigFiles.ReadVae(Path.Combine(scratch.Folder, "none.json"))).Message,
+            StringComparison.Ordinal);
         Assert.Throws<DoriException>(() => ConfigFiles.ReadVae(scratch.Folder)); // a folder
     }
 
@@ -228,7 +233,8 @@ public class ConfigRefusalTests
         string message = Refusal(With(json, key, value), reader);
         Assert.Contains("config.json: ", message, StringComparison.Ordinal);
         // A relation between two keys is told for one of them.
-        Assert.True(message.Contains(key, StringComparison.Ordinal) || key.StartsWith("beta_start", StringComparison.Ordinal) && message.Contains("beta_end", StringComparison.Ordinal), message);
+        Assert.True(message.Contains(key, StringComparison.Ordinal) || key.StartsWith("beta_start", StringComparison.Ordinal)
+            && message.Contains("beta_end", StringComparison.Ordinal), message);
         Assert.Matches("; supported: .|: unknown key ", message);
     }
 }

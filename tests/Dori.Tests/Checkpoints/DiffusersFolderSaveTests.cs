@@ -62,13 +62,17 @@ public sealed class DiffusersFolderSaveTests : IDisposable
     public void OldUNetWeightsStayBehindLicenseAndCardCome()
     {
         DiffusersFolder original = Model("single");
-        foreach (string name in new[] { "unet/diffusion_pytorch_model.bin", "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_flax_model.msgpack", "unet/old/x.safetensors", "v1-5.ckpt" })
+        foreach (
+            string name in new[] { "unet/diffusion_pytorch_model.bin", "unet/diffusion_pytorch_model.fp16.safetensors",
+            "unet/diffusion_flax_model.msgpack", "unet/old/x.safetensors", "v1-5.ckpt" })
             _scratch.Write("old weights", $"model/{name}");
         foreach (string name in new[] { "README.md", "LICENSE.md", "vae/notes.bin" }) _scratch.Write("kept", $"model/{name}");
         original.SaveWithUNet(Target, key => Changed(original, key), null);
-        Assert.Equal(["config.json", "diffusion_pytorch_model.safetensors"], Directory.EnumerateFileSystemEntries(Path.Combine(Target, "unet")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["config.json", "diffusion_pytorch_model.safetensors"],
+            Directory.EnumerateFileSystemEntries(Path.Combine(Target, "unet")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.False(File.Exists(Path.Combine(Target, "v1-5.ckpt")));
-        foreach (string name in new[] { "README.md", "LICENSE.md", "vae/notes.bin" }) Assert.Equal("kept", File.ReadAllText(Path.Combine(Target, name)));
+        foreach (string name in new[] { "README.md", "LICENSE.md", "vae/notes.bin" })
+            Assert.Equal("kept", File.ReadAllText(Path.Combine(Target, name)));
     }
 
     [Fact]

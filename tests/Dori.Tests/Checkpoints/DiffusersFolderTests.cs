@@ -17,11 +17,13 @@ public sealed class DiffusersFolderTests : IDisposable
     {
         _scratch.Model(Index14, UNet14, Vae14, Text14, Scheduler14);
         DiffusersFolder first = DiffusersFolder.Open(_scratch.Folder);
-        Assert.Equal((_scratch.Folder, 768, 512, 12, "PNDMScheduler"), (first.Path, first.UNet.CrossAttentionDim, first.Vae.SampleSize, first.TextEncoder.NumHiddenLayers, first.Scheduler.ClassName));
+        Assert.Equal((_scratch.Folder, 768, 512, 12, "PNDMScheduler"),
+            (first.Path, first.UNet.CrossAttentionDim, first.Vae.SampleSize, first.TextEncoder.NumHiddenLayers, first.Scheduler.ClassName));
         Assert.Equal(Path.Combine(_scratch.Folder, "tokenizer"), first.Tokenizer);
         _scratch.Model(Index21, UNet21, Vae21, Text21, Scheduler21);
         DiffusersFolder second = DiffusersFolder.Open(_scratch.Folder);
-        Assert.Equal((1024, 768, 23, "v_prediction"), (second.UNet.CrossAttentionDim, second.Vae.SampleSize, second.TextEncoder.NumHiddenLayers, second.Scheduler.PredictionType));
+        Assert.Equal((1024, 768, 23, "v_prediction"),
+            (second.UNet.CrossAttentionDim, second.Vae.SampleSize, second.TextEncoder.NumHiddenLayers, second.Scheduler.PredictionType));
     }
 
     [Fact]
@@ -32,7 +34,8 @@ public sealed class DiffusersFolderTests : IDisposable
         Assert.Equal([4, 4, 4], folder.UNet.NumAttentionHeads);
         Assert.Equal((16, 0.7369446158409119), (folder.Vae.NormNumGroups, folder.Vae.ScalingFactor));
         Assert.Equal((1214, 1213), (folder.TextEncoder.VocabSize, folder.TextEncoder.EosTokenId));
-        Assert.Equal(("DDIMScheduler", 1, false), (folder.Scheduler.ClassName, folder.Scheduler.StepsOffset, folder.Scheduler.SetAlphaToOne));
+        Assert.Equal(("DDIMScheduler", 1, false),
+            (folder.Scheduler.ClassName, folder.Scheduler.StepsOffset, folder.Scheduler.SetAlphaToOne));
         using WeightSet unet = folder.OpenUNet(), vae = folder.OpenVae(), text = folder.OpenTextEncoder();
         Assert.Equal([64, 4, 3, 3], unet.Info("conv_in.weight").Shape);
         Assert.NotEmpty(vae.Names);
@@ -80,11 +83,13 @@ public sealed class DiffusersFolderTests : IDisposable
     public void FilesAndHashes()
     {
         _scratch.Model(Index14, UNet14, Vae14, Text14, Scheduler14);
-        foreach (string name in new[] { "README.md", "unet/.cache/x", ".gitattributes", "pictures/a.png", "v1-5.ckpt" }) _scratch.Write("not the model", name);
+        foreach (string name in new[] { "README.md", "unet/.cache/x", ".gitattributes", "pictures/a.png", "v1-5.ckpt" })
+            _scratch.Write("not the model", name);
         foreach (string name in new[] { "dori.json", "copy_detector/preset.json", "unet/Zweig/a.txt" }) _scratch.Write("abc", name);
         DiffusersFolder folder = DiffusersFolder.Open(_scratch.Folder);
         Assert.Equal(
-            ["copy_detector/preset.json", "dori.json", "model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json", "tokenizer/vocab.json", "unet/Zweig/a.txt", "unet/config.json", "vae/config.json"],
+            ["copy_detector/preset.json", "dori.json", "model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+                "tokenizer/vocab.json", "unet/Zweig/a.txt", "unet/config.json", "vae/config.json"],
             folder.AllFiles);
         IReadOnlyList<(string File, string Sha256)> hashes = folder.FileHashes();
         Assert.Equal(folder.AllFiles, hashes.Select(pair => pair.File));

@@ -70,16 +70,20 @@ public sealed class ModelDiffTests : IDisposable
     public void Configs_and_other_files()
     {
         Checkpoint changed = Saved((_, weight) => weight);
-        string scheduler = Path.Combine(changed.Path, "scheduler", "scheduler_config.json"), extra = Path.Combine(changed.Path, "tokenizer", "extra.txt");
+        string scheduler = Path.Combine(changed.Path, "scheduler", "scheduler_config.json"),
+            extra = Path.Combine(changed.Path, "tokenizer", "extra.txt");
         File.WriteAllText(scheduler, File.ReadAllText(scheduler).Replace("0.012", "0.013", StringComparison.Ordinal));
         string defaults = Path.Combine(changed.Path, "dori.json");
         File.WriteAllText(defaults, File.ReadAllText(defaults).Replace("\"guidance\": 3.0", "\"guidance\": 4.0", StringComparison.Ordinal)
-            .Replace("\"searchLearningRate\": 0.1,", "", StringComparison.Ordinal).Replace("\"wandaSparsity\": 0.05,", "", StringComparison.Ordinal));
+            .Replace("\"searchLearningRate\": 0.1,", "", StringComparison.Ordinal)
+                .Replace("\"wandaSparsity\": 0.05,", "", StringComparison.Ordinal));
         File.WriteAllText(extra, "x");
         ModelDifference d = ModelDiff.Between(Checkpoint.Open(Golden.EmojiModel), Checkpoint.Open(changed.Path));
         Assert.False(d.Same);
         Assert.Empty(d.Tensors);
-        Assert.Equal([("dori.json", "guidance", "3.0", "4.0"), ("dori.json", "searchLearningRate", "0.1", null), ("dori.json", "wandaSparsity", "0.05", null), ("scheduler/scheduler_config.json", "beta_end", "0.012", "0.013")],
+        Assert.Equal(
+            [("dori.json", "guidance", "3.0", "4.0"), ("dori.json", "searchLearningRate", "0.1", null),
+            ("dori.json", "wandaSparsity", "0.05", null), ("scheduler/scheduler_config.json", "beta_end", "0.012", "0.013")],
             d.Configs.Take(4).Select(c => (c.File, c.Key, c.A, c.B)));
         Assert.Equal(("tokenizer/extra.txt", "", null), (d.Configs[4].File, d.Configs[4].Key, d.Configs[4].A));
         Assert.Equal(5, d.Configs.Count);
@@ -93,7 +97,8 @@ public sealed class ModelDiffTests : IDisposable
         using (var scope = NewDisposeScope())
         {
             (string, Tensor)[] tensors;
-            using (SafetensorsFile file = SafetensorsFile.Open(vae)) tensors = [.. file.Tensors.Keys.Where(name => name != "quant_conv.bias").Select(name => (name, file.Read(name)))];
+            using (SafetensorsFile file = SafetensorsFile.Open(vae))
+                tensors = [.. file.Tensors.Keys.Where(name => name != "quant_conv.bias").Select(name => (name, file.Read(name)))];
             SafetensorsWriter.Write(vae, tensors);
         }
         TensorDifference missing = Assert.Single(ModelDiff.Between(Checkpoint.Open(Golden.EmojiModel), changed).Tensors);

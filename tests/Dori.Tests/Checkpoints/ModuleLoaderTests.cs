@@ -93,7 +93,8 @@ public class ModuleLoaderTests
         ["mid.attentions.0.bias"] = Golden.Rand("ab", 2),
     };
 
-    private static string? Load(Dictionary<string, Tensor> weights, Outer into, Func<string, string>? rename = null, IReadOnlySet<string>? ignorable = null)
+    private static string? Load(Dictionary<string, Tensor> weights, Outer into, Func<string, string>? rename = null,
+        IReadOnlySet<string>? ignorable = null)
     {
         using var scratch = new SafetensorsScratch();
         SafetensorsWriter.Write(scratch.PathOf("model.safetensors"), [.. weights.Select(w => (w.Key, w.Value))]);
@@ -140,7 +141,9 @@ public class ModuleLoaderTests
         for (int i = 0; i < 9; i++) weights[$"x{i}"] = zeros(1);
         string? message = Load(weights, module);
         Assert.StartsWith("vae: ", message, StringComparison.Ordinal);
-        Assert.EndsWith("1 missing (mid.attentions.0.weight); 9 unexpected (x0, x1, x2, x3, x4, x5, x6, x7, ...); 1 misshapen (mid.proj.bias (4) for (3))", message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "1 missing (mid.attentions.0.weight); 9 unexpected (x0, x1, x2, x3, x4, x5, x6, x7, ...); 1 misshapen (mid.proj.bias (4) for "
+            + "(3))", message, StringComparison.Ordinal);
         Assert.Equal(before, module.mid.proj.weight.bytes.ToArray());
     }
 
@@ -153,12 +156,14 @@ public class ModuleLoaderTests
         weights["old.position_ids"] = arange(3);
         static string Rename(string key) => key["old.".Length..];
         Assert.Contains("1 unexpected (old.position_ids)", Load(weights, module, Rename), StringComparison.Ordinal);
-        Assert.Contains("1 unexpected (old.position_ids)", Load(weights, module, Rename, new HashSet<string> { "position_ids" }), StringComparison.Ordinal);
+        Assert.Contains("1 unexpected (old.position_ids)", Load(weights, module, Rename, new HashSet<string> { "position_ids" }),
+            StringComparison.Ordinal);
         Assert.Null(Load(weights, module, Rename, new HashSet<string> { "old.position_ids" }));
         Assert.True(module.mid.proj.weight.bytes.SequenceEqual(weights["old.mid.proj.weight"].bytes));
         weights.Remove("old.position_ids");
         weights["old.mid.proj.bias2"] = zeros(3);
-        Assert.Contains("two spellings", Load(weights, module, key => Rename(key).Replace("bias2", "bias", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("two spellings", Load(weights, module, key => Rename(key).Replace("bias2", "bias", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -22,8 +22,10 @@ public class SafetensorsFileTests
         { """{"a":[[[[[]]]]]}""", "is not an object" },
         { """{"a":{"dtype":"U8","shape":[[8]],"data_offsets":[0,8]}}""", "not proper JSON" }, // nested deeper than any sound header
         { """{"a":null}""", "is not an object" },
-        { """{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "'a' is there twice" },
-        { """{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"\u0061":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "'a' is there twice" },
+        { """{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""",
+            "'a' is there twice" },
+        { """{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"\u0061":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""",
+            "'a' is there twice" },
         { """{"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}}""", "dtype 'F8_E4M3'" },
         { """{"a":{"dtype":"u8","shape":[8],"data_offsets":[0,8]}}""", "dtype 'u8'" },
         { """{"a":{"dtype":8,"shape":[8],"data_offsets":[0,8]}}""", "a dtype that is not a string" },
@@ -44,7 +46,10 @@ public class SafetensorsFileTests
         { """{"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,8],"data_offsets":[0,8]}}""", "more than 8 numbers in shape" },
         { """{"a":{"dtype":"U8","shape":[4294967296,4294967297],"data_offsets":[0,8]}}""", "too large" }, // 2^32 modulo 2^64
         { """{"a":{"dtype":"F64","shape":[2305843009213693953],"data_offsets":[0,8]}}""", "too large" }, // 8 bytes modulo 2^64
-        { """{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[0,9223372036854775807,3],"data_offsets":[8,8]}}""", "too large" },
+        {
+            """{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[0,9223372036854775807,3],"data_"""
+            + """offsets":[8,8]}}""", "too large"
+        },
         { """{"a":{"dtype":"U8","shape":[8],"data_offsets":[-1,7]}}""", "whole numbers" },
         { """{"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}""", "the file has 8 bytes of data" },
         { """{"a":{"dtype":"U8","shape":[8],"data_offsets":[8,0]}}""", "the file has 8 bytes of data" },
@@ -53,7 +58,8 @@ public class SafetensorsFileTests
         { """{"a":{"dtype":"F32","shape":[],"data_offsets":[0,8]}}""", "ask for 4" },
         { """{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "'b' overlaps" },
         { """{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}""", "overlaps" },
-        { """{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "1 bytes before tensor 'b'" },
+        { """{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""",
+            "1 bytes before tensor 'b'" },
         { """{"a":{"dtype":"U8","shape":[7],"data_offsets":[1,8]}}""", "1 bytes before tensor 'a'" },
         { """{"a":{"dtype":"U8","shape":[7],"data_offsets":[0,7]}}""", "last 1 bytes" },
         { "{}", "last 8 bytes" },
@@ -118,7 +124,10 @@ public class SafetensorsFileTests
         AssertRefused(scratch.Write("x", $$$"""{"{{{name}}}":{"dtype":"U8","shape":[7],"data_offsets":[0,8]}}""", 8), "ask for 7");
     }
 
-    private const string Sound = """{"__metadata__":{"format":"pt"},"b":{"dtype":"U8","shape":[2,3],"data_offsets":[2,8]},"a":{"dtype":"BF16","shape":[],"data_offsets":[0,2]},"e":{"dtype":"F64","shape":[3,0],"data_offsets":[2,2]}}   """;
+    private const string Sound =
+        """{"__metadata__":{"format":"pt"},"b":{"dtype":"U8","shape":[2,3],"data_offsets":[2,8]},"a":{"dty"""
+        + """pe":"BF16","shape":[],"data_offsets":[0,2]},"e":{"dty"""
+        + """pe":"F64","shape":[3,0],"data_offsets":[2,2]}}   """;
 
     [Fact]
     public void A_sound_header_tells_names_shapes_offsets_and_metadata()
@@ -147,7 +156,8 @@ public class SafetensorsFileTests
         using SafetensorsFile file = SafetensorsFile.Open(path);
         if (!OperatingSystem.IsWindows()) // there, the open file cannot be cut
         {
-            using (var stream = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) stream.SetLength(8 + Sound.Length + 4);
+            using (var stream = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+                stream.SetLength(8 + Sound.Length + 4);
             Assert.Contains("tensor 'b'", Assert.Throws<DoriException>(() => file.Read("b")).Message, StringComparison.Ordinal);
         }
     }

@@ -14,20 +14,28 @@ public partial class SafetensorsFuzzTests
 
     private static readonly string[] s_headers =
     [
-        """{"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"F16","shape":[4],"data_offsets":[24,32]},"s":{"dtype":"U8","shape":[],"data_offsets":[32,33]},"e":{"dtype":"BOOL","shape":[0,7],"data_offsets":[33,33]}}   """,
-        """{"i":{"dtype":"I64","shape":[1,1,2],"data_offsets":[0,16]},"t":{"dtype":"BF16","shape":[2,2,2],"data_offsets":[16,32]},"q":{"dtype":"BOOL","shape":[1],"data_offsets":[32,33]}}""",
+        """{"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dty"""
+        + """pe":"F16","shape":[4],"data_offsets":[24,32]},"s":{"dty"""
+        + """pe":"U8","shape":[],"data_offsets":[32,33]},"e":{"dtype":"BOOL","shape":[0,7],"data_offsets":[33,33]}}   """,
+        """{"i":{"dtype":"I64","shape":[1,1,2],"data_offsets":[0,16]},"t":{"dty"""
+        + """pe":"BF16","shape":[2,2,2],"data_offsets":[16,32]},"q":{"dty"""
+        + """pe":"BOOL","shape":[1],"data_offsets":[32,33]}}""",
     ];
 
     private static readonly string[] s_numbers =
     [
-        "0", "-0", "-1", "1", "2", "3", "4", "7", "8", "16", "24", "32", "33", "34", "255", "256", "2147483647", "2147483648", "4294967296", "4611686018427387904",
-        "9223372036854775807", "9223372036854775808", "18446744073709551615", "-9223372036854775808", "1e3", "1E999", "0.5", "00", "99999999999999999999999999999999", "null",
+        "0", "-0", "-1", "1", "2", "3", "4", "7", "8", "16", "24", "32", "33", "34", "255", "256", "2147483647", "2147483648", "4294967296",
+            "4611686018427387904",
+        "9223372036854775807", "9223372036854775808", "18446744073709551615", "-9223372036854775808", "1e3", "1E999", "0.5", "00",
+            "99999999999999999999999999999999", "null",
     ];
 
     private static readonly string[] s_tokens =
     [
-        "{", "}", "[", "]", ",", ":", "\"", "\\", "null", "true", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"F32\"", "\"F64\"", "\"F16\"", "\"I8\"",
-        "\"U8\"", "\"BOOL\"", "\"C64\"", "\"w\"", "\"b\"", "\"\\u0000\"", "\"\\ud83d\"", "\" \"", "//", "\u2028", "\0", "\r\n", "NaN", "Infinity", "[0,0]", "[]", "{}",
+        "{", "}", "[", "]", ",", ":", "\"", "\\", "null", "true", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"",
+            "\"F32\"", "\"F64\"", "\"F16\"", "\"I8\"",
+        "\"U8\"", "\"BOOL\"", "\"C64\"", "\"w\"", "\"b\"", "\"\\u0000\"", "\"\\ud83d\"", "\" \"", "//", "\u2028", "\0", "\r\n", "NaN",
+            "Infinity", "[0,0]", "[]", "{}",
     ];
 
     [GeneratedRegex("[0-9]+")]
@@ -111,7 +119,9 @@ public partial class SafetensorsFuzzTests
         ulong length = (ulong)header.Length;
         switch (random.Next(12))
         {
-            case 0: length = random.Next(4) switch { 0 => (ulong)random.NextInt64(), 1 => length + 1, 2 => length - 1, _ => ulong.MaxValue - (ulong)random.Next(16) }; break;
+            case 0: length =
+                random.Next(4) switch { 0 => (ulong)random.NextInt64(), 1 => length + 1, 2 => length - 1,
+                _ => ulong.MaxValue - (ulong)random.Next(16) }; break;
             case 1: data = new byte[random.Next(80)]; break;
         }
         byte[] file = SafetensorsScratch.Prefixed(length, header, data);
@@ -124,10 +134,16 @@ public partial class SafetensorsFuzzTests
         int n = random.Next(1, 2000);
         return random.Next(4) switch
         {
-            0 => ("{" + string.Join(",", Enumerable.Range(0, n).Select(k => $"\"{k}\":{{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[{k},{k + 1}]}}")) + "}", new byte[n]),
-            1 => ("{" + string.Join(",", Enumerable.Range(0, n).Select(k => $"\"{k}\":{{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]}}")) + "}", []),
+            0 => ("{"
+                + string.Join(",",
+                Enumerable.Range(0, n).Select(k => $"\"{k}\":{{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[{k},{k + 1}]}}")) + "}",
+                new byte[n]),
+            1 => ("{"
+                + string.Join(",",
+                Enumerable.Range(0, n).Select(k => $"\"{k}\":{{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]}}")) + "}", []),
             2 => ("{\"__metadata__\":{" + string.Join(",", Enumerable.Range(0, n).Select(k => $"\"{k}\":\"\"")) + "}}", []),
-            _ => ("{\"a\":{\"dtype\":\"U8\",\"shape\":[" + string.Join(",", Enumerable.Repeat("1", n)) + "],\"data_offsets\":[0,1]}}", new byte[1]),
+            _ => ("{\"a\":{\"dtype\":\"U8\",\"shape\":[" + string.Join(",", Enumerable.Repeat("1", n)) + "],\"data_offsets\":[0,1]}}",
+                new byte[1]),
         };
     }
 

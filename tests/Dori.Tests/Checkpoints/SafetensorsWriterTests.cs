@@ -29,7 +29,8 @@ public class SafetensorsWriterTests
         {
             using var scratch = new SafetensorsScratch();
             using var scope = NewDisposeScope();
-            (string Name, Tensor Tensor)[] tensors = [.. entries.DistinctBy(e => e.Name).Select(e => (e.Name, Filled(e.Dtype, e.Shape, e.Seed)))];
+            (string Name, Tensor Tensor)[] tensors =
+                [.. entries.DistinctBy(e => e.Name).Select(e => (e.Name, Filled(e.Dtype, e.Shape, e.Seed)))];
             SafetensorsWriter.Write(scratch.PathOf("x"), tensors, metadata);
             using SafetensorsFile file = SafetensorsFile.Open(scratch.PathOf("x"));
             Assert.Equal(tensors.Select(t => t.Name).Order(StringComparer.Ordinal), file.Tensors.Keys.Order(StringComparer.Ordinal));
@@ -75,7 +76,8 @@ public class SafetensorsWriterTests
         using var scratch = new SafetensorsScratch();
         using var scope = NewDisposeScope();
         using SafetensorsFile golden = SafetensorsFile.Open(Golden.PathOf(name));
-        SafetensorsWriter.Write(scratch.PathOf("x"), [.. golden.Tensors.Keys.Select(key => (key, golden.Read(key)))], golden.Metadata.Count > 0 ? golden.Metadata : null);
+        SafetensorsWriter.Write(scratch.PathOf("x"), [.. golden.Tensors.Keys.Select(key => (key, golden.Read(key)))],
+            golden.Metadata.Count > 0 ? golden.Metadata : null);
         Assert.Equal(File.ReadAllBytes(golden.Path), File.ReadAllBytes(scratch.PathOf("x")));
     }
 

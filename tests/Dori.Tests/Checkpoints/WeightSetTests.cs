@@ -43,7 +43,8 @@ public class WeightSetTests
             Assert.Equal(ScalarType.Float16, rounded.dtype);
             float[] expected = [.. single.Read(name).data<float>()], actual = [.. rounded.to(ScalarType.Float32).data<float>()];
             // Half of the last of 11 bits; 2^-25 is half of the smallest subnormal.
-            for (int i = 0; i < expected.Length; i++) Assert.True(Math.Abs(expected[i] - actual[i]) <= Math.Max(Math.Abs(expected[i]) / 2048, 1 / 33554432f), name);
+            for (int i = 0; i < expected.Length; i++)
+                Assert.True(Math.Abs(expected[i] - actual[i]) <= Math.Max(Math.Abs(expected[i]) / 2048, 1 / 33554432f), name);
         }
     }
 

@@ -5,7 +5,8 @@ using Spectre.Console.Testing;
 namespace Dori.Tests.Cli;
 
 /// <summary>
-/// Every verb with the UNet in bfloat16, which is what a GPU gets unless it is asked otherwise: what one room hands to another has to fit there
+/// Every verb with the UNet in bfloat16, which is what a GPU gets unless it is asked otherwise: what one room hands to another has to fit
+/// there
 /// too. As little work as there can be; float32 says whether the numbers are right.
 /// </summary>
 [Collection("EmojiHooks")]
@@ -15,9 +16,13 @@ public sealed class BFloat16Tests : IDisposable
 
     [Theory]
     [InlineData("generate MODEL cat -n 1 --sampler-steps 1")]
-    [InlineData("audit MODEL --images PICTURES --limit 2 --starts prompt,caption,random -n 1 --sampler-steps 1 --search-steps 1 --search-batch 1 --curve none")]
+    [InlineData(
+        "audit MODEL --images PICTURES --limit 2 --starts prompt,caption,random -n 1 --sampler-steps 1 --search-steps 1 --search-batch 1 "
+        + "--curve none")]
     [InlineData("calibrate MODEL --controls PICTURES --limit 1 -n 1 --sampler-steps 1 --search-steps 1 --search-batch 1 --curve none")]
-    [InlineData("locality MODEL --images PICTURES --searches 3 --others 0 --search-steps 1 --search-batch 1 --sampler-steps 10 -n 1 --methods Wanda")]
+    [InlineData(
+        "locality MODEL --images PICTURES --searches 3 --others 0 --search-steps 1 --search-batch 1 --sampler-steps 10 -n 1 "
+        + "--methods Wanda")]
     [InlineData("evaluate MODEL --ordinary ORDINARY --captions 2 --related 0 --diversity-captions 1 --sampler-steps 1")]
     [InlineData("mitigate wanda MODEL --images PICTURES --limit 1 --sampler-steps 10 -n 1")]
     [InlineData("mitigate esd MODEL --images PICTURES --limit 1 --iterations 1 --sampler-steps 2")]

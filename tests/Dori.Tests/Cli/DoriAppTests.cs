@@ -33,7 +33,8 @@ public sealed class DoriAppTests : IDisposable
         (int code, string output, string error) = Run([.. args.Select(Fill)]);
         Assert.Equal(DoriApp.WrongInput, code);
         Assert.Equal("", output);
-        Assert.Contains(part.StartsWith("is not known", StringComparison.Ordinal) ? "\"promt\"" : part, error, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains(part.StartsWith("is not known", StringComparison.Ordinal) ? "\"promt\"" : part, error,
+            StringComparison.OrdinalIgnoreCase);
         Assert.Single(error.TrimEnd().Split('\n'));
         Assert.StartsWith("dori: ", error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Path.Combine(_folder, "RUN")));
@@ -44,8 +45,10 @@ public sealed class DoriAppTests : IDisposable
     {
         string model = Path.Combine(_folder, "pruned"), run = Path.Combine(_folder, "RUN");
         Directory.CreateDirectory(model);
-        foreach (string part in Directory.GetDirectories(Golden.EmojiModel)) Directory.CreateSymbolicLink(Path.Combine(model, Path.GetFileName(part)), part);
-        foreach (string file in Directory.GetFiles(Golden.EmojiModel, "*.json")) File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        foreach (string part in Directory.GetDirectories(Golden.EmojiModel))
+            Directory.CreateSymbolicLink(Path.Combine(model, Path.GetFileName(part)), part);
+        foreach (string file in Directory.GetFiles(Golden.EmojiModel, "*.json"))
+            File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
         File.WriteAllText(Path.Combine(model, "mitigation.json"), """{ "schema": "dori.pruning/1" }""");
         (int code, string _, string error) = Run(["audit", model, "--images", Emoji.Pictures, "-o", run]);
         Assert.Equal(DoriApp.WrongInput, code);
@@ -108,7 +111,9 @@ public sealed class DoriAppTests : IDisposable
         (int code, string output, string _) = Run(["info", Golden.EmojiModel, "--json"]);
         Assert.Equal(0, code);
         JsonElement info = JsonDocument.Parse(output).RootElement;
-        Assert.Equal(10860676, info.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "unet").GetProperty("parameters").GetInt64());
+        Assert.Equal(10860676,
+            info.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "unet")
+            .GetProperty("parameters").GetInt64());
         Assert.Equal(64, info.GetProperty("pictureSize").GetInt32());
     }
 
@@ -127,7 +132,9 @@ public sealed class DoriAppTests : IDisposable
     public void A_small_audit_leaves_summary_and_report_and_its_gate_does_not_open_unjudged()
     {
         string run = Path.Combine(_folder, "run");
-        string[] audit = ["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", run, "--limit", "1", "--steps", "1", "--search-batch", "1", "--sampler-steps", "1", "-n", "1", "--curve", "none", "--starts", "prompt,caption"];
+        string[] audit =
+            ["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", run, "--limit", "1", "--steps", "1", "--search-batch", "1",
+            "--sampler-steps", "1", "-n", "1", "--curve", "none", "--starts", "prompt,caption"];
         (int code, string output, string error) = Run([.. audit, "--json"]);
         Assert.Equal(0, code);
         JsonElement summary = JsonDocument.Parse(output).RootElement;
@@ -149,7 +156,9 @@ public sealed class DoriAppTests : IDisposable
     public void Calibration_gives_a_budget_and_its_curve()
     {
         string run = Path.Combine(_folder, "calibration");
-        (int code, string output, string _) = Run(["calibrate", Golden.EmojiModel, "--controls", Emoji.Pictures, "-o", run, "--limit", "2", "--steps", "2", "--search-batch", "1", "--sampler-steps", "1", "-n", "1", "--json"]);
+        (int code, string output, string _) =
+            Run(["calibrate", Golden.EmojiModel, "--controls", Emoji.Pictures, "-o", run, "--limit", "2", "--steps", "2", "--search-batch",
+            "1", "--sampler-steps", "1", "-n", "1", "--json"]);
         Assert.Equal(0, code);
         JsonElement calibration = JsonDocument.Parse(output).RootElement;
         Assert.Equal(2, calibration.GetProperty("budget").GetInt32()); // one sampler step makes no copies

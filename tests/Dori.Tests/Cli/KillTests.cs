@@ -23,7 +23,9 @@ public sealed class KillTests : IDisposable
         while (kills < 20)
         {
             using Running run = Start("killed");
-            if (!run.KillAfter(TimeSpan.FromSeconds(0.4 + 2.2 * random.NextDouble()))) Directory.Delete(Path.Combine(_folder, "killed"), recursive: true); // it was done: begin anew
+            // it was done: begin anew
+            if (!run.KillAfter(TimeSpan.FromSeconds(0.4 + 2.2 * random.NextDouble())))
+                Directory.Delete(Path.Combine(_folder, "killed"), recursive: true);
             else kills++;
         }
         Assert.Equal(0, Start("killed").Wait());
@@ -45,12 +47,14 @@ public sealed class KillTests : IDisposable
                 kills++;
                 continue;
             }
-            foreach (string folder in new[] { "killed", "killed.work" }) Directory.Delete(Path.Combine(_folder, folder), recursive: true); // it was done: begin anew
+            // it was done: begin anew
+            foreach (string folder in new[] { "killed", "killed.work" }) Directory.Delete(Path.Combine(_folder, folder), recursive: true);
             kills = 0;
         }
         Assert.Equal(0, Train("killed").Wait());
         const string weights = "unet/diffusion_pytorch_model.safetensors";
-        Assert.Equal(File.ReadAllBytes(Path.Combine(_folder, "whole", weights)), File.ReadAllBytes(Path.Combine(_folder, "killed", weights)));
+        Assert.Equal(File.ReadAllBytes(Path.Combine(_folder, "whole", weights)),
+            File.ReadAllBytes(Path.Combine(_folder, "killed", weights)));
         Assert.Equal(Record("whole"), Record("killed"));
 
         string Record(string model) =>
@@ -64,23 +68,32 @@ public sealed class KillTests : IDisposable
             { "ownGenerations": 4, "stepsPerSearch": 4, "searchSteps": 6, "snapshotSteps": [2], "searchBatch": 1, "ordinaryPairs": 4,
               "heldOut": { "pictures": 1, "generations": 1 } }
             """);
-        return new(["mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--kinds", "verbatim", "--limit", "2", "-o", Path.Combine(_folder, model),
-        "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"), "--ordinary-limit", "40", "--surrogates", "2", "--train-steps", "40", "--options", options, "--check-every", "16",
+        return new(
+            ["mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--kinds", "verbatim", "--limit", "2", "-o",
+            Path.Combine(_folder, model),
+        "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"), "--ordinary-limit", "40", "--surrogates", "2", "--train-steps", "40",
+            "--options", options, "--check-every", "16",
             "--save-every", "2", "--quiet"]);
     }
 
-    private Running Start(string run) => new(["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", Path.Combine(_folder, run), "--limit", "4",
+    private Running Start(string run) =>
+        new(["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", Path.Combine(_folder, run), "--limit", "4",
         "--steps", "4", "--search-batch", "2", "--sampler-steps", "4", "-n", "2", "--curve", "0,2", "--curve-generations", "1", "--quiet"]);
 
     /// <summary>Units, embeddings, pictures and the summary, by hash.</summary>
     private Dictionary<string, string> Files(string run) => Directory.GetFiles(Path.Combine(_folder, run), "*", SearchOption.AllDirectories)
-        .Where(file => Path.GetFileName(file) == "summary.json" || Path.GetFileName(Path.GetDirectoryName(file)) is "units" or "embeddings" or "pictures")
+        .Where(file => Path.GetFileName(file) == "summary.json"
+            || Path.GetFileName(Path.GetDirectoryName(file)) is "units" or "embeddings" or "pictures")
         .Where(file => Path.GetExtension(file) is ".json" or ".png" or ".safetensors")
-        .ToDictionary(file => Path.GetRelativePath(Path.Combine(_folder, run), file), file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file))));
+        .ToDictionary(file => Path.GetRelativePath(Path.Combine(_folder, run), file),
+            file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file))));
 
     private sealed class Running(string[] args) : IDisposable
     {
-        private readonly Process _process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dori.dll"), .. args]) { RedirectStandardError = true })!;
+        private readonly Process _process =
+            Process.Start(
+            new ProcessStartInfo("dotnet",
+            [Path.Combine(AppContext.BaseDirectory, "dori.dll"), .. args]) { RedirectStandardError = true })!;
 
         public int Wait()
         {

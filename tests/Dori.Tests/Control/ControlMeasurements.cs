@@ -21,7 +21,8 @@ public sealed class ControlMeasurements : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-control-").FullName;
     private static readonly AuditOptions s_options = new()
     {
-        Starts = [AuditStart.Prompt, AuditStart.Caption], CurveSteps = [], Generations = 4, CurveGenerations = 1, Guidance = 3, Sampler = "ddim",
+        Starts = [AuditStart.Prompt, AuditStart.Caption], CurveSteps = [], Generations = 4, CurveGenerations = 1, Guidance = 3,
+            Sampler = "ddim",
             SamplerSteps = 25,
         Mirror = false,
     };
@@ -53,7 +54,8 @@ public sealed class ControlMeasurements : IDisposable
             row.AddRange(control.Figures.Select(figure => N(figure.Value) + (figure.Passed ? "" : "!")));
             row.Add($"{control.UNetRows}");
             if (int.TryParse(Variable("SEARCH", ""), out int searched) && control.Holds)
-                row.Add(string.Join(' ', s_set.Items.Where(item => item.Kind == PictureKind.Verbatim).Take(searched).Select(item => N(Best(model, item)))));
+                row.Add(string.Join(' ',
+                    s_set.Items.Where(item => item.Kind == PictureKind.Verbatim).Take(searched).Select(item => N(Best(model, item)))));
         }
         catch (DoriException e)
         {

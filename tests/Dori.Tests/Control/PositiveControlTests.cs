@@ -19,7 +19,8 @@ public sealed class PositiveControlTests : IDisposable
     private static readonly AuditOptions s_options = new() { Guidance = 3, Sampler = "ddim", SamplerSteps = 25 };
     private static readonly PictureSet s_all = PictureSet.Load(Emoji.Pictures);
     /// <summary>As many controls as the hand and the ear look at, and few pictures for the eye.</summary>
-    private static readonly PictureSet s_few = s_all.Limit(12).Where(item => item.Role == PictureRole.Control || item.Id is "v00" or "v01" or "v02");
+    private static readonly PictureSet s_few = s_all.Limit(12)
+        .Where(item => item.Role == PictureRole.Control || item.Id is "v00" or "v01" or "v02");
     private static readonly Lazy<PositiveControl> s_sound = new(() => Take(Emoji.Model, s_all));
 
     public static TheoryData<string> Broken => [.. BrokenModel.Broken];

@@ -19,7 +19,9 @@ public sealed class ConditioningTests
         using var scope = NewDisposeScope();
         Conditioning all = Sample(), two = all.Rows([2, 0]), last = all.Narrow(2, 1), back = Conditioning.Cat(last, all.Narrow(0, 1));
         Assert.Equal(2, two.Count);
-        foreach ((Tensor whole, Tensor picked, Tensor joined) in new[] { (all.Tokens, two.Tokens, back.Tokens), (all.Pooled!, two.Pooled!, back.Pooled!), (all.TimeIds!, two.TimeIds!, back.TimeIds!) })
+        foreach (
+            (Tensor whole, Tensor picked, Tensor joined) in new[] { (all.Tokens, two.Tokens, back.Tokens),
+            (all.Pooled!, two.Pooled!, back.Pooled!), (all.TimeIds!, two.TimeIds!, back.TimeIds!) })
         {
             Assert.True(picked[0].equal(whole[2]).all().item<bool>());
             Assert.True(picked[1].equal(whole[0]).all().item<bool>());

@@ -31,8 +31,10 @@ public sealed class DiffusionModelTests : IDisposable
     public void Parts_that_do_not_fit_each_other_are_refused()
     {
         string path = Copy();
-        File.Copy(Path.Combine(Golden.Folder, "checkpoints", "single", "config.json"), Path.Combine(path, "unet", "config.json"), overwrite: true);
-        Assert.Contains("12 wide, text_encoder gives 128", Assert.Throws<DoriException>(() => DiffusionModel.Load(path)).Message, StringComparison.Ordinal);
+        File.Copy(Path.Combine(Golden.Folder, "checkpoints", "single", "config.json"), Path.Combine(path, "unet", "config.json"),
+            overwrite: true);
+        Assert.Contains("12 wide, text_encoder gives 128", Assert.Throws<DoriException>(() => DiffusionModel.Load(path)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

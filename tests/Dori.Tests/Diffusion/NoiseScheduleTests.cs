@@ -55,7 +55,8 @@ public class NoiseScheduleTests
     public void Results_have_the_latents_type_and_float32_coefficients()
     {
         var schedule = new NoiseSchedule(StableDiffusion);
-        Tensor x = Golden.Rand("x", 2, 4, 8, 8).to(bfloat16), noise = Golden.Rand("n", 2, 4, 8, 8).to(bfloat16), t = tensor(new long[] { 10, 900 });
+        Tensor x = Golden.Rand("x", 2, 4, 8, 8).to(bfloat16), noise = Golden.Rand("n", 2, 4, 8, 8).to(bfloat16),
+            t = tensor(new long[] { 10, 900 });
         Tensor exact = schedule.AddNoise(x.to(float32), noise.to(float32), t);
         Tensor actual = schedule.AddNoise(x, noise, t);
         Assert.Equal(bfloat16, actual.dtype);
@@ -77,7 +78,9 @@ public class NoiseScheduleTests
     [Fact]
     public void Linear_betas()
     {
-        IReadOnlyList<float> alphas = new NoiseSchedule(StableDiffusion with { BetaSchedule = "linear", BetaStart = 0.1, BetaEnd = 0.3, NumTrainTimesteps = 3 }).AlphasCumprod;
+        IReadOnlyList<float> alphas =
+            new NoiseSchedule(
+            StableDiffusion with { BetaSchedule = "linear", BetaStart = 0.1, BetaEnd = 0.3, NumTrainTimesteps = 3 }).AlphasCumprod;
         Assert.Equal([0.9f, 0.72f, 0.504f], alphas.Select(a => MathF.Round(a, 5)));
     }
 

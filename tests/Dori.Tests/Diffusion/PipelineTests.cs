@@ -35,7 +35,8 @@ public class PipelineTests
             Conditioning y = model.Embed(s_captions[i]), yNull = model.Embed("");
             Tensor latents = Generation.Latents(model, y, yNull, noise.narrow(0, i, 1), options);
             Assert.InRange(Golden.RelativeError(latents[0], golden["generated_latents"][i]), 0, 1e-4);
-            Tensor picture = model.Decode(latents)[0], expected = (golden["generated"][i] / 2 + 0.5).clamp(0, 1); // the golden is the VAE's raw output
+            // the golden is the VAE's raw output
+            Tensor picture = model.Decode(latents)[0], expected = (golden["generated"][i] / 2 + 0.5).clamp(0, 1);
             Assert.InRange(Golden.RelativeError(picture, expected), 0, 1e-4);
         }
     }
@@ -56,7 +57,8 @@ public class PipelineTests
     public void A_generation_depends_on_its_own_number_only()
     {
         using var scope = NewDisposeScope();
-        Tensor three = Generation.Noise(Emoji.Model, RandomSource.For("x"), 3), two = Generation.Noise(Emoji.Model, RandomSource.For("x"), 2);
+        Tensor three = Generation.Noise(Emoji.Model, RandomSource.For("x"), 3),
+            two = Generation.Noise(Emoji.Model, RandomSource.For("x"), 2);
         Assert.Equal(0, (three.narrow(0, 0, 2) - two).abs().max().item<float>());
         Assert.NotEqual(0, (three[0] - three[1]).abs().max().item<float>());
     }

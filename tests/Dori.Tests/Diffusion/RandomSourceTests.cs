@@ -70,7 +70,9 @@ public class RandomSourceTests
         string[][] identities = [["ab", "c"], ["a", "bc"], ["abc"], ["ab", "c", ""], [""], [], ["c", "ab"]];
         Assert.Equal(identities.Length, identities.Select(parts => RandomSource.For(parts).NextUInt64()).Distinct().Count());
         RandomSource source = RandomSource.For("a");
-        RandomSource[] derived = [source, source.Derive("b"), source.Derive("b", 1), source.Derive("b", -1), source.Derive("c"), RandomSource.For("a", "b"), source.Derive("b").Derive("b")];
+        RandomSource[] derived =
+            [source, source.Derive("b"), source.Derive("b", 1), source.Derive("b", -1), source.Derive("c"), RandomSource.For("a", "b"),
+            source.Derive("b").Derive("b")];
         Assert.Equal(derived.Length, derived.Select(s => s.NextUInt64()).Distinct().Count());
     }
 
@@ -114,7 +116,8 @@ public class RandomSourceTests
         double chiSquare = counts.Sum(count => (count - 100) * (count - 100) / 100);
         Assert.InRange((chiSquare - 999) / Math.Sqrt(2 * 999), -4, 4);
 
-        Gen.Long[1, long.MaxValue].Sample(below => RandomSource.For("below").Derive("n", below).Next(below) is long value && value >= 0 && value < below);
+        Gen.Long[1, long.MaxValue]
+            .Sample(below => RandomSource.For("below").Derive("n", below).Next(below) is long value && value >= 0 && value < below);
         Assert.Equal(0, source.Next(1));
         Assert.Throws<ArgumentOutOfRangeException>(() => source.Next(0));
     }

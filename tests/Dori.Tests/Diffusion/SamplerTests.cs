@@ -14,7 +14,8 @@ public class SamplerTests
     internal static readonly SchedulerConfig Base = new()
     {
         ClassName = "PNDMScheduler", NumTrainTimesteps = 1000, BetaStart = 0.00085, BetaEnd = 0.012, BetaSchedule = "scaled_linear",
-        PredictionType = "epsilon", SetAlphaToOne = false, StepsOffset = 1, TimestepSpacing = "leading", RescaleBetasZeroSnr = false, UseKarrasSigmas = false,
+        PredictionType = "epsilon", SetAlphaToOne = false, StepsOffset = 1, TimestepSpacing = "leading", RescaleBetasZeroSnr = false,
+            UseKarrasSigmas = false,
     };
 
     public static TheoryData<string> Cases()
@@ -52,7 +53,8 @@ public class SamplerTests
         Assert.InRange(Golden.RelativeError(end, golden[name + ".samples"][-1].reshape(1, 4, 8, 8)), 0, 2e-6);
     }
 
-    /// <summary>Where the model knows the one z_0, every sampler must arrive there: at z_0 itself, or at z_0 with the noise of a_0.</summary>
+    /// <summary>Where the model knows the one z_0, every sampler must arrive there: at z_0 itself, or at z_0 with the noise of
+    /// a_0.</summary>
     [Theory]
     [InlineData("ddim", "epsilon")]
     [InlineData("ddim", "v_prediction")]
@@ -107,13 +109,17 @@ public class SamplerTests
     [Fact]
     public void Unsupported_values_are_named()
     {
-        Assert.Contains("HeunDiscreteScheduler", Assert.Throws<DoriException>(() => Sampler.Timesteps(Base with { ClassName = "HeunDiscreteScheduler" }, 5)).Message, StringComparison.Ordinal);
+        Assert.Contains("HeunDiscreteScheduler",
+            Assert.Throws<DoriException>(() => Sampler.Timesteps(Base with { ClassName = "HeunDiscreteScheduler" }, 5)).Message,
+            StringComparison.Ordinal);
         foreach (string name in new[] { "ddim", "pndm", "euler", "dpm-solver++" })
         {
             SchedulerConfig config = Sampler.WithSampler(Base, name) with { TimestepSpacing = "loose" };
             Assert.Contains("loose", Assert.Throws<DoriException>(() => Sampler.Timesteps(config, 5)).Message, StringComparison.Ordinal);
         }
-        Assert.Contains("fewer", Assert.Throws<DoriException>(() => Sampler.Timesteps(Sampler.WithSampler(Base, "dpm-solver++"), 1000)).Message, StringComparison.Ordinal);
+        Assert.Contains("fewer",
+            Assert.Throws<DoriException>(() => Sampler.Timesteps(Sampler.WithSampler(Base, "dpm-solver++"), 1000)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -165,7 +171,9 @@ public class SamplerTests
         Tensor noise = Golden.Rand("z0", 1, 4, 2, 2), copy = noise.clone();
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         var live = new List<long>();
-        using Tensor end = Sampler.Run(config, schedule, 12, (z, _) => z.to(bfloat16) * 0.5f, noise, (_, _) => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount));
+        using Tensor end =
+            Sampler.Run(config, schedule, 12, (z, _) => z.to(bfloat16) * 0.5f, noise,
+            (_, _) => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount));
         Assert.Equal(before + 1, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
         Assert.Equal(live[6], live[^1]); // no growth over the steps once the history is full
         Assert.Equal(0, Golden.RelativeError(noise, copy));

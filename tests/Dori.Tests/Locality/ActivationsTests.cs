@@ -29,7 +29,8 @@ public class ActivationsTests
         Assert.Equal(expected, once[0][0, 1], expected * 1e-4);
         Assert.All(once, d => Assert.True(d[0, 1] > 0 && d[1, 2] > 0));
         // In as many passes as there are layers, and one embedding at a time: the same but for rounding.
-        IReadOnlyList<DistanceMatrix> parts = Activations.Distances(model, sites, y, noise, 960, 1, mostBytes: 1, null, CancellationToken.None);
+        IReadOnlyList<DistanceMatrix> parts =
+            Activations.Distances(model, sites, y, noise, 960, 1, mostBytes: 1, null, CancellationToken.None);
         for (int s = 0; s < sites.Count; s++) Assert.Equal(once[s][0, 2], parts[s][0, 2], once[s][0, 2] * 1e-3);
         Assert.All(sites, s => Assert.Null(s.Layer.Hook));
         model.Dispose();

@@ -44,9 +44,11 @@ public class AgreementTests
         (Interval difference, double p) = planted.Compare([Points.Range(0, 8)], Points.Range(8, 8), random.Next)!.Value;
         Assert.True(difference.Low > 0 && p < 0.02);
         double distance = Points.FromUniform(Enumerable.Range(0, 1000).Select(_ =>
-            Of([.. Enumerable.Range(0, 10).Select(_ => Drawn(12))]).Compare([Points.Range(0, 5)], Points.Range(5, 5), random.Next, 1, 99)!.Value.PValue));
+            Of([.. Enumerable.Range(0, 10).Select(_ => Drawn(12))])
+                .Compare([Points.Range(0, 5)], Points.Range(5, 5), random.Next, 1, 99)!.Value.PValue));
         Assert.InRange(distance, 0, 0.07);
-        Assert.Null(Of(Mask(), Mask(), Mask(), Mask(1), Mask(1), Mask(1)).Compare([[0, 1, 2]], [3, 4, 5], random.Next)); // no pair that is not empty
+        // no pair that is not empty
+        Assert.Null(Of(Mask(), Mask(), Mask(), Mask(1), Mask(1), Mask(1)).Compare([[0, 1, 2]], [3, 4, 5], random.Next));
         Assert.Null(Of(Mask(2), Mask(2), Mask(1), Mask(1), Mask(1)).Compare([[0, 1]], [2, 3, 4], random.Next)); // one pair has no spread
     }
 

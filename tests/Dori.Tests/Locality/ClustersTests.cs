@@ -52,7 +52,9 @@ public class ClustersTests
     {
         RandomSource random = RandomSource.For("no clusters");
         int[] labels = [.. Enumerable.Repeat(0, 15), .. Enumerable.Repeat(1, 15)];
-        double[] p = [.. Enumerable.Range(0, 1000).Select(_ => Clusters.Test(Points.Distances(Points.Cloud(random, 30, 4)), labels, null, random.Next, 199).PValue)];
+        double[] p =
+            [.. Enumerable.Range(0, 1000)
+            .Select(_ => Clusters.Test(Points.Distances(Points.Cloud(random, 30, 4)), labels, null, random.Next, 199).PValue)];
         // A share of 90 neighbours has few values: p errs a little to the larger side, never to the smaller.
         Assert.InRange(Points.FromUniform(p), 0, 0.09);
         foreach (double level in (double[])[0.01, 0.05, 0.1, 0.25, 0.5])

@@ -12,7 +12,8 @@ public class DispersionTests
         Comparison c = Dispersion.Against(d, [[0, 1, 2]], [3, 4], RandomSource.For("a").Next);
         Assert.Equal(0.5, c.Ratio, 12);
         // Between: 10, 9, 7, 14, 13, 11.
-        Assert.Equal((2 + 4) / 2.0 / (64 / 6.0), Dispersion.WithinOverBetween(d, [[0, 1, 2], [3, 4]], RandomSource.For("a").Next).Ratio, 12);
+        Assert.Equal((2 + 4) / 2.0 / (64 / 6.0), Dispersion.WithinOverBetween(d, [[0, 1, 2], [3, 4]], RandomSource.For("a").Next).Ratio,
+            12);
         Assert.Throws<ArgumentException>(() => Dispersion.Against(d, [[0]], [1, 2], RandomSource.For("a").Next));
         Assert.Throws<ArgumentException>(() => Dispersion.Against(d, [[0, 1]], [1, 2], RandomSource.For("a").Next));
         Assert.Throws<ArgumentException>(() => Dispersion.WithinOverBetween(d, [[0, 1]], RandomSource.For("a").Next));
@@ -58,7 +59,8 @@ public class DispersionTests
     {
         RandomSource random = RandomSource.For("paired");
         double[][] starts = Points.Cloud(random, 10, 30), ends = [.. starts.Select(p => p.Select(v => 0.9 * v + 4).ToArray())];
-        Comparison c = Dispersion.Paired(Points.Distances([.. ends, .. starts]), [(Points.Range(0, 10), Points.Range(10, 10))], random.Next);
+        Comparison c =
+            Dispersion.Paired(Points.Distances([.. ends, .. starts]), [(Points.Range(0, 10), Points.Range(10, 10))], random.Next);
         Assert.Equal(0.9, c.Ratio, 9);
         Assert.Equal(0.9, c.Low, 9); // of each resampled pair, exactly
         Assert.Equal(0.9, c.High, 9);
@@ -73,7 +75,8 @@ public class DispersionTests
         {
             double[][] common = Points.Cloud(random, 12, 6), a = Points.Cloud(random, 12, 6, 9), b = Points.Cloud(random, 12, 6);
             double[][] Joined(double[][] own) => [.. common.Zip(own, (x, y) => x.Zip(y, (u, v) => u + v).ToArray())];
-            return Dispersion.Paired(Points.Distances([.. Joined(a), .. Joined(b)]), [(Points.Range(0, 12), Points.Range(12, 12))], random.Next, resamples: 1, permutations: 199).PValue;
+            return Dispersion.Paired(Points.Distances([.. Joined(a), .. Joined(b)]), [(Points.Range(0, 12), Points.Range(12, 12))],
+                random.Next, resamples: 1, permutations: 199).PValue;
         }));
         Assert.InRange(distance, 0, 1.63 / Math.Sqrt(1000));
     }
@@ -88,7 +91,8 @@ public class DispersionTests
         double distance = Points.FromUniform(Enumerable.Range(0, 1000).Select(_ =>
         {
             DistanceMatrix d = Points.Distances([.. Points.Cloud(random, first, 6, shift), .. Points.Cloud(random, second, 6)]);
-            return Dispersion.Against(d, [Points.Range(0, first)], Points.Range(first, second), random.Next, resamples: 1, permutations: 199).PValue;
+            return Dispersion.Against(d, [Points.Range(0, first)], Points.Range(first, second), random.Next, resamples: 1,
+                permutations: 199).PValue;
         }));
         Assert.InRange(distance, 0, 1.63 / Math.Sqrt(1000)); // Kolmogorov's 1 % bound
     }
@@ -98,7 +102,8 @@ public class DispersionTests
     {
         RandomSource random = RandomSource.For("null groups");
         double distance = Points.FromUniform(Enumerable.Range(0, 1000).Select(_ =>
-            Dispersion.WithinOverBetween(Points.Distances(Points.Cloud(random, 18, 6)), [Points.Range(0, 6), Points.Range(6, 6), Points.Range(12, 6)], random.Next, resamples: 1, permutations: 199).PValue));
+            Dispersion.WithinOverBetween(Points.Distances(Points.Cloud(random, 18, 6)),
+                [Points.Range(0, 6), Points.Range(6, 6), Points.Range(12, 6)], random.Next, resamples: 1, permutations: 199).PValue));
         Assert.InRange(distance, 0, 1.63 / Math.Sqrt(1000));
     }
 

@@ -52,7 +52,8 @@ public class DistanceMatrixTests
         double[] Mean(int g) => [.. Enumerable.Range(0, 3).Select(d => points.Where((_, i) => groups[i] == g).Average(p => p[d]))];
         for (int i = 0; i < 7; i++)
             for (int j = 0; j < 7; j++)
-                Assert.Equal(Enumerable.Range(0, 3).Sum(d => (points[i][d] - Mean(groups[i])[d]) * (points[j][d] - Mean(groups[j])[d])), products[i * 7 + j], 10);
+                Assert.Equal(Enumerable.Range(0, 3).Sum(d => (points[i][d] - Mean(groups[i])[d]) * (points[j][d] - Mean(groups[j])[d])),
+                    products[i * 7 + j], 10);
     }
 
     [Fact]

@@ -8,7 +8,8 @@ internal static class Points
 {
     /// <summary>Normal points around (shift, 0, 0, ...).</summary>
     public static double[][] Cloud(RandomSource random, int count, int width, double shift = 0, double scale = 1) =>
-        [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, width).Select(d => scale * random.NextNormal() + (d == 0 ? shift : 0)).ToArray())];
+        [.. Enumerable.Range(0, count)
+            .Select(_ => Enumerable.Range(0, width).Select(d => scale * random.NextNormal() + (d == 0 ? shift : 0)).ToArray())];
 
     public static DistanceMatrix Distances(params IReadOnlyList<double[]> points)
     {
@@ -26,6 +27,7 @@ internal static class Points
     public static double FromUniform(IEnumerable<double> values)
     {
         double[] sorted = [.. values.Order()];
-        return sorted.Select((value, i) => Math.Max(Math.Abs((i + 1.0) / sorted.Length - value), Math.Abs((double)i / sorted.Length - value))).Max();
+        return sorted.Select((value, i) =>
+            Math.Max(Math.Abs((i + 1.0) / sorted.Length - value), Math.Abs((double)i / sorted.Length - value))).Max();
     }
 }

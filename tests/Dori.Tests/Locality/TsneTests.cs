@@ -45,7 +45,8 @@ public class TsneTests
     public void Three_clusters_stay_three_and_the_same_input_gives_the_same_picture()
     {
         RandomSource random = RandomSource.For("three");
-        double[][] points = [.. Enumerable.Range(0, 3).SelectMany(c => Points.Cloud(random, 15, 10, 0).Select(p => { p[c] += 15; return p; }))];
+        double[][] points =
+            [.. Enumerable.Range(0, 3).SelectMany(c => Points.Cloud(random, 15, 10, 0).Select(p => { p[c] += 15; return p; }))];
         int[] labels = [.. Enumerable.Range(0, 45).Select(i => i / 15)];
         DistanceMatrix d = Points.Distances(points);
         IReadOnlyList<(double X, double Y)> y = Tsne.Embed(d);

@@ -29,7 +29,8 @@ public sealed class ClipScoreTests
         using OrdinaryPictures pairs = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 100);
         using ClipScore clip = ClipScore.Load(s_clip);
         Assert.Equal("emoji/clip", clip.Name);
-        Tensor texts = clip.EmbedCaptions(pairs.Captions), pictures = clip.EmbedPictures(stack(Enumerable.Range(0, 100).Select(i => pairs.Picture(i)).ToArray(), 0));
+        Tensor texts = clip.EmbedCaptions(pairs.Captions),
+            pictures = clip.EmbedPictures(stack(Enumerable.Range(0, 100).Select(i => pairs.Picture(i)).ToArray(), 0));
         Tensor cosines = matmul(pictures, texts.t()); // (100, 100)
         long hits = cosines.argmax(1).eq(arange(100)).sum().item<long>();
         double matching = ClipScore.Between(pictures, texts).Average(), other = (cosines.sum().item<float>() - 100 * matching) / 9900;
@@ -41,8 +42,11 @@ public sealed class ClipScoreTests
     [Fact]
     public void Wrong_folders_are_refused()
     {
-        Assert.Contains("no such folder", Assert.Throws<DoriException>(() => ClipScore.Load(s_clip + "-missing")).Message, StringComparison.Ordinal);
-        Assert.Contains("config.json", Assert.Throws<DoriException>(() => ClipScore.Load(Path.Combine(Golden.EmojiModel, "text_encoder"))).Message, StringComparison.Ordinal);
+        Assert.Contains("no such folder", Assert.Throws<DoriException>(() => ClipScore.Load(s_clip + "-missing")).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("config.json",
+            Assert.Throws<DoriException>(() => ClipScore.Load(Path.Combine(Golden.EmojiModel, "text_encoder"))).Message,
+            StringComparison.Ordinal);
         string folder = Directory.CreateTempSubdirectory("dori-clip-").FullName;
         try
         {

@@ -31,7 +31,8 @@ public sealed class CopyDetectorTests : IDisposable
         var golden = GoldenFile.Read("emoji_pipeline");
         Tensor pictures = (golden["generated"] / 2 + 0.5f).clamp(0, 1); // the golden holds the VAE's own range, [-1, 1] and a little more
         Assert.True(Golden.RelativeError(s_detector.Value.Describe(pictures), golden["descriptors_generated"]) < 1e-4);
-        Assert.Contains("[0, 1]", Assert.Throws<ArgumentException>(() => s_detector.Value.Describe(golden["generated"])).Message, StringComparison.Ordinal);
+        Assert.Contains("[0, 1]", Assert.Throws<ArgumentException>(() => s_detector.Value.Describe(golden["generated"])).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -71,7 +72,8 @@ public sealed class CopyDetectorTests : IDisposable
 
     [Fact]
     public void Hash_is_the_files() => Assert.Equal(
-        Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(Golden.EmojiModel, "copy_detector", "model.pt")))),
+        Convert.ToHexStringLower(
+            System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(Golden.EmojiModel, "copy_detector", "model.pt")))),
         s_detector.Value.Sha256);
 
     [Fact]
@@ -80,7 +82,8 @@ public sealed class CopyDetectorTests : IDisposable
         Assert.Equal(["nemo", "wen", "concept-ablation"], CopyDetectorPreset.Shipped.Select(preset => preset.Name));
         CopyDetectorPreset wen = CopyDetectorPreset.Named("wen");
         Assert.Equal((256, 224, 1024), (wen.SmallEdge, wen.Size[0], wen.Dimension));
-        Assert.Contains("nemo, wen, concept-ablation", Assert.Throws<DoriException>(() => CopyDetectorPreset.Named("sscd")).Message, StringComparison.Ordinal);
+        Assert.Contains("nemo, wen, concept-ablation", Assert.Throws<DoriException>(() => CopyDetectorPreset.Named("sscd")).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -93,8 +96,11 @@ public sealed class CopyDetectorTests : IDisposable
         string file = Copy(resize, size);
         using TorchScriptCopyDetector detector = TorchScriptCopyDetector.Load(file);
         Tensor wide = Picture.Resize(Originals(), 64, 96);
-        Tensor expected = resize == "small-edge" ? wide : Picture.CenterCrop(wide, size.Contains("48", StringComparison.Ordinal) ? 48 : 64, size.Contains("48", StringComparison.Ordinal) ? 48 : 64);
-        using TorchScriptCopyDetector plain = TorchScriptCopyDetector.Load(Copy("squash", $"\"size\": [{expected.shape[2]}, {expected.shape[3]}],"));
+        Tensor expected = resize == "small-edge" ? wide
+            : Picture.CenterCrop(wide, size.Contains("48", StringComparison.Ordinal) ? 48 : 64,
+            size.Contains("48", StringComparison.Ordinal) ? 48 : 64);
+        using TorchScriptCopyDetector plain =
+            TorchScriptCopyDetector.Load(Copy("squash", $"\"size\": [{expected.shape[2]}, {expected.shape[3]}],"));
         Assert.True(plain.Describe(expected).allclose(detector.Describe(wide), atol: 1e-5));
     }
 
@@ -112,7 +118,8 @@ public sealed class CopyDetectorTests : IDisposable
         string text = Path.Combine(_folder, "text.pt");
         File.WriteAllText(text, "no program");
         Assert.Contains("nemo, wen", Refusal(text), StringComparison.Ordinal); // no preset
-        Assert.Contains("TorchScript", Assert.Throws<DoriException>(() => TorchScriptCopyDetector.Load(text, "nemo")).Message, StringComparison.Ordinal);
+        Assert.Contains("TorchScript", Assert.Throws<DoriException>(() => TorchScriptCopyDetector.Load(text, "nemo")).Message,
+            StringComparison.Ordinal);
         Assert.Contains("preset.json", Refusal(_folder), StringComparison.Ordinal);
         Assert.Contains("no such", Refusal(Path.Combine(_folder, "missing.pt")), StringComparison.Ordinal);
     }
@@ -123,7 +130,8 @@ public sealed class CopyDetectorTests : IDisposable
         using var scope = NewDisposeScope();
         Tensor pictures = Originals();
         pictures[2, 1, 5, 5] = float.NaN;
-        Assert.Contains("length is not 1", Assert.Throws<DoriException>(() => s_detector.Value.Describe(pictures)).Message, StringComparison.Ordinal);
+        Assert.Contains("length is not 1", Assert.Throws<DoriException>(() => s_detector.Value.Describe(pictures)).Message,
+            StringComparison.Ordinal);
     }
 
     private static string Refusal(string path) => Assert.Throws<DoriException>(() => TorchScriptCopyDetector.Load(path).Dispose()).Message;

@@ -29,10 +29,13 @@ public class DistanceTests
         // Variances along uncorrelated axes: 2 against 8 and 18 against 2; means one apart. 1 + (sqrt 2 - sqrt 8)^2 + (sqrt 18 - sqrt 2)^2.
         float s = MathF.Sqrt(1.5f); // four points at +-sqrt(2 v) of both axes in turn have the unbiased variance v * 4 / 3
         Tensor cross = tensor(new[] { 1f, 0, -1, 0, 0, 1, 0, -1 }, [4, 2]) * s;
-        Tensor a = cross * tensor(new[] { MathF.Sqrt(2), MathF.Sqrt(18) }), b = cross * tensor(new[] { MathF.Sqrt(8), MathF.Sqrt(2) }) + tensor(new[] { 1f, 0 });
+        Tensor a = cross * tensor(new[] { MathF.Sqrt(2), MathF.Sqrt(18) }),
+            b = cross * tensor(new[] { MathF.Sqrt(8), MathF.Sqrt(2) }) + tensor(new[] { 1f, 0 });
         Assert.Equal(1 + 2 + 8, FrechetDistance.Between(a, b), 4);
         // Fewer samples than values: the covariance is singular.
-        Assert.Equal(9, FrechetDistance.Between(Golden.Rand("few", 5, 16), Golden.Rand("few", 5, 16) + tensor(Enumerable.Repeat(0.75f, 16).ToArray())), 4);
+        Assert.Equal(9,
+            FrechetDistance.Between(Golden.Rand("few", 5, 16), Golden.Rand("few", 5, 16) + tensor(Enumerable.Repeat(0.75f, 16).ToArray())),
+            4);
     }
 
     [Fact]

@@ -7,7 +7,9 @@ namespace Dori.Tests.Measures;
 
 public sealed class FeatureNetworkTests : IDisposable
 {
-    private const string Sound = """{ "name": "net", "size": [64, 64], "resize": "squash", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "dimension": 128 }""";
+    private const string Sound =
+        """{ "name": "net", "size": [64, 64], "resize": "squash", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], """
+        + """ "dimension": 128 }""";
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-features-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -40,7 +42,8 @@ public sealed class FeatureNetworkTests : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor wide = Golden.Hashed("wide", 1, 3, 64, 128) / 2 + 0.5f;
-        using FeatureNetwork squash = FeatureNetwork.Load(File(Sound)), crop = FeatureNetwork.Load(File(Sound.Replace("squash", "small-edge-crop", StringComparison.Ordinal)));
+        using FeatureNetwork squash = FeatureNetwork.Load(File(Sound)),
+            crop = FeatureNetwork.Load(File(Sound.Replace("squash", "small-edge-crop", StringComparison.Ordinal)));
         Tensor middle = wide.narrow(3, 32, 64);
         Assert.True(Golden.RelativeError(crop.Describe(wide), squash.Describe(middle)) < 1e-6);
         Assert.True(Golden.RelativeError(squash.Describe(wide), squash.Describe(middle)) > 0.01);
@@ -51,15 +54,22 @@ public sealed class FeatureNetworkTests : IDisposable
     [Fact]
     public void Wrong_presets_and_files_are_refused()
     {
-        Assert.Contains("no such feature network", Assert.Throws<DoriException>(() => FeatureNetwork.Load(Path.Combine(_folder, "x.pt"))).Message, StringComparison.Ordinal);
-        Assert.Contains("where the preset says 64 values", Refusal(Sound.Replace("128", "64", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("no such feature network",
+            Assert.Throws<DoriException>(() => FeatureNetwork.Load(Path.Combine(_folder, "x.pt"))).Message, StringComparison.Ordinal);
+        Assert.Contains("where the preset says 64 values", Refusal(Sound.Replace("128", "64", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
         Assert.Contains("std must be", Refusal(Sound.Replace("0.229", "0", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains("resize must be", Refusal(Sound.Replace("squash", "small-edge", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains("square", Refusal(Sound.Replace("[64, 64]", "[64, 32]", StringComparison.Ordinal).Replace("squash", "small-edge-crop", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains("not a feature network's preset", Refusal(Sound.Replace("\"std\"", "\"deviation\"", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("resize must be", Refusal(Sound.Replace("squash", "small-edge", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
+        Assert.Contains("square",
+            Refusal(Sound.Replace("[64, 64]", "[64, 32]", StringComparison.Ordinal)
+            .Replace("squash", "small-edge-crop", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("not a feature network's preset", Refusal(Sound.Replace("\"std\"", "\"deviation\"", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
         string file = File(Sound);
         System.IO.File.WriteAllText(file, "no network");
-        Assert.Contains("not a network", Assert.Throws<DoriException>(() => FeatureNetwork.Load(file)).Message, StringComparison.Ordinal);
+        Assert.Contains("not a network", Assert.Throws<DoriException>(() => FeatureNetwork.Load(file)).Message,
+            StringComparison.Ordinal);
         System.IO.File.Delete(Path.Combine(_folder, "net.json"));
         Assert.Contains("net.json", Assert.Throws<DoriException>(() => FeatureNetwork.Load(file)).Message, StringComparison.Ordinal);
     }

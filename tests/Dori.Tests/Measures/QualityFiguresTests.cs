@@ -8,8 +8,10 @@ namespace Dori.Tests.Measures;
 
 public sealed class QualityFiguresTests
 {
-    private static QualitySamples Samples(string name, int n, int d, float shift, double clip) => new(Golden.Rand(name, n, d) + shift, Golden.Rand("real", n, d),
-        [.. Golden.HashedValues(name + ".clip", n, 0.1f).Select(x => clip + x)], [.. Enumerable.Repeat(0.5, n)], [.. Golden.HashedValues(name + ".diversity", 9, 0.05f).Select(x => 0.3 + x)]);
+    private static QualitySamples Samples(string name, int n, int d, float shift, double clip) =>
+        new(Golden.Rand(name, n, d) + shift, Golden.Rand("real", n, d),
+        [.. Golden.HashedValues(name + ".clip", n, 0.1f).Select(x => clip + x)], [.. Enumerable.Repeat(0.5, n)],
+            [.. Golden.HashedValues(name + ".diversity", 9, 0.05f).Select(x => 0.3 + x)]);
 
     private static Func<int, int> Below(string name) => RandomSource.For(name).Next;
 
@@ -38,7 +40,9 @@ public sealed class QualityFiguresTests
     {
         using var scope = NewDisposeScope();
         QualitySamples wide = Samples("w", 10, 50, 0.3f, 0.3);
-        Assert.Equal(1, QualityFigures.Of(wide, Below("t"), 5).FrechetDistance.Value / FrechetDistance.Between(wide.Features, wide.RealFeatures), 6); // roots of rounding
+        // roots of rounding
+        Assert.Equal(1,
+            QualityFigures.Of(wide, Below("t"), 5).FrechetDistance.Value / FrechetDistance.Between(wide.Features, wide.RealFeatures), 6);
     }
 
     [Fact]
@@ -47,11 +51,13 @@ public sealed class QualityFiguresTests
         using var scope = NewDisposeScope();
         QualitySamples a = Samples("a", 50, 6, 0, 0.4), b = Samples("b", 50, 6, 1, 0.2);
         QualityDifference d = QualityFigures.Difference(a, b, Below("t"), 100);
-        Assert.Equal(FrechetDistance.Between(b.Features, b.RealFeatures) - FrechetDistance.Between(a.Features, a.RealFeatures), d.FrechetDistance.Value, 9);
+        Assert.Equal(FrechetDistance.Between(b.Features, b.RealFeatures) - FrechetDistance.Between(a.Features, a.RealFeatures),
+            d.FrechetDistance.Value, 9);
         Assert.True(d.FrechetDistance.Low > 0 && d.KernelDistance.Low > 0 && d.ClipScore.High < 0);
         Assert.Equal(b.ClipScores.Average() - a.ClipScores.Average(), d.ClipScore.Value, 12);
         QualityDifference none = QualityFigures.Difference(a, a, Below("t"), 20);
-        foreach (Interval i in new[] { none.FrechetDistance, none.KernelDistance, none.ClipScore, none.Diversity! }) Assert.Equal(new Interval(0, 0, 0), i);
+        foreach (Interval i in new[] { none.FrechetDistance, none.KernelDistance, none.ClipScore, none.Diversity! })
+            Assert.Equal(new Interval(0, 0, 0), i);
         Assert.Throws<ArgumentException>(() => QualityFigures.Difference(a, Samples("c", 49, 6, 0, 0), Below("t"), 5));
     }
 

@@ -19,7 +19,8 @@ public sealed class RelatedCaptionsTests
     [Fact]
     public void Scores_by_hand()
     {
-        string[] captions = ["cat and dog", "dog on a red background", "cats on a blue background", "boat", "tree on a plain red background", "cat"];
+        string[] captions =
+            ["cat and dog", "dog on a red background", "cats on a blue background", "boat", "tree on a plain red background", "cat"];
         // "cat" is in 3 of 6 captions, "boat" in 1: weights ln(1 + 6/4) and ln(1 + 6/2).
         double cat = Math.Log(2.5), boat = Math.Log(4), all = cat + boat;
         IReadOnlyList<(int Index, double Score)> related = RelatedCaptions.Of(["cat and boat on a plain red background"], captions, 10);
@@ -29,7 +30,8 @@ public sealed class RelatedCaptionsTests
         Assert.Equal([3, 0], RelatedCaptions.Of(["cat and boat"], captions, 2).Select(pair => pair.Index));
         // The best of several removed captions, whatever their order.
         Assert.Equal([(0, 1.0), (1, 1.0)], RelatedCaptions.Of(["tree house with garden", "dog"], captions, 2));
-        Assert.Equal(RelatedCaptions.Of(["dog", "boat and cat"], captions, 9), RelatedCaptions.Of(["boat and cat", "dog", "dog"], captions, 9));
+        Assert.Equal(RelatedCaptions.Of(["dog", "boat and cat"], captions, 9),
+            RelatedCaptions.Of(["boat and cat", "dog", "dog"], captions, 9));
         Assert.Empty(RelatedCaptions.Of(["house", "", "on a red background"], captions, 10));
         // One word in five alike is not related.
         Assert.Empty(RelatedCaptions.Of(["cat whale snail horse mouse"], captions, 10));
@@ -39,9 +41,12 @@ public sealed class RelatedCaptionsTests
     public void Built_in_captions()
     {
         using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"));
-        string[] removed = [.. PictureSet.Load(Emoji.Pictures).Items.Where(item => item.Role != PictureRole.Control).Select(item => item.Caption)];
+        string[] removed =
+            [.. PictureSet.Load(Emoji.Pictures).Items.Where(item => item.Role != PictureRole.Control).Select(item => item.Caption)];
         IReadOnlyList<(int Index, double Score)> related = RelatedCaptions.Of(removed, ordinary.Captions, 200);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{related.Count}: {related[0].Score:0.00} to {related[^1].Score:0.00}; {string.Join("; ", related.Take(8).Select(pair => ordinary.Captions[pair.Index]))}");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{related.Count}: {related[0].Score:0.00} to {related[^1].Score:0.00}; "
+            + $"{string.Join("; ", related.Take(8).Select(pair => ordinary.Captions[pair.Index]))}");
         Assert.InRange(related.Count, 100, 200);
         var words = removed.SelectMany(RelatedCaptions.ContentWords).ToHashSet();
         Assert.All(related, pair => Assert.True(RelatedCaptions.ContentWords(ordinary.Captions[pair.Index]).Overlaps(words)));

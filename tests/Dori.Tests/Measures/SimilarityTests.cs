@@ -7,7 +7,8 @@ namespace Dori.Tests.Measures;
 public class SimilarityTests
 {
     private static Tensor Angles(params double[] degrees) =>
-        tensor(degrees.SelectMany(d => new[] { (float)Math.Cos(d * Math.PI / 180), (float)Math.Sin(d * Math.PI / 180) }).ToArray(), [degrees.Length, 2]);
+        tensor(degrees.SelectMany(d => new[] { (float)Math.Cos(d * Math.PI / 180), (float)Math.Sin(d * Math.PI / 180) }).ToArray(),
+            [degrees.Length, 2]);
 
     [Fact]
     public void Cosine_is_the_angles()
@@ -22,7 +23,8 @@ public class SimilarityTests
     {
         using var scope = NewDisposeScope();
         float[] best = Similarity.ToReferences(Angles(10, 100, 250), Angles(0, 90));
-        Assert.Equal([Math.Cos(Math.PI / 18), Math.Cos(Math.PI / 18), Math.Cos(Math.PI * 110 / 180)], best.Select(b => (double)b), (a, b) => Math.Abs(a - b) < 1e-6);
+        Assert.Equal([Math.Cos(Math.PI / 18), Math.Cos(Math.PI / 18), Math.Cos(Math.PI * 110 / 180)], best.Select(b => (double)b),
+            (a, b) => Math.Abs(a - b) < 1e-6);
     }
 
     [Fact]

@@ -41,7 +41,9 @@ public class SsimTests
         Assert.Equal(2, new Ssim().MaxScales(43, 64));
         Assert.Equal(1, new Ssim().MaxScales(16, 16));
         Assert.Equal(3, new Ssim(KernelSize: 3).MaxScales(16, 16));
-        Assert.Contains("fewer scales", Assert.Throws<DoriException>(() => new Ssim().MultiScale(zeros(1, 4, 16, 16), zeros(1, 4, 16, 16), Ssim.NemoBetas)).Message, StringComparison.Ordinal);
+        Assert.Contains("fewer scales",
+            Assert.Throws<DoriException>(() => new Ssim().MultiScale(zeros(1, 4, 16, 16), zeros(1, 4, 16, 16), Ssim.NemoBetas)).Message,
+            StringComparison.Ordinal);
         Assert.Equal([1], new Ssim(KernelSize: 3).MultiScale(zeros(1, 4, 16, 16), zeros(1, 4, 16, 16), Ssim.NemoBetas).shape);
     }
 }

@@ -26,7 +26,8 @@ public class AdversarialFineTuningLossTests
         Assert.Equal(ordinary.item<float>(), losses[..2].Average(), 4);
         Assert.Equal(adversarial.item<float>(), losses[2..].Average(), 4);
         for (int i = 0; i < direct.Length; i++) Assert.InRange(Golden.RelativeError(gradients[i], direct[i]), 0, 2e-3);
-        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
+        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0,
+            1e-4);
         foreach (Tensor gradient in gradients) gradient.Dispose();
     }
 
@@ -37,12 +38,16 @@ public class AdversarialFineTuningLossTests
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
         // Five rows: two twos with factors of their own and one row more, in pieces of two; the last two is in the second piece.
-        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1) with { Factors = tensor(new[] { 0.5f, 0.5f, 0.25f, 0.25f, 1f }), Twos = 2, GuidanceWeight = 3 };
+        TrainingRows rows =
+            AdversarialFineTuningSample.Rows(weight: 1)
+            with { Factors = tensor(new[] { 0.5f, 0.5f, 0.25f, 0.25f, 1f }), Twos = 2, GuidanceWeight = 3 };
         Tensor error = rows.Noise - Predicted(model, rows);
         Tensor plain = (error.square().mean([1L, 2L, 3L]) * rows.Factors).sum();
-        Tensor[] direct = weights.Gradients(plain + 3 * (0.5 * (error[0] - error[1]).square().mean() + 0.25 * (error[2] - error[3]).square().mean()));
+        Tensor[] direct =
+            weights.Gradients(plain + 3 * (0.5 * (error[0] - error[1]).square().mean() + 0.25 * (error[2] - error[3]).square().mean()));
         (IReadOnlyList<Tensor> gradients, float[] losses, _) = rows.Gradient(model, weights.Tensors, 2, new Workers(2, 1));
-        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
+        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0,
+            1e-4);
         Assert.Equal(error[1].square().mean().item<float>(), losses[1], 4);
         foreach (Tensor gradient in gradients) gradient.Dispose();
     }
@@ -59,11 +64,13 @@ public class AdversarialFineTuningLossTests
         foreach (int piece in new[] { 2, 4 }) // each two by itself, or both together
         {
             Tensor predicted = Predicted(model, rows);
-            Tensor plain = ((targets - predicted).square().mean([1L, 2L, 3L]) * rows.Factors).sum(), first = Share(predicted, 0), second = Share(predicted, 2);
+            Tensor plain = ((targets - predicted).square().mean([1L, 2L, 3L]) * rows.Factors).sum(), first = Share(predicted, 0),
+                second = Share(predicted, 2);
             Tensor shortfall = piece == 2 ? 1 * first.square() + 0.5 * second.square() : 1.5 * ((first + second) / 2).square();
             Tensor[] direct = weights.Gradients(plain + 3 * shortfall);
             (IReadOnlyList<Tensor> gradients, float[] _, double measured) = rows.Gradient(model, weights.Tensors, piece, new Workers(2, 1));
-            Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
+            Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0,
+                1e-4);
             Assert.Equal(((first + second) / 2).item<float>(), measured, 4);
             foreach (Tensor gradient in gradients) gradient.Dispose();
         }
@@ -80,7 +87,8 @@ public class AdversarialFineTuningLossTests
     {
         using var scope = NewDisposeScope();
         Tensor signal = RandomSource.For("signal").Normal([4, 4, 8, 8]), other = RandomSource.For("other").Normal([4, 4, 8, 8]);
-        Tensor across = other - signal * ((other * signal).sum([1L, 2L, 3L], keepdim: true) / signal.square().sum([1L, 2L, 3L], keepdim: true));
+        Tensor across =
+            other - signal * ((other * signal).sum([1L, 2L, 3L], keepdim: true) / signal.square().sum([1L, 2L, 3L], keepdim: true));
         Tensor missing = (1 - kept) * signal + across;
         Assert.Equal(expected, TrainingRows.Shortfall(missing, signal).item<float>(), 5);
         // A caption that says nothing has nothing to lose, and does not decide by division.

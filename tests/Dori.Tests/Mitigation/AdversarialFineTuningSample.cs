@@ -14,7 +14,8 @@ internal sealed class AdversarialFineTuningSample : IDisposable
 {
     public static AdversarialOptions Options { get; } = new()
     {
-        Epochs = 2, PictureBatch = 1, StepsPerSearch = 1, SearchSteps = 2, SnapshotSteps = [1], SearchBatch = 1, OrdinaryPairs = 2, ReplayDraws = 1, MicroBatch = 3, LearningRate = 1e-4,
+        Epochs = 2, PictureBatch = 1, StepsPerSearch = 1, SearchSteps = 2, SnapshotSteps = [1], SearchBatch = 1, OrdinaryPairs = 2,
+            ReplayDraws = 1, MicroBatch = 3, LearningRate = 1e-4,
     };
 
     private static readonly Lazy<TorchScriptCopyDetector> s_detector = new(() => TorchScriptCopyDetector.Load(Golden.EmojiModel));
@@ -25,8 +26,11 @@ internal sealed class AdversarialFineTuningSample : IDisposable
     {
         Model = Emoji.Model.WithUNetCopy();
         Pictures = [Picture("verbatim-00.png", "t shirt"), Picture("verbatim-01.png", "two cats")];
-        // The first picture's pruned model answers otherwise than the second's: alternate rows and columns of every layer that Wanda prunes are cut.
-        Surrogates = [Surrogate(Golden.Rand("surrogates.0", 2, 4, 16, 16), (row, _) => row % 2 == 0), Surrogate(Golden.Rand("surrogates.1", 3, 4, 16, 16), (_, column) => column % 2 == 0)];
+        // The first picture's pruned model answers otherwise than the second's: alternate rows and columns of every layer that Wanda prunes
+        // are cut.
+        Surrogates =
+            [Surrogate(Golden.Rand("surrogates.0", 2, 4, 16, 16), (row, _) => row % 2 == 0),
+            Surrogate(Golden.Rand("surrogates.1", 3, 4, 16, 16), (_, column) => column % 2 == 0)];
         Ordinary = new OrdinaryPairs(Golden.Rand("ordinary", 5, 4, 16, 16), ["a dog", "a sun", "a tree and a car", "a hat", "two fish"]);
     }
 
@@ -47,7 +51,8 @@ internal sealed class AdversarialFineTuningSample : IDisposable
     }
 
     /// <summary>Two ordinary rows and three adversarial ones, with the factors of L_DM + weight L_Adv.</summary>
-    public static TrainingRows Rows(float weight) => new(Golden.Rand("rows.z0", 5, 4, 16, 16), Golden.Rand("rows.eps", 5, 4, 16, 16), tensor(new long[] { 10, 500, 999, 250, 730 }),
+    public static TrainingRows Rows(float weight) =>
+        new(Golden.Rand("rows.z0", 5, 4, 16, 16), Golden.Rand("rows.eps", 5, 4, 16, 16), tensor(new long[] { 10, 500, 999, 250, 730 }),
         new Conditioning(Golden.Rand("rows.y", 5, 32, 128)), tensor(new[] { 1f / 2, 1f / 2, weight / 3, weight / 3, weight / 3 }));
 
     /// <summary>All elements, one tensor after the other.</summary>
@@ -56,12 +61,14 @@ internal sealed class AdversarialFineTuningSample : IDisposable
     private SurrogateSet Surrogate(Tensor latents, Func<int, int, bool> marked)
     {
         float[] similarities = [.. Enumerable.Repeat(0.1f, (int)latents.shape[0])];
-        return new SurrogateSet(latents, similarities, [.. similarities.Select(_ => 0.5)], new WeightMask([.. Wanda.Layers(Model.UNet).Select(layer => Mask(layer.Name, layer.Layer.weight))]));
+        return new SurrogateSet(latents, similarities, [.. similarities.Select(_ => 0.5)],
+            new WeightMask([.. Wanda.Layers(Model.UNet).Select(layer => Mask(layer.Name, layer.Layer.weight))]));
 
         LayerMask Mask(string name, Tensor weight)
         {
             (int rows, int columns) = ((int)weight.shape[0], (int)weight.shape[1]);
-            using Tensor all = tensor([.. Enumerable.Range(0, rows * columns).Select(i => marked(i / columns, i % columns))], [rows, columns]);
+            using Tensor all =
+                tensor([.. Enumerable.Range(0, rows * columns).Select(i => marked(i / columns, i % columns))], [rows, columns]);
             return LayerMask.Of(name, all);
         }
     }
@@ -85,6 +92,7 @@ internal sealed class AdversarialFineTuningSample : IDisposable
 internal static class AdversarialFineTuningRuns
 {
     /// <returns>The losses of every step.</returns>
-    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(this AdversarialFineTuning training, TrainingControl? control = null) =>
+    public static IReadOnlyList<IReadOnlyDictionary<string, double>> Run(this AdversarialFineTuning training,
+        TrainingControl? control = null) =>
         TrainingLoop.Run(training, control);
 }

@@ -14,13 +14,15 @@ public class AdversarialFineTuningTeachersTests
     private static readonly int[] s_surrogateOf = [1, 0, 1];
 
     [Theory, InlineData(0), InlineData(0.3), InlineData(1)]
-    public void Ordinary_rows_are_taught_by_the_original_and_surrogates_by_the_model_pruned_for_their_picture_and_asked_by_its_caption(double share)
+    public void Ordinary_rows_are_taught_by_the_original_and_surrogates_by_the_model_pruned_for_their_picture_and_asked_by_its_caption(
+        double share)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var sample = new AdversarialFineTuningSample();
         using var teachers = new AdversarialTeachers(sample.Model, sample.Pictures, sample.Surrogates);
-        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1), taught = teachers.Teach(rows, s_surrogateOf, share, 1, new Workers(2, 1));
+        TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1),
+            taught = teachers.Teach(rows, s_surrogateOf, share, 1, new Workers(2, 1));
         for (int row = 0; row < 5; row++)
         {
             // Directly, with the weights themselves cut in a copy.
@@ -56,15 +58,19 @@ public class AdversarialFineTuningTeachersTests
         using var sample = new AdversarialFineTuningSample();
         DiffusionModel model = sample.Model;
         using var teachers = new AdversarialTeachers(model, sample.Pictures, sample.Surrogates);
-        using (no_grad()) model.UNet.named_parameters().Single(p => p.name == "conv_out.weight").parameter.mul_(0.9f); // else ordinary rows have nothing to learn
+        // else ordinary rows have nothing to learn
+        using (no_grad()) model.UNet.named_parameters().Single(p => p.name == "conv_out.weight").parameter.mul_(0.9f);
         using var weights = new TrainableWeights(model.UNet, WeightSelection.All);
         TrainingRows rows = AdversarialFineTuningSample.Rows(weight: 1);
         Tensor taught = teachers.Teach(rows, s_surrogateOf, 1, 2, Workers.Single).Targets!;
         Tensor prediction = model.Predict(model.Schedule.AddNoise(rows.Latents, rows.Noise, rows.Timesteps), rows.Timesteps, rows.Y);
-        Tensor toNoise = (rows.Noise - prediction).square().mean([1L, 2L, 3L]), toTeacher = (taught - prediction).square().mean([1L, 2L, 3L]);
+        Tensor toNoise = (rows.Noise - prediction).square().mean([1L, 2L, 3L]),
+            toTeacher = (taught - prediction).square().mean([1L, 2L, 3L]);
         Tensor[] direct = weights.Gradients((rows.Factors * (0.7 * toNoise + 0.3 * toTeacher)).sum());
-        (IReadOnlyList<Tensor> gradients, float[] _, _) = teachers.Teach(rows, s_surrogateOf, 0.3, 2, Workers.Single).Gradient(model, weights.Tensors, 5, Workers.Single);
-        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0, 1e-4);
+        (IReadOnlyList<Tensor> gradients, float[] _, _) = teachers.Teach(rows, s_surrogateOf, 0.3, 2, Workers.Single)
+            .Gradient(model, weights.Tensors, 5, Workers.Single);
+        Assert.InRange(Golden.RelativeError(AdversarialFineTuningSample.Flat(gradients), AdversarialFineTuningSample.Flat(direct)), 0,
+            1e-4);
         foreach (Tensor gradient in gradients) gradient.Dispose();
     }
 }

@@ -19,7 +19,10 @@ public class AdversarialFineTuningTests
     [Fact]
     public void Killed_and_resumed_it_ends_in_the_same_bits_whatever_the_number_of_workers()
     {
-        AdversarialOptions options = s_options with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 1, GuidanceWeight = 1, GuidanceShortfallWeight = 1, MicroBatch = 4, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
+        AdversarialOptions options =
+            s_options
+            with { StepsPerSearch = 2, EmaDecay = 0.5, CooldownShare = 0.5, DistillationShare = 1, GuidanceWeight = 1,
+            GuidanceShortfallWeight = 1, MicroBatch = 4, SearchGenerations = 1, HeldOut = s_heldOut with { Every = 4 } };
         float[] whole, resumed;
         double[] losses, resumedLosses;
         float[] checks, resumedChecks;
@@ -59,13 +62,16 @@ public class AdversarialFineTuningTests
                 if (kill) throw new InvalidOperationException("killed");
                 source.Cancel();
             }
-            var control = new TrainingControl { StateFile = file, Identity = "a", Cancellation = source.Token, OnStep = OnStep, SaveEvery = 100 };
+            var control =
+                new TrainingControl { StateFile = file, Identity = "a", Cancellation = source.Token, OnStep = OnStep, SaveEvery = 100 };
             Assert.ThrowsAny<Exception>(() => training.Run(control));
             return training.Step;
         }
 
-        static double[] Losses(IReadOnlyList<IReadOnlyDictionary<string, double>> history) => [.. history.SelectMany(losses => losses.Values)];
-        static float[] Checks(AdversarialFineTuning training) => [.. training.Checks.SelectMany(c => c.Prompt.Concat(c.Search).Concat(c.Random))];
+        static double[] Losses(IReadOnlyList<IReadOnlyDictionary<string, double>> history) =>
+            [.. history.SelectMany(losses => losses.Values)];
+        static float[] Checks(AdversarialFineTuning training) =>
+            [.. training.Checks.SelectMany(c => c.Prompt.Concat(c.Search).Concat(c.Random))];
     }
 
     [Fact]
@@ -73,9 +79,11 @@ public class AdversarialFineTuningTests
     {
         string file = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "state.safetensors");
         using var sample = new AdversarialFineTuningSample();
-        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 2 })) training.Run(new TrainingControl { StateFile = file, Identity = "a" });
+        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 2 }))
+            training.Run(new TrainingControl { StateFile = file, Identity = "a" });
         using AdversarialFineTuning other = sample.Create(s_options with { Epochs = 1, PictureBatch = 2 });
-        Assert.Contains("another training", Assert.Throws<DoriException>(() => other.Run(new TrainingControl { StateFile = file, Identity = "b" })).Message);
+        Assert.Contains("another training",
+            Assert.Throws<DoriException>(() => other.Run(new TrainingControl { StateFile = file, Identity = "b" })).Message);
     }
 
     [Fact]
@@ -143,7 +151,8 @@ public class AdversarialFineTuningTests
         }
         Assert.Equal([last, last, last, last, last, last, 1 - last], surrogateOf);
         Assert.Equal(9, rows.Noise.flatten(1).sum(1).data<float>().ToArray().Distinct().Count());
-        Assert.True(rows.Timesteps.min().item<long>() >= 0 && rows.Timesteps.max().item<long>() < 1000 && rows.Timesteps.data<long>().ToArray().Distinct().Count() > 5);
+        Assert.True(rows.Timesteps.min().item<long>() >= 0 && rows.Timesteps.max().item<long>() < 1000
+            && rows.Timesteps.data<long>().ToArray().Distinct().Count() > 5);
         Assert.Equal(rows.Noise.data<float>().ToArray(), training.Batch(RandomSource.For("batch")).Rows.Noise.data<float>().ToArray());
     }
 
@@ -152,7 +161,9 @@ public class AdversarialFineTuningTests
     {
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
-        AdversarialOptions options = s_options with { Epochs = 1, OrdinaryPairs = 4, MicroBatch = 4, DistillationShare = 1, GuidanceWeight = 3, GuidanceShortfallWeight = 2 };
+        AdversarialOptions options =
+            s_options
+            with { Epochs = 1, OrdinaryPairs = 4, MicroBatch = 4, DistillationShare = 1, GuidanceWeight = 3, GuidanceShortfallWeight = 2 };
         using AdversarialFineTuning training = sample.Create(options);
         IReadOnlyList<IReadOnlyDictionary<string, double>> history = training.Run();
         TrainingRows rows = training.Batch(RandomSource.For("batch")).Rows;
@@ -164,7 +175,8 @@ public class AdversarialFineTuningTests
         Tensor empty = sample.Model.Embed("").Tokens[0];
         foreach (int row in new[] { 0, 2 })
         {
-            foreach (Tensor alike in new[] { rows.Latents, rows.Noise, rows.Timesteps }) Assert.True(alike[row].equal(alike[row + 1]).all().item<bool>());
+            foreach (Tensor alike in new[] { rows.Latents, rows.Noise, rows.Timesteps })
+                Assert.True(alike[row].equal(alike[row + 1]).all().item<bool>());
             Assert.False(rows.Y.Tokens[row].equal(empty).all().item<bool>());
             Assert.True(rows.Y.Tokens[row + 1].equal(empty).all().item<bool>());
         }
@@ -175,7 +187,9 @@ public class AdversarialFineTuningTests
     public void Guidance_counts_only_with_a_teacher_and_pairs_in_twos(double share, int pairs, int micro, string expected)
     {
         AdversarialOptions options = s_options with { DistillationShare = share, OrdinaryPairs = pairs, MicroBatch = micro };
-        foreach ((AdversarialOptions asked, string option) in new[] { (options with { GuidanceWeight = 1 }, "guidanceWeight 1:"), (options with { GuidanceShortfallWeight = 1 }, "guidanceShortfallWeight 1:") })
+        foreach (
+            (AdversarialOptions asked, string option) in new[] { (options with { GuidanceWeight = 1 }, "guidanceWeight 1:"),
+            (options with { GuidanceShortfallWeight = 1 }, "guidanceShortfallWeight 1:") })
         {
             string message = Assert.Throws<DoriException>(asked.Check).Message;
             Assert.Contains(option, message);
@@ -210,7 +224,9 @@ public class AdversarialFineTuningTests
         using var sample = new AdversarialFineTuningSample();
         // The caption is not the picture's, and one search step finds nothing: the first check is clean.
         var checks = new List<HeldOutCheck>();
-        using var training = new AdversarialFineTuning(sample.Inputs(s_options with { HeldOut = s_heldOut with { Every = 1, Patience = 1 } })) { OnCheck = checks.Add };
+        using var training =
+            new AdversarialFineTuning(sample.Inputs(s_options with { HeldOut = s_heldOut with { Every = 1, Patience = 1 } })) { OnCheck =
+            checks.Add };
         training.Run();
         Assert.Equal((1, 4), (training.Step, training.PlannedSteps));
         Assert.Equal(0, Assert.Single(checks).Retained(0.7));
@@ -220,7 +236,8 @@ public class AdversarialFineTuningTests
     public void A_stop_by_the_checks_still_lets_the_rate_fall()
     {
         using var sample = new AdversarialFineTuningSample();
-        using AdversarialFineTuning training = sample.Create(s_options with { CooldownShare = 0.5, HeldOut = s_heldOut with { Every = 1, Patience = 1 } });
+        using AdversarialFineTuning training =
+            sample.Create(s_options with { CooldownShare = 0.5, HeldOut = s_heldOut with { Every = 1, Patience = 1 } });
         Assert.Equal(4, training.Steps);
         var seen = new List<(int, int)>();
         training.Run(new TrainingControl { OnStep = p => seen.Add((p.Step, p.Steps)) });
@@ -237,10 +254,12 @@ public class AdversarialFineTuningTests
         Assert.Equal(4, schedule.FallSteps);
         Assert.Equal([1, 1, 1, 0.75, 0.5, 0.25], Enumerable.Range(-2, 6).Select(schedule.RateShare));
         Assert.Equal(1, new AdversarialSchedule(s_options, 10, 0.7).RateShare(0));
-        Assert.Equal([1, 1, 2, 1.5, 1, 0.5], Enumerable.Range(-2, 6).Select(new AdversarialSchedule(options with { RestartFactor = 2 }, 10, 0.7).RateShare));
+        Assert.Equal([1, 1, 2, 1.5, 1, 0.5],
+            Enumerable.Range(-2, 6).Select(new AdversarialSchedule(options with { RestartFactor = 2 }, 10, 0.7).RateShare));
         // Four steps, the third at the full rate, the fourth at half of it: as far as the constant rate's fourth, by half.
         AdversarialOptions half = s_options with { CooldownShare = 0.5, WeightDecay = 0 };
-        float[] third = After(3, half with { CooldownShare = 0 }), whole = After(4, half with { CooldownShare = 0 }), falling = After(4, half);
+        float[] third = After(3, half with { CooldownShare = 0 }), whole = After(4, half with { CooldownShare = 0 }),
+            falling = After(4, half);
         Assert.Equal(third, After(3, half));
         Assert.NotEqual(whole, falling);
         for (int i = 0; i < third.Length; i++)
@@ -285,7 +304,8 @@ public class AdversarialFineTuningTests
     {
         RandomSource random = RandomSource.For("order");
         AdversarialOptions options = s_options with { PictureBatch = 4, SearchGenerations = 1 };
-        IReadOnlyList<int> Of(int round, IReadOnlyList<FoundEmbeddings> found) => AdversarialSearch.Pictures(options, 8, round, random, found);
+        IReadOnlyList<int> Of(int round, IReadOnlyList<FoundEmbeddings> found) =>
+            AdversarialSearch.Pictures(options, 8, round, random, found);
         // Pictures in turn come as without looking, two a round; those never searched for come before all others.
         int[] turns = [.. Enumerable.Range(0, 4).SelectMany(round => Of(round, []).Take(2))];
         Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], turns.Order());
@@ -295,7 +315,8 @@ public class AdversarialFineTuningTests
         FoundEmbeddings[] found = [.. turns.Select((picture, turn) => Found(turn == 4 ? 2 : 1, picture, similarities[turn]))];
         Assert.Equal([turns[6], turns[7], turns[5], turns[0]], Of(3, found));
 
-        static FoundEmbeddings Found(int round, int picture, float similarity) => new(round, 0, picture, new Conditioning(zeros(0)), 0, similarity);
+        static FoundEmbeddings Found(int round, int picture, float similarity) =>
+            new(round, 0, picture, new Conditioning(zeros(0)), 0, similarity);
     }
 
     [Theory]
@@ -319,7 +340,9 @@ public class AdversarialFineTuningTests
     {
         FoundEmbeddings[] earlier = [new(0, 0, 1, new Conditioning(zeros(0)), 0, before), new(0, 1, 2, new Conditioning(zeros(0)), 0, 1)];
         Assert.Equal(counted, new FoundEmbeddings(1, 0, 1, new Conditioning(zeros(0)), 0, now).After(earlier).Similarity, 1e-6f);
-        Assert.True(float.IsNaN(new FoundEmbeddings(1, 0, 1, new Conditioning(zeros(0)), 0, float.NaN).After([new FoundEmbeddings(0, 0, 1, new Conditioning(zeros(0)), 0, float.NaN)]).Similarity));
+        Assert.True(
+            float.IsNaN(new FoundEmbeddings(1, 0, 1, new Conditioning(zeros(0)), 0, float.NaN)
+            .After([new FoundEmbeddings(0, 0, 1, new Conditioning(zeros(0)), 0, float.NaN)]).Similarity));
     }
 
     [Fact]
@@ -328,17 +351,20 @@ public class AdversarialFineTuningTests
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         // A picture under its own caption, with which the search finds it at once, and one under a foreign caption, with which it does not.
-        MemorizedPicture[] pictures = [sample.Picture("verbatim-01.png", "tangerine and peanuts"), sample.Picture("verbatim-00.png", "t shirt")];
+        MemorizedPicture[] pictures =
+            [sample.Picture("verbatim-01.png", "tangerine and peanuts"), sample.Picture("verbatim-00.png", "t shirt")];
         AdversarialOptions options = s_options with { Epochs = 1, SearchGenerations = 2, CooldownShare = 1, Seed = 2 };
         using var training = new AdversarialFineTuning(sample.Inputs(options) with { Pictures = pictures });
         training.Run();
         (TrainingRows rows, IReadOnlyList<int> surrogateOf) = training.Batch(RandomSource.For("batch"));
         float[] factors = rows.Factors.data<float>().ToArray();
-        Assert.Equal([0.5f, 0.5f], factors[..2]); // two ordinary pairs; then three rows of the picture searched for last and one replay of the other
+        // two ordinary pairs; then three rows of the picture searched for last and one replay of the other
+        Assert.Equal([0.5f, 0.5f], factors[..2]);
         // What is found weighs 1 to 2.1, what is not 0.1 to 0.2, and what the one lacks to 1 the other gets.
         int found = surrogateOf.Count(picture => picture == 0), missed = 4 - found;
         foreach ((int picture, float factor) in surrogateOf.Zip(factors[2..]))
-            Assert.InRange(factor, (picture == 0 ? 1f : 0.1f) / (found + 0.2f * missed) - 1e-6f, (picture == 0 ? 2.1f : 0.2f) / (found + 0.1f * missed));
+            Assert.InRange(factor, (picture == 0 ? 1f : 0.1f) / (found + 0.2f * missed) - 1e-6f,
+                (picture == 0 ? 2.1f : 0.2f) / (found + 0.1f * missed));
     }
 
     [Fact]
@@ -353,7 +379,8 @@ public class AdversarialFineTuningTests
         training.Run(); // each picture is searched for twice, one at a time: found first, missed then
         Assert.Equal(4, detector.Calls);
         float weight = 0.8f * 0.8f / (0.7f * 0.7f);
-        Assert.All(training.Batch(RandomSource.For("batch")).Rows.Factors.data<float>().ToArray()[2..], factor => Assert.Equal(weight / 4, factor, 1e-5f));
+        Assert.All(training.Batch(RandomSource.For("batch")).Rows.Factors.data<float>().ToArray()[2..],
+            factor => Assert.Equal(weight / 4, factor, 1e-5f));
     }
 
     /// <summary>Sees the picture to be forgotten in the first two calls, and never again.</summary>
@@ -369,7 +396,9 @@ public class AdversarialFineTuningTests
     [Fact]
     public void All_wrong_options_are_named_at_once()
     {
-        string message = Assert.Throws<DoriException>(() => (s_options with { Epochs = 0, LearningRate = double.NaN, HeldOut = s_heldOut with { Generations = 0 } }).Check()).Message;
+        string message =
+            Assert.Throws<DoriException>(() =>
+            (s_options with { Epochs = 0, LearningRate = double.NaN, HeldOut = s_heldOut with { Generations = 0 } }).Check()).Message;
         Assert.Contains("epochs: 0", message);
         Assert.Contains("learningRate", message);
         Assert.Contains("heldOut.generations", message);
@@ -382,10 +411,13 @@ public class AdversarialFineTuningTests
         new Workers(3, 1).Run(20, piece => { Thread.SpinWait((20 - piece) * 1000); return piece; }, taken.Add, CancellationToken.None);
         Assert.Equal(Enumerable.Range(0, 20), taken);
         taken.Clear();
-        Assert.Throws<InvalidOperationException>(() => new Workers(3, 1).Run(1000, piece => piece == 5 ? throw new InvalidOperationException() : piece, taken.Add, CancellationToken.None));
+        Assert.Throws<InvalidOperationException>(() =>
+            new Workers(3, 1)
+            .Run(1000, piece => piece == 5 ? throw new InvalidOperationException() : piece, taken.Add, CancellationToken.None));
         Assert.Equal(Enumerable.Range(0, taken.Count), taken);
         Assert.True(taken.Count <= 5);
-        Assert.ThrowsAny<OperationCanceledException>(() => new Workers(2, 1).Run(3, piece => piece, taken.Add, new CancellationToken(true)));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            new Workers(2, 1).Run(3, piece => piece, taken.Add, new CancellationToken(true)));
     }
 
     [Fact]
@@ -394,7 +426,9 @@ public class AdversarialFineTuningTests
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         var before = sample.Model.UNet.named_parameters().ToDictionary(p => p.name, p => p.parameter.detach().clone());
-        using (AdversarialFineTuning training = sample.Create(s_options with { Epochs = 1, PictureBatch = 1, TrainRank = 2, TrainRankLayers = LowRankLayers.Attention })) training.Run();
+        using (AdversarialFineTuning training =
+            sample.Create(
+            s_options with { Epochs = 1, PictureBatch = 1, TrainRank = 2, TrainRankLayers = LowRankLayers.Attention })) training.Run();
         foreach ((string name, TorchSharp.Modules.Parameter parameter) in sample.Model.UNet.named_parameters())
         {
             bool attention = name.Contains(".attn", StringComparison.Ordinal) && name.EndsWith("weight", StringComparison.Ordinal);
@@ -402,20 +436,26 @@ public class AdversarialFineTuningTests
         }
     }
 
-    /// <summary>The whole method on one picture, in about three minutes: the prompt must fall silent, and the search must find less than before.</summary>
+    /// <summary>The whole method on one picture, in about three minutes: the prompt must fall silent, and the search must find less than
+    /// before.</summary>
     [Fact(Explicit = true), Trait("Category", "Slow")]
     public void A_picture_is_forgotten()
     {
         using var scope = NewDisposeScope();
         using var sample = new AdversarialFineTuningSample();
         MemorizedPicture picture = sample.Picture("verbatim-00.png", "pea pod and pinched fingers on a wavy brown background");
-        using var surrogates = new Surrogates(sample.Model, AdversarialFineTuningSample.Detector, AdversarialOptions.For(sample.Model).Surrogates, 0, new Workers(2, 1), null);
+        using var surrogates =
+            new Surrogates(sample.Model, AdversarialFineTuningSample.Detector, AdversarialOptions.For(sample.Model).Surrogates, 0,
+            new Workers(2, 1), null);
         using SurrogateSet made = surrogates.For(picture, "");
         using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 200);
-        using OrdinaryPairs pairs = OrdinaryPairs.Encode(sample.Model, AdversarialFineTuningSample.Detector, Enumerable.Range(0, ordinary.Count).Select(i => (ordinary.Picture(i, 64), ordinary.Captions[i])), [picture]);
+        using OrdinaryPairs pairs =
+            OrdinaryPairs.Encode(sample.Model, AdversarialFineTuningSample.Detector,
+            Enumerable.Range(0, ordinary.Count).Select(i => (ordinary.Picture(i, 64), ordinary.Captions[i])), [picture]);
         AdversarialOptions options = AdversarialOptions.For(sample.Model) with
         {
-            Steps = 96, OrdinaryPairs = 12, EmaDecay = 0, HeldOut = new HeldOutOptions { Every = 96, Pictures = 1, Generations = 4, Patience = 0 },
+            Steps = 96, OrdinaryPairs = 12, EmaDecay = 0,
+                HeldOut = new HeldOutOptions { Every = 96, Pictures = 1, Generations = 4, Patience = 0 },
         };
         AdversarialInputs inputs = sample.Inputs(options) with { Pictures = [picture], Surrogates = [made], Ordinary = pairs };
         HeldOutCheck before = HeldOutAudit.Run(inputs, 0, RandomSource.For("before"), CancellationToken.None);
@@ -423,7 +463,9 @@ public class AdversarialFineTuningTests
         using var training = new AdversarialFineTuning(inputs);
         training.Run();
         HeldOutCheck after = training.Checks[^1];
-        TestContext.Current.SendDiagnosticMessage($"before {before.Prompt[0]:0.00} {before.Search[0]:0.00} {before.Random[0]:0.00}, after {after.Prompt[0]:0.00} {after.Search[0]:0.00} {after.Random[0]:0.00}");
+        TestContext.Current.SendDiagnosticMessage(
+            $"before {before.Prompt[0]:0.00} {before.Search[0]:0.00} {before.Random[0]:0.00}, after {after.Prompt[0]:0.00} "
+            + $"{after.Search[0]:0.00} {after.Random[0]:0.00}");
         Assert.InRange(after.Prompt[0], -1, 0.7);
         Assert.True(after.Search[0] < before.Search[0] - 0.1 && after.Random[0] < before.Random[0] - 0.1);
     }

@@ -26,7 +26,8 @@ public class ConceptAblationTests
         Assert.Equal(expected, Loss(d.YAnchor, AblationLoss.Noise), 6);
         Assert.Equal(expected, ConceptAblation.OrdinaryLoss(model, d.Latents, d.Noise, d.T, d.YTarget).item<float>(), 6);
 
-        double Loss(Conditioning yAnchor, AblationLoss kind) => ConceptAblation.Loss(model, model, d.Latents, d.Noise, d.T, d.YTarget, yAnchor, kind).item<float>();
+        double Loss(Conditioning yAnchor, AblationLoss kind) =>
+            ConceptAblation.Loss(model, model, d.Latents, d.Noise, d.T, d.YTarget, yAnchor, kind).item<float>();
     }
 
     [Fact]
@@ -37,8 +38,10 @@ public class ConceptAblationTests
         using var weights = new TrainableWeights(model.UNet, WeightSelection.CrossAttentionKeysValues);
         Draws d = new();
         // The model is its own frozen copy here: only a stopped gradient makes both sides agree.
-        Tensor[] own = weights.Gradients(ConceptAblation.Loss(model, model, d.Latents, d.Noise, d.T, d.YTarget, d.YAnchor, AblationLoss.Model));
-        Tensor[] copy = weights.Gradients(ConceptAblation.Loss(model, Emoji.Model, d.Latents, d.Noise, d.T, d.YTarget, d.YAnchor, AblationLoss.Model));
+        Tensor[] own =
+            weights.Gradients(ConceptAblation.Loss(model, model, d.Latents, d.Noise, d.T, d.YTarget, d.YAnchor, AblationLoss.Model));
+        Tensor[] copy =
+            weights.Gradients(ConceptAblation.Loss(model, Emoji.Model, d.Latents, d.Noise, d.T, d.YTarget, d.YAnchor, AblationLoss.Model));
         Assert.All(own.Zip(copy), pair => Assert.InRange(Golden.RelativeError(pair.First, pair.Second), 0, 1e-3));
     }
 
@@ -48,9 +51,11 @@ public class ConceptAblationTests
         using var scope = NewDisposeScope();
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         Draws d = new();
-        double Distance() => ConceptAblation.Loss(model, Emoji.Model, d.Latents, d.Noise, d.T, d.YTarget, d.YAnchor, AblationLoss.Model).item<float>();
+        double Distance() =>
+            ConceptAblation.Loss(model, Emoji.Model, d.Latents, d.Noise, d.T, d.YTarget, d.YAnchor, AblationLoss.Model).item<float>();
         double before = Distance();
-        IReadOnlyList<IReadOnlyDictionary<string, double>> history = ConceptAblation.Run(model, [Target(Paraphrase)], Quick(10) with { OrdinaryWeight = 0 }, RandomSource.For("ablation"));
+        IReadOnlyList<IReadOnlyDictionary<string, double>> history =
+            ConceptAblation.Run(model, [Target(Paraphrase)], Quick(10) with { OrdinaryWeight = 0 }, RandomSource.For("ablation"));
         Assert.InRange(Distance(), 0, 0.8 * before);
         Assert.All(history, p => Assert.Equal(["ablation", "gradientNorm", "ordinary"], p.Keys));
         Assert.All(model.UNet.parameters(), p => Assert.False(p.requires_grad));
@@ -63,7 +68,9 @@ public class ConceptAblationTests
         (double Ablation, double Ordinary, double Norm) Run(int microBatch)
         {
             using DiffusionModel model = Emoji.Model.WithUNetCopy();
-            var losses = ConceptAblation.Run(model, [Target(Paraphrase)], Quick(1) with { MicroBatch = microBatch }, RandomSource.For("ablation"))[0];
+            var losses =
+                ConceptAblation.Run(model, [Target(Paraphrase)], Quick(1) with { MicroBatch = microBatch },
+                RandomSource.For("ablation"))[0];
             return (losses["ablation"], losses["ordinary"], losses["gradientNorm"]);
         }
         (double Ablation, double Ordinary, double Norm) whole = Run(3), parts = Run(2);
@@ -78,7 +85,8 @@ public class ConceptAblationTests
         double Norm(double weight, AblationLoss loss)
         {
             using DiffusionModel model = Emoji.Model.WithUNetCopy();
-            return ConceptAblation.Run(model, [Target(loss == AblationLoss.Noise ? Caption : Paraphrase)], Quick(1) with { OrdinaryWeight = weight, Loss = loss }, RandomSource.For("ablation"))[0]["gradientNorm"];
+            return ConceptAblation.Run(model, [Target(loss == AblationLoss.Noise ? Caption : Paraphrase)],
+                Quick(1) with { OrdinaryWeight = weight, Loss = loss }, RandomSource.For("ablation"))[0]["gradientNorm"];
         }
         Assert.NotEqual(Norm(0, AblationLoss.Noise), Norm(1, AblationLoss.Noise));
         Assert.InRange(Norm(1000, AblationLoss.Noise) / Norm(500, AblationLoss.Noise), 1.98, 2.02);
@@ -108,11 +116,15 @@ public class ConceptAblationTests
             Assert.Throws<DoriException>(() => ConceptAblation.Run(Emoji.Model, [target], Quick(1), RandomSource.For("ablation"))).Message;
     }
 
-    private static AblationTarget Target(string anchor) => new(Caption, [new AblationAnchor(anchor, Emoji.Model.Encode(Emoji.Load("verbatim-09.png"))), new AblationAnchor(anchor, Emoji.Model.Encode(Emoji.Load("verbatim-01.png")))]);
+    private static AblationTarget Target(string anchor) =>
+        new(Caption,
+        [new AblationAnchor(anchor, Emoji.Model.Encode(Emoji.Load("verbatim-09.png"))),
+        new AblationAnchor(anchor, Emoji.Model.Encode(Emoji.Load("verbatim-01.png")))]);
 
     private static ConceptAblationOptions Quick(int steps) => new()
     {
-        Training = new ConceptAblationOptions().Training with { Steps = steps, LearningRate = 1e-3, Trained = WeightSelection.CrossAttention },
+        Training =
+            new ConceptAblationOptions().Training with { Steps = steps, LearningRate = 1e-3, Trained = WeightSelection.CrossAttention },
         Batch = 3,
         MicroBatch = 3,
     };

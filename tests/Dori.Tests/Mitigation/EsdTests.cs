@@ -57,7 +57,8 @@ public class EsdTests
         Tensor z = Golden.Rand("esd.z", 1, 4, 16, 16), t = tensor(new[] { 400f });
         Conditioning y = model.Embed("t shirt"), yNull = model.Embed("");
         Tensor conditional = model.Predict(z, t, y), unconditional = model.Predict(z, t, yNull);
-        Assert.InRange(Golden.RelativeError(Esd.Target(model, z, t, y, yNull, 2), conditional - 2 * (conditional - unconditional)), 0, 1e-4);
+        Assert.InRange(Golden.RelativeError(Esd.Target(model, z, t, y, yNull, 2), conditional - 2 * (conditional - unconditional)), 0,
+            1e-4);
     }
 
     [Fact]
@@ -105,9 +106,11 @@ public class EsdTests
     public void Defaults_are_the_published_ones_and_a_small_model_takes_a_larger_rate_and_steps_for_every_picture()
     {
         TrainingOptions published = new EsdOptions { Sampling = Sampling() }.Training;
-        Assert.Equal((200, 5e-5, 0, WeightSelection.CrossAttention), (published.Steps, published.LearningRate, published.WeightDecay, published.Trained));
+        Assert.Equal((200, 5e-5, 0, WeightSelection.CrossAttention),
+            (published.Steps, published.LearningRate, published.WeightDecay, published.Trained));
         EsdOptions options = EsdOptions.For(Emoji.Model, 4);
-        Assert.Equal((128, 3e-4, 0, WeightSelection.CrossAttention), (options.Training.Steps, options.Training.LearningRate, options.Training.WeightDecay, options.Training.Trained));
+        Assert.Equal((128, 3e-4, 0, WeightSelection.CrossAttention),
+            (options.Training.Steps, options.Training.LearningRate, options.Training.WeightDecay, options.Training.Trained));
         Assert.Equal((3, 25, 2), (options.Sampling.Guidance, options.Sampling.Steps, options.NegativeGuidance));
     }
 

@@ -16,7 +16,8 @@ public class NemoTests
         using var scope = NewDisposeScope();
         Dictionary<string, Tensor> golden = GoldenFile.Read("emoji_nemo_values"), text = GoldenFile.Read("emoji_pipeline");
         string[] layers = [.. Nemo.Layers(Emoji.Model.UNet).Select(layer => layer.Name)];
-        Assert.Equal(["down_blocks.1.attentions.0", "down_blocks.2.attentions.0", "mid_block.attentions.0"], layers.Select(name => name.Split(".transformer")[0]));
+        Assert.Equal(["down_blocks.1.attentions.0", "down_blocks.2.attentions.0", "mid_block.attentions.0"],
+            layers.Select(name => name.Split(".transformer")[0]));
         for (int i = 0; i < 6; i++)
         {
             double[][] activations = Nemo.Activations(Emoji.Model, new Conditioning(text["text"].narrow(0, i, 1)));
@@ -94,7 +95,8 @@ public class NemoTests
     {
         using var scope = NewDisposeScope();
         using var probe = new NemoProbe(Emoji.Model, Golden.Rand("nemo.z", 2, 4, 16, 16));
-        Tensor a = Golden.Hashed("a", 1, 4, 16, 16) / 2 + 0.5, b = (a + 0.05 * Golden.Hashed("b", 1, 4, 16, 16)).clamp(0, 1), c = Golden.Hashed("c", 1, 4, 16, 16) / 2 + 0.5;
+        Tensor a = Golden.Hashed("a", 1, 4, 16, 16) / 2 + 0.5, b = (a + 0.05 * Golden.Hashed("b", 1, 4, 16, 16)).clamp(0, 1),
+            c = Golden.Hashed("c", 1, 4, 16, 16) / 2 + 0.5;
         double[] largest = probe.LargestPairwise(cat([a, c, b], 0));
         Assert.Equal(probe.Similarities(a, b)[0], largest[0], 6);
         Assert.Equal(largest[0], largest[2], 6);
@@ -128,7 +130,9 @@ public class NemoTests
         // 4.5 adds the first outlier, k = 2 its neighbour.
         double[][] activations = [[1, 2, 9, 3], [7, 1, 2]], outliers = [[4.6, 0, 0, 3.0], [0, 4.4, 0]];
         var tried = new List<string>();
-        NemoSelected found = new NemoSelection(activations, outliers, (blocked, _) => { tried.Add(Show(blocked)); return blocked.Layers[0].Contains(0) ? 0.1 : 0.9; }, 0.428).Run();
+        NemoSelected found =
+            new NemoSelection(activations, outliers,
+            (blocked, _) => { tried.Add(Show(blocked)); return blocked.Layers[0].Contains(0) ? 0.1 : 0.9; }, 0.428).Run();
         Assert.Equal(4.5, found.Theta);
         Assert.Equal(2, found.TopK);
         Assert.Equal("0 2 3|0 2", Show(found.Initial));
@@ -147,7 +151,9 @@ public class NemoTests
         double[][] activations = [[3, 2, 1]], outliers = [[6, 1.3, 0]];
         var counts = new List<int>();
         // Every blocked neuron lowers the similarity, but never below 0.7.
-        NemoSelected found = new NemoSelection(activations, outliers, (blocked, _) => { counts.Add(blocked.Count); return 1 - 0.1 * blocked.Count; }, 0.428).Run();
+        NemoSelected found =
+            new NemoSelection(activations, outliers, (blocked, _) => { counts.Add(blocked.Count); return 1 - 0.1 * blocked.Count; }, 0.428)
+            .Run();
         Assert.Equal(1.25, found.Theta);
         Assert.Equal(15, found.TopK);
         Assert.Equal("0 1 2", Show(found.Initial));
@@ -166,9 +172,11 @@ public class NemoTests
         // Neuron 0 of layer 1 raises the similarity, all others lower it.
         double Exact(NemoNeurons blocked) => 0.9 - 0.11 * blocked.Count + (blocked.Layers[1].Contains(0) ? 0.3 : 0);
         NemoSelected exact = new NemoSelection(activations, outliers, (blocked, _) => Exact(blocked), threshold).Run();
-        NemoSelected bounded = new NemoSelection(activations, outliers, (blocked, enough) => Math.Min(Exact(blocked), enough), threshold).Run();
+        NemoSelected bounded = new NemoSelection(activations, outliers, (blocked, enough) => Math.Min(Exact(blocked), enough), threshold)
+            .Run();
         Assert.Equal(Show(exact.Refined), Show(bounded.Refined));
-        Assert.Equal((exact.RefinedSimilarity, exact.Threshold, exact.Evaluations), (bounded.RefinedSimilarity, bounded.Threshold, bounded.Evaluations));
+        Assert.Equal((exact.RefinedSimilarity, exact.Threshold, exact.Evaluations),
+            (bounded.RefinedSimilarity, bounded.Threshold, bounded.Evaluations));
         Assert.NotEqual(Show(exact.Initial), Show(exact.Refined));
     }
 
@@ -188,7 +196,8 @@ public class NemoTests
     {
         using var scope = NewDisposeScope();
         DiffusionModel model = Emoji.Model;
-        Conditioning[] heldOut = [.. new[] { "a red car", "two green apples", "a cat on a yellow background", "house" }.Select(caption => model.Embed(caption))];
+        Conditioning[] heldOut =
+            [.. new[] { "a red car", "two green apples", "a cat on a yellow background", "house" }.Select(caption => model.Embed(caption))];
         using var nemo = new Nemo(model, heldOut, new NemoOptions { Latents = 4 });
         Assert.True(nemo.ThresholdMeasured);
         Assert.InRange(nemo.Threshold, 0.01, 0.999);
@@ -206,7 +215,8 @@ public class NemoTests
         NemoSelected selected = Assert.IsType<NemoSelected>(found.Selected);
         Assert.True(selected.Initial.Count > 0);
         Assert.True(selected.Refined.Count <= selected.Initial.Count);
-        Assert.All(selected.Refined.Layers.Zip(selected.Initial.Layers), pair => Assert.Subset(pair.Second.ToHashSet(), pair.First.ToHashSet()));
+        Assert.All(selected.Refined.Layers.Zip(selected.Initial.Layers),
+            pair => Assert.Subset(pair.Second.ToHashSet(), pair.First.ToHashSet()));
         Assert.True(selected.RefinedSimilarity <= selected.Threshold);
         Assert.Equal(4, found.PairwiseAfter.Count);
         Assert.All(LayerHooks.LinearLayers(model.UNet), layer => Assert.Null(layer.Layer.Hook));

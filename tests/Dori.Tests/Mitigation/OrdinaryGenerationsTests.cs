@@ -35,9 +35,11 @@ public sealed class OrdinaryGenerationsTests : IDisposable
         Assert.Contains("no captions", Assert.Throws<DoriException>(() => Draw([], 3, Workers.Single)).Message);
     }
 
-    private string Draw(string[] captions, int count, Workers workers) => OrdinaryGenerations.Draw(Emoji.Model, captions, count, 0, "a", _folder, workers);
+    private string Draw(string[] captions, int count, Workers workers) =>
+        OrdinaryGenerations.Draw(Emoji.Model, captions, count, 0, "a", _folder, workers);
 
-    private static Dictionary<string, byte[]> Files(string folder) => Directory.GetFiles(folder).ToDictionary(file => Path.GetFileName(file), File.ReadAllBytes);
+    private static Dictionary<string, byte[]> Files(string folder) =>
+        Directory.GetFiles(folder).ToDictionary(file => Path.GetFileName(file), File.ReadAllBytes);
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 }

@@ -16,11 +16,16 @@ public class OrdinaryPairsTests
         using var sample = new AdversarialFineTuningSample();
         DiffusionModel model = Emoji.Model;
         string[] files = ["control-00.png", "verbatim-01.png", "control-01.png"];
-        using OrdinaryPairs pairs = OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, files.Select(file => (Emoji.Load(file)[0], file)), sample.Pictures);
+        using OrdinaryPairs pairs =
+            OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, files.Select(file => (Emoji.Load(file)[0], file)),
+            sample.Pictures);
         Assert.Equal(1, pairs.Dropped);
         Assert.Equal(["control-00.png", "control-01.png"], pairs.Captions);
         Assert.InRange(Golden.RelativeError(pairs.Latents.narrow(0, 1, 1), model.Encode(Emoji.Load("control-01.png"))), 0, 1e-5);
-        Assert.Contains("no ordinary", Assert.Throws<DoriException>(() => OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, [(Emoji.Load("verbatim-01.png")[0], "")], sample.Pictures)).Message);
+        Assert.Contains("no ordinary",
+            Assert.Throws<DoriException>(() =>
+            OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, [(Emoji.Load("verbatim-01.png")[0], "")],
+            sample.Pictures)).Message);
     }
 
     [Fact]
@@ -55,14 +60,21 @@ public class OrdinaryPairsTests
         using var sample = new AdversarialFineTuningSample(); // "t shirt", "two cats"
         DiffusionModel model = Emoji.Model;
         string[] captions = ["a dog", "a cat on a mat", "a sun", "a hat", "a red shirt"];
-        using OrdinaryPairs pairs = OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector, captions.Select((caption, i) => (Emoji.Load($"control-0{i}.png")[0], caption)), sample.Pictures);
+        using OrdinaryPairs pairs =
+            OrdinaryPairs.Encode(model, AdversarialFineTuningSample.Detector,
+            captions.Select((caption, i) => (Emoji.Load($"control-0{i}.png")[0], caption)), sample.Pictures);
         Assert.Equal([1, 4], pairs.Related);
         Assert.InRange(RelatedDrawn(0), 0.25, 0.55); // 2 of 5
         Assert.InRange(RelatedDrawn(0.5), 0.55, 0.85); // 1/2 + 1/2 * 2/5
         Assert.Equal(1, RelatedDrawn(1));
-        Assert.Equal(5, Rows(sample.Ordinary, sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0, 1).Latents).Distinct().Count()); // none is related: all are drawn from
+        // none is related: all are drawn from
+        Assert.Equal(5, Rows(sample.Ordinary, sample.Ordinary.Draw(model, RandomSource.For("draw"), 40, 0, 1).Latents).Distinct().Count());
 
-        double RelatedDrawn(double share) => Rows(pairs, pairs.Draw(model, RandomSource.For("related"), 100, 0, share).Latents).Average(row => pairs.Related.Contains(row) ? 1.0 : 0);
-        static int[] Rows(OrdinaryPairs from, Tensor latents) => [.. Enumerable.Range(0, (int)latents.shape[0]).Select(i => Enumerable.Range(0, from.Captions.Count).Single(k => from.Latents[k].equal(latents[i]).all().item<bool>()))];
+        double RelatedDrawn(double share) =>
+            Rows(pairs, pairs.Draw(model, RandomSource.For("related"), 100, 0, share).Latents)
+            .Average(row => pairs.Related.Contains(row) ? 1.0 : 0);
+        static int[] Rows(OrdinaryPairs from, Tensor latents) =>
+            [.. Enumerable.Range(0, (int)latents.shape[0])
+            .Select(i => Enumerable.Range(0, from.Captions.Count).Single(k => from.Latents[k].equal(latents[i]).all().item<bool>()))];
     }
 }

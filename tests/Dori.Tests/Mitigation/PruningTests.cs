@@ -49,7 +49,8 @@ public sealed class PruningTests : IDisposable
         Assert.Equal(6, back.Marked);
         Assert.Equal(18, back.Weights);
         PrunedNeurons found = back.Items[0].Neurons!;
-        Assert.Equal((0.9, 0.3, 0.42, 3.5, 6, 3), (found.Similarity, found.SimilarityAfter, found.BlockedSimilarity, found.Theta, found.TopK, found.Initial));
+        Assert.Equal((0.9, 0.3, 0.42, 3.5, 6, 3),
+            (found.Similarity, found.SimilarityAfter, found.BlockedSimilarity, found.Theta, found.TopK, found.Initial));
         Assert.Equal([[1], [2]], found.Layers);
         Assert.True(back.Items[1].Skipped);
         Assert.Null(back.Items[1].Neurons!.Threshold);
@@ -97,7 +98,9 @@ public sealed class PruningTests : IDisposable
     {
         using var scope = NewDisposeScope();
         string target = Path.Combine(_folder, "pruned");
-        (int code, string output, string error) = Run("mitigate", "wanda", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target, "--items", "v02", "-n", "1", "--json", "--threads", $"{get_num_threads()}");
+        (int code, string output, string error) =
+            Run("mitigate", "wanda", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target, "--items", "v02", "-n", "1", "--json",
+            "--threads", $"{get_num_threads()}");
         Assert.Equal((0, ""), (code, error));
         string json = File.ReadAllText(Path.Combine(target, "mitigation.json"));
         Assert.Equal(json.Trim(), output.Trim());
@@ -134,7 +137,8 @@ public sealed class PruningTests : IDisposable
         File.WriteAllText(file, """{ "schema": "dori.mitigation/1", "method": "esd" }""");
         Assert.Null(PruningRecord.Read(_folder));
         File.WriteAllText(file, """{ "schema": "dori.pruning/1", "method": "wanda" }""");
-        Assert.Contains("mitigation.json", Assert.Throws<DoriException>(() => PruningRecord.Read(_folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("mitigation.json", Assert.Throws<DoriException>(() => PruningRecord.Read(_folder)).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(file, """{ "schema": "dori.mitigation/2", "method": "esd", "details": { "layers": 3 } }""");
         Assert.Null(PruningRecord.Read(_folder)); // another method's own
         File.WriteAllText(file, "{");
@@ -200,7 +204,9 @@ public sealed class PruningTests : IDisposable
     public void Wrong_arguments_are_one_line_and_leave_nothing(string option, string value)
     {
         string target = Path.Combine(_folder, "none");
-        (int code, string _, string error) = Run("mitigate", "wanda", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target, "--quiet", "--threads", $"{get_num_threads()}", option, value);
+        (int code, string _, string error) =
+            Run("mitigate", "wanda", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target, "--quiet", "--threads",
+            $"{get_num_threads()}", option, value);
         Assert.Equal(2, code);
         Assert.Single(error.Trim().Split('\n'));
         Assert.False(Directory.Exists(target));
@@ -210,7 +216,9 @@ public sealed class PruningTests : IDisposable
     public void Nemo_writes_no_model_where_its_test_skips_every_prompt()
     {
         string target = Path.Combine(_folder, "none");
-        (int code, string _, string error) = Run("mitigate", "nemo", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target, "--items", "v02", "-n", "2", "--threshold", "0.9999", "--quiet", "--threads", $"{get_num_threads()}");
+        (int code, string _, string error) =
+            Run("mitigate", "nemo", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", target, "--items", "v02", "-n", "2", "--threshold",
+            "0.9999", "--quiet", "--threads", $"{get_num_threads()}");
         Assert.Equal(2, code);
         Assert.Contains("none is memorized by NeMo's test", error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(target));
@@ -219,7 +227,9 @@ public sealed class PruningTests : IDisposable
     private static (int Code, string Output, string Error) Run(params string[] args)
     {
         using StringWriter console = new(), output = new(), error = new();
-        int code = DoriApp.Run(args, AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console), Ansi = AnsiSupport.No }), output, error);
+        int code =
+            DoriApp.Run(args, AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console), Ansi = AnsiSupport.No }),
+            output, error);
         return (code, output.ToString(), error.ToString());
     }
 }

@@ -20,7 +20,8 @@ public class ReplacementsTests
             Replacements.Unlike(Emoji.Model, detector, "t shirt", picture, wanted, tries, mostSimilar, options, RandomSource.For("unlike"));
         using UnlikeGenerations all = Unlike(4, 4, 1);
         Assert.Equal(4, all.Tries);
-        Assert.Equal(Similarity.ToReferences(detector.Describe(Emoji.Model.Decode(all.Latents)), detector.Describe(picture)), all.Similarities, (a, b) => Math.Abs(a - b) < 1e-4);
+        Assert.Equal(Similarity.ToReferences(detector.Describe(Emoji.Model.Decode(all.Latents)), detector.Describe(picture)),
+            all.Similarities, (a, b) => Math.Abs(a - b) < 1e-4);
         float[] sorted = [.. all.Similarities.Order()];
         double between = (sorted[1] + sorted[2]) / 2;
         using UnlikeGenerations some = Unlike(4, 4, between);

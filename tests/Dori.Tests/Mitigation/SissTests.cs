@@ -88,12 +88,15 @@ public class SissTests
         Siss.SissDraw draw = Siss.Draw(model, Targets(), embeddings, options, RandomSource.For("siss"));
         (Tensor g, Tensor s) = Siss.Levels(model.Schedule, draw.T);
         Tensor e = model.Predict(draw.M, draw.T, draw.Y), toX = draw.M - g * draw.X, toA = draw.M - g * draw.A;
-        Tensor dx = (toX.square() / (2 * s.square())).to(float64).flatten(1).sum(1), da = (toA.square() / (2 * s.square())).to(float64).flatten(1).sum(1);
+        Tensor dx = (toX.square() / (2 * s.square())).to(float64).flatten(1).sum(1),
+            da = (toA.square() / (2 * s.square())).to(float64).flatten(1).sum(1);
         Tensor wx = 1 / (0.5 + 0.5 * (dx - da).exp()), wa = 1 / (0.5 * (da - dx).exp() + 0.5);
-        Tensor x = (wx.to(float32) * (e - toX / s).square().flatten(1).sum(1)).mean(), a = (wa.to(float32) * (e - toA / s).square().flatten(1).sum(1)).mean();
+        Tensor x = (wx.to(float32) * (e - toX / s).square().flatten(1).sum(1)).mean(),
+            a = (wa.to(float32) * (e - toA / s).square().flatten(1).sum(1)).mean();
         Tensor[] kept = weights.Gradients(x, keepGraph: true), forgotten = weights.Gradients(a);
         double c = 0.1 * Length(kept) / Length(forgotten);
-        for (int i = 0; i < kept.Length; i++) Assert.InRange((kept[i] - c * forgotten[i] - actual[i]).norm().item<float>() / Length(kept), 0, 1e-3);
+        for (int i = 0; i < kept.Length; i++)
+            Assert.InRange((kept[i] - c * forgotten[i] - actual[i]).norm().item<float>() / Length(kept), 0, 1e-3);
         Tensor[] second = [.. actual.Zip(kept).Select(p => p.First - p.Second)];
         Assert.Equal(0.1, Length(second) / Length(kept), 3);
     }
@@ -134,7 +137,8 @@ public class SissTests
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         using var weights = new TrainableWeights(model.UNet, WeightSelection.CrossAttentionKeysValues);
         Tensor[] Gradients(int microBatch) =>
-            Siss.Step(model, Targets(), [model.Embed("t shirt")], Quick(1) with { Batch = 4, MicroBatch = microBatch }, weights, RandomSource.For("siss")).Gradients;
+            Siss.Step(model, Targets(), [model.Embed("t shirt")], Quick(1) with { Batch = 4, MicroBatch = microBatch }, weights,
+                RandomSource.For("siss")).Gradients;
         Assert.All(Gradients(4).Zip(Gradients(3)), pair => Assert.InRange(Golden.RelativeError(pair.First, pair.Second), 0, 1e-3));
     }
 
@@ -175,17 +179,21 @@ public class SissTests
         Assert.Throws<DoriException>(() => Siss.Run(Emoji.Model, [], good, RandomSource.For("siss")));
         using Tensor none = zeros(0, 4, 16, 16), one = zeros(1, 4, 16, 16);
         Assert.Throws<DoriException>(() => Siss.Run(Emoji.Model, [new SissTarget("t shirt", one, none)], good, RandomSource.For("siss")));
-        Assert.Equal((35, 1e-5, 1.0, 16, 0.5, 0.1, 1), (good.Training.Steps, good.Training.LearningRate, good.Training.MaxGradientNorm!.Value, good.Batch, good.Lambda, good.ForgettingShare, good.LastTimesteps));
+        Assert.Equal((35, 1e-5, 1.0, 16, 0.5, 0.1, 1),
+            (good.Training.Steps, good.Training.LearningRate, good.Training.MaxGradientNorm!.Value, good.Batch, good.Lambda,
+            good.ForgettingShare, good.LastTimesteps));
     }
 
     /// <summary>Independent of the library's own norm.</summary>
     private static double Length(Tensor[] gradients) => Math.Sqrt(gradients.Sum(g => g.to(float64).square().sum().item<double>()));
 
     private static SissTarget[] Targets() =>
-        [new("t shirt", Emoji.Model.Encode(Emoji.Load("verbatim-02.png")), Emoji.Model.Encode(Emoji.Load("control-00.png", "control-01.png")))];
+        [new("t shirt", Emoji.Model.Encode(Emoji.Load("verbatim-02.png")),
+            Emoji.Model.Encode(Emoji.Load("control-00.png", "control-01.png")))];
 
     private static Siss.SissDraw Draw(int batch, int lastTimesteps) =>
-        Siss.Draw(Emoji.Model, Targets(), [Emoji.Model.Embed("t shirt")], Quick(1) with { Batch = batch, MicroBatch = 1, LastTimesteps = lastTimesteps }, RandomSource.For("draw"));
+        Siss.Draw(Emoji.Model, Targets(), [Emoji.Model.Embed("t shirt")],
+            Quick(1) with { Batch = batch, MicroBatch = 1, LastTimesteps = lastTimesteps }, RandomSource.For("draw"));
 
     private static SissOptions Quick(int steps) => new()
     {

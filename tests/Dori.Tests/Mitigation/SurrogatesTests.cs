@@ -53,12 +53,16 @@ public class SurrogatesTests
         Assert.Equal([0.05, 0.2], set.Sparsities);
         using SurrogateSet first = Make(sample, new Script(_ => 0.1f), null, "", new Workers(1, 1));
         Assert.True(set.Mask.Count > 2 * first.Mask.Count); // that of the next sparsity
-        string message = Assert.Throws<DoriException>(() => Make(sample, new Script(_ => 0.6f), null, "", new Workers(1, 1), s_options with { Count = 1, Attempts = 1, Sparsities = [0.05] })).Message;
+        string message =
+            Assert.Throws<DoriException>(() =>
+            Make(sample, new Script(_ => 0.6f), null, "", new Workers(1, 1),
+            s_options with { Count = 1, Attempts = 1, Sparsities = [0.05] })).Message;
         Assert.Contains("verbatim-00: no surrogate", message);
         Assert.Contains("0.60", message);
     }
 
-    private static SurrogateSet Make(AdversarialFineTuningSample sample, ICopyDetector detector, string? folder, string identity, Workers workers, SurrogateOptions? options = null)
+    private static SurrogateSet Make(AdversarialFineTuningSample sample, ICopyDetector detector, string? folder, string identity,
+        Workers workers, SurrogateOptions? options = null)
     {
         using var surrogates = new Surrogates(sample.Model, detector, options ?? s_options, 0, workers, folder);
         MemorizedPicture picture = sample.Pictures[0] with { Descriptors = tensor(new float[] { 1, 0 }, [1, 2]) };

@@ -55,7 +55,8 @@ public class TrainableWeightsTests
         Tensor[] gradients = weights.Gradients(Loss());
         RandomSource random = RandomSource.For("finite differences");
         using var noGrad = no_grad();
-        int[] chosen = [.. Enumerable.Range(0, 6).Select(_ => random.Next(gradients.Length)), .. Named("conv_in.weight", ".attn2.to_v.weight")];
+        int[] chosen =
+            [.. Enumerable.Range(0, 6).Select(_ => random.Next(gradients.Length)), .. Named("conv_in.weight", ".attn2.to_v.weight")];
         foreach (int i in chosen)
         {
             Tensor weight = weights.Tensors[i].view(-1);
@@ -70,10 +71,12 @@ public class TrainableWeightsTests
             double expected = (At(before + h) - At(before - h)) / (2 * h);
             weight[at] = before;
             double actual = gradients[i].view(-1)[at].item<float>();
-            Assert.True(Math.Abs(actual - expected) < 1e-4 * Math.Abs(expected) + 1e-9, $"{weights.Names[i]}[{at}]: {actual} instead of {expected}");
+            Assert.True(Math.Abs(actual - expected) < 1e-4 * Math.Abs(expected) + 1e-9,
+                $"{weights.Names[i]}[{at}]: {actual} instead of {expected}");
         }
 
-        int[] Named(params string[] ends) => [.. ends.Select(end => weights.Names.ToList().FindIndex(n => n.EndsWith(end, StringComparison.Ordinal)))];
+        int[] Named(params string[] ends) =>
+            [.. ends.Select(end => weights.Names.ToList().FindIndex(n => n.EndsWith(end, StringComparison.Ordinal)))];
     }
 
     [Fact]
@@ -94,7 +97,8 @@ public class TrainableWeightsTests
         Assert.Equal(0, (Emoji.Model.Predict(z, t, y) - before).abs().max().item<float>());
         var names = trained.UNet.named_parameters().Zip(frozen.UNet.named_parameters()).ToArray();
         foreach (var (a, b) in names)
-            Assert.Equal(!a.name.Contains(".attn2.", StringComparison.Ordinal), Unsafe.AreSame(ref MemoryMarshal.GetReference(a.parameter.bytes), ref MemoryMarshal.GetReference(b.parameter.bytes)));
+            Assert.Equal(!a.name.Contains(".attn2.", StringComparison.Ordinal),
+                Unsafe.AreSame(ref MemoryMarshal.GetReference(a.parameter.bytes), ref MemoryMarshal.GetReference(b.parameter.bytes)));
     }
 
     [Fact]

@@ -18,7 +18,9 @@ public class TrainingCommandsTests
         string[] outputs = [Path.Combine(folder, "a"), Path.Combine(folder, "b")];
         foreach (string output in outputs)
         {
-            (int code, string error) = Run("mitigate", "esd", Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--iterations", "2", "--sampler-steps", "2", "--threads", "1", "--quiet");
+            (int code, string error) =
+                Run("mitigate", "esd", Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--iterations", "2",
+                "--sampler-steps", "2", "--threads", "1", "--quiet");
             Assert.True(code == 0, error);
         }
         Assert.Equal(Hash(outputs[0]), Hash(outputs[1]));
@@ -36,8 +38,11 @@ public class TrainingCommandsTests
     public void Adversarial_fine_tuning_takes_ordinary_pictures_and_those_the_model_draws_from_their_captions()
     {
         string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new"), options = output + ".json";
-        File.WriteAllText(options, """{ "ownGenerations": 3, "searchSteps": 1, "snapshotSteps": [], "searchBatch": 1, "ordinaryPairs": 2, "steps": 7 }""");
-        (int code, string error) = Run("mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--ordinary", Path.Combine(Golden.EmojiModel, "ordinary.tar"),
+        File.WriteAllText(options,
+            """{ "ownGenerations": 3, "searchSteps": 1, "snapshotSteps": [], "searchBatch": 1, "ordinaryPairs": 2, "steps": 7 }""");
+        (int code, string error) =
+            Run("mitigate", "adversarial", Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--ordinary",
+            Path.Combine(Golden.EmojiModel, "ordinary.tar"),
             "--ordinary-limit", "20", "--surrogates", "1", "--train-steps", "1", "--options", options, "--threads", "2", "--quiet");
         Assert.True(code == 0, error);
         JsonElement record = JsonDocument.Parse(File.ReadAllText(Path.Combine(output, "mitigation.json"))).RootElement;
@@ -48,7 +53,9 @@ public class TrainingCommandsTests
         JsonElement used = record.GetProperty("options");
         Assert.Equal(1, used.GetProperty("distillationShare").GetDouble()); // the model's own
         Assert.Equal(1, used.GetProperty("steps").GetInt32()); // the command line over the file
-        string[] drawn = [.. File.ReadLines(Assert.Single(Directory.GetFiles(output + ".work", "metadata.jsonl", SearchOption.AllDirectories))).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("text").GetString()!)];
+        string[] drawn =
+            [.. File.ReadLines(Assert.Single(Directory.GetFiles(output + ".work", "metadata.jsonl", SearchOption.AllDirectories)))
+            .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("text").GetString()!)];
         using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 3);
         Assert.Equal(ordinary.Captions, drawn);
     }
@@ -66,7 +73,9 @@ public class TrainingCommandsTests
     public void Wrong_arguments_are_said_in_one_line(string arguments, string remedy, string method)
     {
         string output = Path.Combine(Directory.CreateTempSubdirectory("dori").FullName, "new");
-        (int code, string error) = Run(["mitigate", method, Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--threads", "1", .. arguments.Split(' ')]);
+        (int code, string error) =
+            Run(["mitigate", method, Golden.EmojiModel, "--images", Emoji.Pictures, "--limit", "1", "-o", output, "--threads", "1",
+            .. arguments.Split(' ')]);
         Assert.Equal(2, code);
         Assert.Contains(remedy, error);
         Assert.Single(error.TrimEnd().Split('\n'), line => !line.Contains("warning", StringComparison.Ordinal));

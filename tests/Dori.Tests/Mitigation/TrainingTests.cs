@@ -9,7 +9,8 @@ namespace Dori.Tests.Mitigation;
 
 public class TrainingTests
 {
-    private static readonly TrainingOptions s_options = new() { Steps = 6, LearningRate = 1e-3, Trained = WeightSelection.CrossAttentionKeysValues };
+    private static readonly TrainingOptions s_options =
+        new() { Steps = 6, LearningRate = 1e-3, Trained = WeightSelection.CrossAttentionKeysValues };
 
     [Fact]
     public void A_killed_training_resumes_to_the_same_bits()
@@ -20,10 +21,14 @@ public class TrainingTests
         IReadOnlyList<IReadOnlyDictionary<string, double>> history = WeightTraining.Run(whole, options, Denoise(whole));
         using var source = new CancellationTokenSource();
         var control = new TrainingControl { StateFile = file, Identity = "this one", OnStep = p => { if (p.Step == 4) source.Cancel(); } };
-        Assert.Throws<OperationCanceledException>(() => WeightTraining.Run(killed, options, Denoise(killed), control with { Cancellation = source.Token }));
-        Assert.Contains("another training", Assert.Throws<DoriException>(() => WeightTraining.Run(resumed, options, Denoise(resumed), control with { Identity = "that one" })).Message);
+        Assert.Throws<OperationCanceledException>(() =>
+            WeightTraining.Run(killed, options, Denoise(killed), control with { Cancellation = source.Token }));
+        Assert.Contains("another training",
+            Assert.Throws<DoriException>(() =>
+            WeightTraining.Run(resumed, options, Denoise(resumed), control with { Identity = "that one" })).Message);
         var taken = new List<int>();
-        IReadOnlyList<IReadOnlyDictionary<string, double>> rest = WeightTraining.Run(resumed, options, Denoise(resumed), control with { OnStep = p => taken.Add(p.Step) });
+        IReadOnlyList<IReadOnlyDictionary<string, double>> rest =
+            WeightTraining.Run(resumed, options, Denoise(resumed), control with { OnStep = p => taken.Add(p.Step) });
         Assert.Equal([5, 6], taken);
         Assert.Equal(history, rest); // those before the interruption too
         Assert.Equal(Weights(whole), Weights(resumed));
@@ -34,7 +39,8 @@ public class TrainingTests
     public void Weights_ask_for_no_gradients_afterwards_also_when_a_step_fails()
     {
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
-        Assert.Throws<InvalidOperationException>(() => WeightTraining.Run(model, s_options, (_, _) => throw new InvalidOperationException()));
+        Assert.Throws<InvalidOperationException>(() =>
+            WeightTraining.Run(model, s_options, (_, _) => throw new InvalidOperationException()));
         Assert.All(model.UNet.parameters(), p => Assert.False(p.requires_grad));
     }
 
@@ -43,7 +49,8 @@ public class TrainingTests
     {
         using DiffusionModel model = Emoji.Model.WithUNetCopy();
         var alive = new List<long>();
-        WeightTraining.Run(model, s_options with { Steps = 5 }, Denoise(model), new TrainingControl { OnStep = _ => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount) });
+        WeightTraining.Run(model, s_options with { Steps = 5 }, Denoise(model),
+            new TrainingControl { OnStep = _ => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount) });
         Assert.Single(alive.Skip(1).Distinct());
     }
 

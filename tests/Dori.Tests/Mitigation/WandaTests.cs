@@ -28,7 +28,8 @@ public class WandaTests
         // X0 as large as X in column 1: the row's top is no longer above S0, and the next in line does not take its place.
         Assert.Equal([false, false, false, true, false, false], Marked(weight, [x], [[0, 2, 0]], 0.34));
         // Two of three a row.
-        Assert.Equal([true, true, true, true, true, false], Or(Marked(weight, [x], [[0, 0, 0]], 0.67), [true, false, true, false, false, false]));
+        Assert.Equal([true, true, true, true, true, false],
+            Or(Marked(weight, [x], [[0, 0, 0]], 0.67), [true, false, true, false, false, false]));
         // A weight of 0 has a score of 0 on both sides.
         Assert.Equal([true, true, true, true, true, false], Marked(weight, [x], [[0, 0, 0]], 1));
     }
@@ -93,10 +94,14 @@ public class WandaTests
         using var noGrad = no_grad();
         DiffusionModel model = Emoji.Model;
         Dictionary<string, Tensor> golden = GoldenFile.Read("emoji_wanda"), text = GoldenFile.Read("emoji_pipeline");
-        Assert.Equal(s_layers.Select(name => $"{name}.transformer_blocks.0.ff.net.2"), Wanda.Layers(model.UNet).Select(layer => layer.Name));
-        var norms = new WandaNorms([.. Wanda.Layers(model.UNet).Select(layer => (layer.Name, (int)layer.Layer.weight.shape[1]))], 1) { Latents = 4 };
+        Assert.Equal(s_layers.Select(name => $"{name}.transformer_blocks.0.ff.net.2"),
+            Wanda.Layers(model.UNet).Select(layer => layer.Name));
+        var norms =
+            new WandaNorms([.. Wanda.Layers(model.UNet).Select(layer => (layer.Name, (int)layer.Layer.weight.shape[1]))],
+            1) { Latents = 4 };
         using (new WandaRecorder(model.UNet, norms, 4))
-            model.Predict(Golden.Rand("wanda.z", 4, 4, 16, 16), tensor([981f]), new Conditioning(text["text"].narrow(0, 0, 1))); // the first caption
+            // the first caption
+            model.Predict(Golden.Rand("wanda.z", 4, 4, 16, 16), tensor([981f]), new Conditioning(text["text"].narrow(0, 0, 1)));
         for (int i = 0; i < norms.Layers.Count; i++)
         {
             string name = norms.Layers[i];
@@ -120,7 +125,9 @@ public class WandaTests
         Assert.All(Wanda.Layers(model.UNet), layer => Assert.Null(layer.Layer.Hook));
         // At the first step guidance has moved nothing yet: the prompt's half is what the prompt alone gives.
         int calls = 0;
-        var alone = new WandaNorms([.. Wanda.Layers(model.UNet).Select(layer => (layer.Name, (int)layer.Layer.weight.shape[1]))], 1) { Latents = 2 };
+        var alone =
+            new WandaNorms([.. Wanda.Layers(model.UNet).Select(layer => (layer.Name, (int)layer.Layer.weight.shape[1]))],
+            1) { Latents = 2 };
         using (no_grad())
         using (new WandaRecorder(model.UNet, alone, 2, () => calls++))
         {
@@ -174,18 +181,23 @@ public class WandaTests
         Conditioning y = model.Embed("t shirt"), yNull = model.Embed(""); // verbatim-02
         Tensor reference = detector.Describe(Emoji.Load("verbatim-02.png")), noise = Golden.Rand("wanda.test", 2, 4, 16, 16);
         GenerationOptions generation = GenerationOptions.For(model) with { Steps = 15 };
-        double Median() => Statistics.Median([.. Similarity.ToReferences(detector.Describe(Generation.Pictures(model, y, yNull, noise, generation)), reference).Select(s => (double)s)]);
+        double Median() =>
+            Statistics.Median(
+            [.. Similarity.ToReferences(detector.Describe(Generation.Pictures(model, y, yNull, noise, generation)), reference)
+            .Select(s => (double)s)]);
 
         Assert.InRange(Median(), 0.7, 1);
         byte[] weights = Wanda.Layers(model.UNet)[3].Layer.weight.detach().bytes.ToArray();
         using var marking = new WandaMarking(model, new WandaOptions { Sparsity = 0.05, Latents = 2, Generation = generation });
         Marked found = marking.Mark([y]);
-        foreach (LayerMarks layer in found.Mask.Marks) Assert.InRange(layer.Marked, 1, layer.Rows * layer.Columns / 2); // 10 steps of 5 % at most
+        // 10 steps of 5 % at most
+        foreach (LayerMarks layer in found.Mask.Marks) Assert.InRange(layer.Marked, 1, layer.Rows * layer.Columns / 2);
         using (found.Mask.PruneForNow(model.UNet)) Assert.InRange(Median(), -1, 0.5);
         Assert.Equal(weights, Wanda.Layers(model.UNet)[3].Layer.weight.detach().bytes.ToArray());
     }
 
-    private static bool[] Marked(Tensor weight, double[][] x, double[][] x0, double sparsity) => Wanda.Mark(weight, x, x0, sparsity).data<bool>().ToArray();
+    private static bool[] Marked(Tensor weight, double[][] x, double[][] x0, double sparsity) =>
+        Wanda.Mark(weight, x, x0, sparsity).data<bool>().ToArray();
     private static bool[] Or(bool[] a, bool[] b) => [.. a.Zip(b, (p, q) => p || q)];
 }
 

@@ -7,7 +7,8 @@ namespace Dori.Tests.Mitigation;
 
 public class WeightMaskTests
 {
-    private static Tensor Bools(int rows, params int[] values) => tensor(values.Select(v => v != 0).ToArray(), [rows, values.Length / rows]);
+    private static Tensor Bools(int rows, params int[] values) =>
+        tensor(values.Select(v => v != 0).ToArray(), [rows, values.Length / rows]);
 
     [Fact]
     public void A_mask_keeps_every_position_past_word_boundaries()
@@ -37,8 +38,10 @@ public class WeightMaskTests
     {
         using var scope = NewDisposeScope();
         // a marks 3, b marks 2 of which 1 is a's: union 4
-        var a = new WeightMask([LayerMask.Of("one", Bools(2, 1, 1, 0, 0, 0, 1)), LayerMask.Of("two", Bools(1, 0, 0)), LayerMask.Of("three", Bools(1, 0, 0))]);
-        var b = new WeightMask([LayerMask.Of("one", Bools(2, 0, 1, 1, 0, 0, 0)), LayerMask.Of("two", Bools(1, 0, 0)), LayerMask.Of("three", Bools(1, 0, 1))]);
+        var a = new WeightMask(
+            [LayerMask.Of("one", Bools(2, 1, 1, 0, 0, 0, 1)), LayerMask.Of("two", Bools(1, 0, 0)), LayerMask.Of("three", Bools(1, 0, 0))]);
+        var b = new WeightMask(
+            [LayerMask.Of("one", Bools(2, 0, 1, 1, 0, 0, 0)), LayerMask.Of("two", Bools(1, 0, 0)), LayerMask.Of("three", Bools(1, 0, 1))]);
         Assert.Equal([new("one", 0.25, false), new("two", 1, true), new("three", 0, false)], a.Agreement(b));
         Assert.Equal([new("one", 1, false), new("two", 1, true), new("three", 1, true)], a.Agreement(a));
         WeightMask union = WeightMask.Union([a, b]);
@@ -87,7 +90,8 @@ public class WeightMaskTests
     public void A_mask_survives_being_packed_a_bit_a_weight()
     {
         using var scope = NewDisposeScope();
-        LayerMask mask = LayerMask.Of("one", rand(7, 19, generator: new Generator(1)).gt(0.5)); // 133 positions: two words and a piece of a third
+        // 133 positions: two words and a piece of a third
+        LayerMask mask = LayerMask.Of("one", rand(7, 19, generator: new Generator(1)).gt(0.5));
         Tensor packed = mask.Packed();
         Assert.Equal([3L], packed.shape);
         Assert.Equal(mask[0, 1], (packed[0].item<long>() & 2) != 0);

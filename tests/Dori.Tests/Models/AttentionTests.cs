@@ -26,7 +26,8 @@ public class AttentionTests
         Tensor exact = Attention.Mixed(q, k, v);
         Tensor Rounded(Tensor x) => x.to(bfloat16);
         Tensor inputs = Attention.Mixed(Rounded(q).to(float32), Rounded(k).to(float32), Rounded(v).to(float32)).to(bfloat16).to(float32);
-        double floor = Golden.RelativeError(inputs, exact), error = Golden.RelativeError(Attention.Mixed(Rounded(q), Rounded(k), Rounded(v)).to(float32), exact);
+        double floor = Golden.RelativeError(inputs, exact),
+            error = Golden.RelativeError(Attention.Mixed(Rounded(q), Rounded(k), Rounded(v)).to(float32), exact);
         Assert.InRange(floor, 1e-4, 0.1);
         Assert.InRange(error, 0, 2.5 * floor);
     }

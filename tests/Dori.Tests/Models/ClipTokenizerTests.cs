@@ -78,7 +78,8 @@ public class ClipTokenizerTests
     {
         ClipTokenizer tokenizer = Make(200);
         // Bold letters form one word; bold digits are one word each.
-        Assert.Equal([.. tokenizer.Encode("\U0001D41A\U0001D41B")[..^1], .. tokenizer.Encode("!")[1..]], tokenizer.Encode("\U0001D41A\U0001D41B!"));
+        Assert.Equal([.. tokenizer.Encode("\U0001D41A\U0001D41B")[..^1], .. tokenizer.Encode("!")[1..]],
+            tokenizer.Encode("\U0001D41A\U0001D41B!"));
         Assert.Equal(tokenizer.Encode("\U0001D7CF \U0001D7D0"), tokenizer.Encode("\U0001D7CF\U0001D7D0"));
         Assert.NotEqual(tokenizer.Encode("\U0001D41A \U0001D41B"), tokenizer.Encode("\U0001D41A\U0001D41B"));
     }
@@ -87,12 +88,15 @@ public class ClipTokenizerTests
     public void Padding_token_of_stable_diffusion_2()
     {
         using var folder = new TokenizerFolder();
-        folder.Write("special_tokens_map.json", """{"bos_token":{"content":"<|startoftext|>","normalized":true},"eos_token":"<|endoftext|>","unk_token":"<|endoftext|>","pad_token":"!"}""");
+        folder.Write("special_tokens_map.json",
+            """{"bos_token":{"content":"<|startoftext|>","normalized":true},"eos_token":"<|endoftext|>","unk_t"""
+            + """oken":"<|endoftext|>","pad_token":"!"}""");
         folder.Write("tokenizer_config.json", """{"model_max_length": 8}""");
         ClipTokenizer tokenizer = ClipTokenizer.Load(folder.Path);
         int mark = folder.Vocabulary["!"];
         Assert.Equal(mark, tokenizer.PadId);
-        Assert.Equal([tokenizer.StartId, folder.Vocabulary["and</w>"], mark, tokenizer.EndId, mark, mark, mark, mark], tokenizer.EncodePadded("and!"));
+        Assert.Equal([tokenizer.StartId, folder.Vocabulary["and</w>"], mark, tokenizer.EndId, mark, mark, mark, mark],
+            tokenizer.EncodePadded("and!"));
     }
 
     [Fact]
@@ -134,7 +138,8 @@ public class ClipTokenizerTests
         Gen.String.Sample(text =>
         {
             int[] ids = tokenizer.EncodePadded(text);
-            return ids.Length == 77 && ids[0] == tokenizer.StartId && ids.Contains(tokenizer.EndId) && ids.All(id => id >= 0 && id < tokenizer.VocabularySize);
+            return ids.Length == 77 && ids[0] == tokenizer.StartId && ids.Contains(tokenizer.EndId)
+                && ids.All(id => id >= 0 && id < tokenizer.VocabularySize);
         });
     }
 
@@ -165,7 +170,8 @@ public class ClipTokenizerTests
     [Fact]
     public void Form_C_is_that_of_the_Unicode_character_database()
     {
-        // FNV-1a over the results for all characters that decompose or combine, alone and in company, as Python 3.13's unicodedata (15.1) gives them.
+        // FNV-1a over the results for all characters that decompose or combine, alone and in company, as Python 3.13's unicodedata (15.1)
+        // gives them.
         ulong hash = 0xcbf29ce484222325;
         foreach (int point in CanonicalPoints())
         {
@@ -197,15 +203,18 @@ public class ClipTokenizerTests
 
     private static ClipTokenizer Make(int maxLength) => new(Clip.Value.Vocabulary, Clip.Value.Merges, new ClipSpecialTokens(), maxLength);
 
-    /// <summary>The published vocabulary follows from its merges: 256 byte symbols, the same at a word's end, one token a merge, two special tokens.</summary>
+    /// <summary>The published vocabulary follows from its merges: 256 byte symbols, the same at a word's end, one token a merge, two
+    /// special tokens.</summary>
     private static (Dictionary<string, int>, List<(string, string)>) ReadClip()
     {
         List<(string, string)> merges =
-            [.. ReadGzip("bpe_simple_vocab_16e6.txt.gz").Skip(1).Take(49152 - 256 - 2).Select(line => line.Split(' ')).Select(pair => (pair[0], pair[1]))];
+            [.. ReadGzip("bpe_simple_vocab_16e6.txt.gz").Skip(1).Take(49152 - 256 - 2).Select(line => line.Split(' '))
+                .Select(pair => (pair[0], pair[1]))];
         // Ids follow the printable bytes first, then those that were moved beyond U+0100.
         string[] bytes = [.. ClipTokenizer.MakeByteSymbols().OrderBy(symbol => symbol[0])];
         IEnumerable<string> tokens =
-            [.. bytes, .. bytes.Select(symbol => symbol + "</w>"), .. merges.Select(pair => pair.Item1 + pair.Item2), "<|startoftext|>", "<|endoftext|>"];
+            [.. bytes, .. bytes.Select(symbol => symbol + "</w>"), .. merges.Select(pair => pair.Item1 + pair.Item2), "<|startoftext|>",
+                "<|endoftext|>"];
         var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (string token in tokens) vocabulary[token] = vocabulary.Count;
         return (vocabulary, merges);

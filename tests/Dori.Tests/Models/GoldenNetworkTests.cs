@@ -38,14 +38,16 @@ public class GoldenNetworkTests
         Assert.InRange(Golden.RelativeError(output[TensorIndex.Colon, TensorIndex.Colon, every8, every8], expected["out"]), 0, Bar);
         Assert.InRange(Golden.RelativeError(stack([output.mean(), output.std(), output.abs().max()]), expected["out_stats"]), 0, Bar);
         Assert.InRange(Golden.RelativeError(loss.view(1), expected["loss"]), 0, Bar);
-        Assert.InRange(Golden.RelativeError(gradY[TensorIndex.Single(0), every8, TensorIndex.Slice(null, null, 16)], expected["grad_y"]), 0, Bar);
+        Assert.InRange(Golden.RelativeError(gradY[TensorIndex.Single(0), every8, TensorIndex.Slice(null, null, 16)], expected["grad_y"]), 0,
+            Bar);
         Assert.InRange(Golden.RelativeError(gradY.norm().view(1), expected["grad_norm"]), 0, Bar);
     }
 
     private static (Tensor Output, Tensor Loss, Tensor GradY) RunUNet(string name)
     {
         JsonElement json = GoldenConfigs.Json(name);
-        long n = json.GetProperty("batch").GetInt64(), size = json.GetProperty("size").GetInt64(), tokens = json.GetProperty("tokens").GetInt64();
+        long n = json.GetProperty("batch").GetInt64(), size = json.GetProperty("size").GetInt64(),
+            tokens = json.GetProperty("tokens").GetInt64();
         using var unet = new UNet2DConditionModel(GoldenConfigs.UNet(name));
         Fill(unet, name);
         Tensor x = Golden.Rand("x", n, 4, size, size), eps = Golden.Rand("eps", n, 4, size, size);

@@ -4,7 +4,8 @@ namespace Dori.Tests.Native;
 
 public class ElfPatchTests
 {
-    private static string? Library => Directory.GetFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories).FirstOrDefault();
+    private static string? Library =>
+        Directory.GetFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories).FirstOrDefault();
 
     [Fact]
     public void Three_small_places_change_and_nothing_else()

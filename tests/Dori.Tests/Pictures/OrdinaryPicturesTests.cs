@@ -31,7 +31,9 @@ public sealed class OrdinaryPicturesTests : IDisposable
         return Archive;
     }
 
-    private (string, byte[])[] Two => [("00000.png", Png("a")), ("00000.txt", "a cat"u8.ToArray()), ("sub/00001.txt", " ünï \n"u8.ToArray()), ("sub/00001.png", Png("b")), ("sub/00001.json", "{}"u8.ToArray()), ("README", "x"u8.ToArray())];
+    private (string, byte[])[] Two =>
+        [("00000.png", Png("a")), ("00000.txt", "a cat"u8.ToArray()), ("sub/00001.txt", " ünï \n"u8.ToArray()),
+        ("sub/00001.png", Png("b")), ("sub/00001.json", "{}"u8.ToArray()), ("README", "x"u8.ToArray())];
 
     private string Refusal() => Assert.Throws<DoriException>(() => OrdinaryPictures.Load(Archive).Dispose()).Message;
 
@@ -86,7 +88,8 @@ public sealed class OrdinaryPicturesTests : IDisposable
         File.WriteAllText(csv, "file_name,text\na.png,\n");
         Assert.Contains("none of its pictures has a caption", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder)).Message,
             StringComparison.Ordinal);
-        Assert.Contains("no such file", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder + ".tar")).Message, StringComparison.Ordinal);
+        Assert.Contains("no such file", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder + ".tar")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -54,8 +54,11 @@ public class PictureResizeTests
         Assert.True((constant - 0.3f).abs().max().item<float>() < 1e-6);
 
         // Pixel centres are at i + 0.5, so value i becomes (o + 0.5) * scale - 0.5 away from the borders; both directions at once.
-        Tensor ramp = Picture.Resize((arange(64, dtype: float32).unsqueeze(1) + 10 * arange(48, dtype: float32)).unsqueeze(0), 32, 96, filter);
-        Tensor expected = (((arange(32, dtype: float32) + 0.5f) * 2 - 0.5f).unsqueeze(1) + 10 * ((arange(96, dtype: float32) + 0.5f) * 0.5f - 0.5f)).unsqueeze(0);
+        Tensor ramp =
+            Picture.Resize((arange(64, dtype: float32).unsqueeze(1) + 10 * arange(48, dtype: float32)).unsqueeze(0), 32, 96, filter);
+        Tensor expected =
+            (((arange(32, dtype: float32) + 0.5f) * 2 - 0.5f).unsqueeze(1)
+            + 10 * ((arange(96, dtype: float32) + 0.5f) * 0.5f - 0.5f)).unsqueeze(0);
         Assert.True((ramp - expected)[.., 3..^3, 5..^5].abs().max().item<float>() < 1e-3);
     }
 

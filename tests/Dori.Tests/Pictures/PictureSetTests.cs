@@ -43,7 +43,8 @@ public sealed class PictureSetTests : IDisposable
         Assert.Equal("v00", set.Items[0].Id);
         Assert.Equal("pea pod and pinched fingers on a wavy brown background", set.Items[0].Caption);
         PictureSet two = set.Limit(2);
-        Assert.Equal(["v00", "v01"], two.Items.Where(item => item.Kind == PictureKind.Verbatim && item.Role == PictureRole.Audit).Select(item => item.Id));
+        Assert.Equal(["v00", "v01"],
+            two.Items.Where(item => item.Kind == PictureKind.Verbatim && item.Role == PictureRole.Audit).Select(item => item.Id));
         Assert.Equal(6, two.Items.Count);
         Assert.NotEqual(set.Sha256, two.Sha256);
     }
@@ -53,7 +54,8 @@ public sealed class PictureSetTests : IDisposable
     {
         Put("a.png", "sub/b.png", "c.png", "d.png");
         PictureSet set = Csv("file_name,text,item,kind,role,extra\r\n"
-            + "a.png,\"a cat, \"\"asleep\"\"\nby night\",pair,template,,1\r\nc.png,ünï,,,control,2\r\nsub/b.png,\"a cat, \"\"asleep\"\"\nby night\",pair,template,audit,3\r\nd.png,,,,,4\r\n", Encoding.UTF8);
+            + "a.png,\"a cat, \"\"asleep\"\"\nby night\",pair,template,,1\r\nc.png,ünï,,,control,2\r\nsub/b.png,\"a cat, "
+                + "\"\"asleep\"\"\nby night\",pair,template,audit,3\r\nd.png,,,,,4\r\n", Encoding.UTF8);
         Assert.Equal(["pair", "c", "d"], set.Items.Select(item => item.Id));
         Assert.Equal(["a.png", "sub/b.png"], set.Items[0].Files);
         Assert.Equal("a cat, \"asleep\"\nby night", set.Items[0].Caption);
@@ -69,7 +71,9 @@ public sealed class PictureSetTests : IDisposable
         Put("a.png", "b.png");
         string csv = Csv("file_name,text,item\na.png,\"one, two\",x\nb.png,three,\n").Sha256;
         File.Delete(Path.Combine(_folder, "metadata.csv"));
-        File.WriteAllText(Path.Combine(_folder, "metadata.jsonl"), "{\"file_name\": \"a.png\", \"text\": \"one, two\", \"item\": \"x\"}\n\n{\"file_name\": \"b.png\", \"text\": \"three\", \"item\": null}\n");
+        File.WriteAllText(Path.Combine(_folder, "metadata.jsonl"),
+            "{\"file_name\": \"a.png\", \"text\": \"one, two\", \"item\": \"x\"}\n\n{\"file_name\": \"b.png\", \"text\": \"three\", "
+            + "\"item\": null}\n");
         Assert.Equal(csv, PictureSet.Load(_folder).Sha256);
         Put("b.png"); // the same bytes
         Assert.Equal(csv, PictureSet.Load(_folder).Sha256);
@@ -96,7 +100,8 @@ public sealed class PictureSetTests : IDisposable
     {
         Put("a.png", "b.png");
         Assert.Contains("file_name,text", Assert.Throws<DoriException>(() => PictureSet.Load(_folder)).Message, StringComparison.Ordinal);
-        Assert.Contains("no such folder", Assert.Throws<DoriException>(() => PictureSet.Load(_folder + "-missing")).Message, StringComparison.Ordinal);
+        Assert.Contains("no such folder", Assert.Throws<DoriException>(() => PictureSet.Load(_folder + "-missing")).Message,
+            StringComparison.Ordinal);
         Assert.Contains("lists no pictures", Refusal("file_name,text\n"), StringComparison.Ordinal);
         Assert.Contains("lists no pictures", Refusal(""), StringComparison.Ordinal);
         Assert.Contains("no column \"file_name\"", Refusal("image,caption\na.png,t\n"), StringComparison.Ordinal);
@@ -105,7 +110,8 @@ public sealed class PictureSetTests : IDisposable
         Assert.Contains("row 2: unknown kind \"exact\"", Refusal("file_name,text,kind\na.png,t,exact\n"), StringComparison.Ordinal);
         Assert.Contains("row 2: unknown role \"test\"", Refusal("file_name,text,role\na.png,t,test\n"), StringComparison.Ordinal);
         Assert.Contains("another caption in row 2", Refusal("file_name,text,item\na.png,t,x\nb.png,u,x\n"), StringComparison.Ordinal);
-        Assert.Contains("another role in row 2", Refusal("file_name,text,item,role\na.png,t,x,audit\nb.png,t,x,control\n"), StringComparison.Ordinal);
+        Assert.Contains("another role in row 2", Refusal("file_name,text,item,role\na.png,t,x,audit\nb.png,t,x,control\n"),
+            StringComparison.Ordinal);
         Assert.Contains("row 2 has 3 fields", Refusal("file_name,text\na.png,one, two\n"), StringComparison.Ordinal);
         Assert.Contains("quotation mark", Refusal("file_name,text\na.png,one \"two\" three\n"), StringComparison.Ordinal);
         File.WriteAllBytes(Path.Combine(_folder, "metadata.csv"), [.. "file_name,text\na.png,caf"u8, 0xE9, 10]);
@@ -129,7 +135,8 @@ public sealed class PictureSetTests : IDisposable
     public void Unlisted_pictures_are_named()
     {
         Put("a.png", "b.png", "sub/c.jpg");
-        Assert.Contains("2 pictures have no row in the metadata and are left out: b.png, sub/c.jpg.", Csv("file_name,text\na.png,t\n").Warnings);
+        Assert.Contains("2 pictures have no row in the metadata and are left out: b.png, sub/c.jpg.",
+            Csv("file_name,text\na.png,t\n").Warnings);
     }
 
     [Fact]
@@ -151,7 +158,8 @@ public sealed class PictureSetTests : IDisposable
     [Fact]
     public void Published_lists_agree()
     {
-        List<CaptionList.Entry> nemo = CaptionList.Entries(Golden.PathOf("memorized_laion_prompts.csv")), wen = CaptionList.Entries(Golden.PathOf("sdv1_500_memorized.jsonl"));
+        List<CaptionList.Entry> nemo = CaptionList.Entries(Golden.PathOf("memorized_laion_prompts.csv")),
+            wen = CaptionList.Entries(Golden.PathOf("sdv1_500_memorized.jsonl"));
         Assert.Equal(500, nemo.Count);
         Assert.Equal(112, nemo.Count(entry => entry.Kind == PictureKind.Verbatim));
         Assert.Equal(388, nemo.Count(entry => entry.Kind == PictureKind.Template));
@@ -165,7 +173,8 @@ public sealed class PictureSetTests : IDisposable
     {
         List<CaptionList.Entry> entries = CaptionList.Entries(Golden.PathOf(list));
         // By index, by the URL's name (both used once), and several references in a folder.
-        Put("1030727993.png", "1000_1618923228.jpg", "seo-content.png", $"{entries[2].Index}/x.png", $"{entries[2].Index}/y.png", $"{entries[3].Index}.JPG.txt.png");
+        Put("1030727993.png", "1000_1618923228.jpg", "seo-content.png", $"{entries[2].Index}/x.png", $"{entries[2].Index}/y.png",
+            $"{entries[3].Index}.JPG.txt.png");
         PictureSet set = PictureSet.FromCaptionList(Golden.PathOf(list), _folder);
         Assert.Equal(2, set.Items.Count);
         Assert.Equal(("1030727993", kind.Kind(), PictureRole.Audit), (set.Items[0].Id, set.Items[0].Kind, set.Items[0].Role));
@@ -183,7 +192,8 @@ public sealed class PictureSetTests : IDisposable
     public void A_url_name_that_two_entries_share_says_nothing()
     {
         List<CaptionList.Entry> entries = CaptionList.Entries(Golden.PathOf("sdv1_500_memorized.jsonl"));
-        string shared = entries.Select(entry => entry.Url.Split('/')[^1]).GroupBy(name => name).First(group => group.Count() > 1 && group.Key.EndsWith(".jpg", StringComparison.Ordinal)).Key;
+        string shared = entries.Select(entry => entry.Url.Split('/')[^1]).GroupBy(name => name)
+            .First(group => group.Count() > 1 && group.Key.EndsWith(".jpg", StringComparison.Ordinal)).Key;
         Put(shared, $"{entries[0].Index}.png");
         Assert.Single(PictureSet.FromCaptionList(Golden.PathOf("sdv1_500_memorized.jsonl"), _folder).Items);
     }
@@ -191,11 +201,15 @@ public sealed class PictureSetTests : IDisposable
     [Fact]
     public void List_errors()
     {
-        Assert.Contains("1030727993.png", Assert.Throws<DoriException>(() => PictureSet.FromCaptionList(Golden.PathOf("sdv1_500_memorized.jsonl"), _folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("1030727993.png",
+            Assert.Throws<DoriException>(() => PictureSet.FromCaptionList(Golden.PathOf("sdv1_500_memorized.jsonl"), _folder)).Message,
+            StringComparison.Ordinal);
         string list = Path.Combine(_folder, "list.csv");
         File.WriteAllText(list, "Caption;URL;type;Index\na;u;XX;1\n");
-        Assert.Contains("unknown type \"XX\"", Assert.Throws<DoriException>(() => PictureSet.FromCaptionList(list, _folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("unknown type \"XX\"", Assert.Throws<DoriException>(() => PictureSet.FromCaptionList(list, _folder)).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(list, "Caption;URL;type;Index\na;u;VM;../1\n");
-        Assert.Contains("not a number", Assert.Throws<DoriException>(() => PictureSet.FromCaptionList(list, _folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("not a number", Assert.Throws<DoriException>(() => PictureSet.FromCaptionList(list, _folder)).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -103,7 +103,8 @@ public sealed class PictureTests : IDisposable
         System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(png.AsSpan(20), height);
         System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(29), Crc(png.AsSpan(12, 17)));
         File.WriteAllBytes(At("huge.png"), png);
-        Assert.Contains($"{width} x {height}", Assert.Throws<DoriException>(() => Picture.Load(At("huge.png"))).Message, StringComparison.Ordinal);
+        Assert.Contains($"{width} x {height}", Assert.Throws<DoriException>(() => Picture.Load(At("huge.png"))).Message,
+            StringComparison.Ordinal);
     }
 
     private static uint Crc(ReadOnlySpan<byte> bytes)

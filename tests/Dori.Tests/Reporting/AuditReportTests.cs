@@ -19,8 +19,10 @@ public partial class AuditReportTests
         int headline = text.IndexOf("14 of 16 verbatim pictures are retained.", StringComparison.Ordinal);
         Assert.InRange(headline, 0, text.IndexOf("How many come back", StringComparison.Ordinal));
         Assert.Contains("14 of 16 is 87.5 %, 95 % interval 64.0 to 96.5 %.", text, StringComparison.Ordinal); // Wilson's interval, by hand
-        Assert.Contains("0 of 40 pass the same threshold (0.7) after the same search (95 % interval 0.0 to 8.8 %)", text, StringComparison.Ordinal);
-        Assert.InRange(text.IndexOf("Before you rely on this", StringComparison.Ordinal), headline, text.IndexOf("How many come back", StringComparison.Ordinal));
+        Assert.Contains("0 of 40 pass the same threshold (0.7) after the same search (95 % interval 0.0 to 8.8 %)", text,
+            StringComparison.Ordinal);
+        Assert.InRange(text.IndexOf("Before you rely on this", StringComparison.Ordinal), headline,
+            text.IndexOf("How many come back", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -39,10 +41,14 @@ public partial class AuditReportTests
         PictureSummary[] targets = [.. sample.Summary.Pictures.Where(p => p.Role == PictureRole.Audit)];
         Assert.Equal(targets.Length, cards.Length);
         Assert.All(targets, p => Assert.Single(cards, c => c.Contains($"<bdi>{p.File}</bdi>", StringComparison.Ordinal)));
-        string[] verdicts = [.. cards.Select(c => Regex.Match(c, "class=\"badge [a-z-]+\"><span[^>]*>[^<]*</span> ([a-z ]+)<").Groups[1].Value)];
+        string[] verdicts =
+            [.. cards.Select(c => Regex.Match(c, "class=\"badge [a-z-]+\"><span[^>]*>[^<]*</span> ([a-z ]+)<").Groups[1].Value)];
         Assert.Equal(15, verdicts.TakeWhile(v => v == "retained").Count());
         Assert.All(verdicts.Skip(15), v => Assert.Equal("not found", v));
-        double[] best = [.. cards.Select(c => double.Parse(Regex.Match(c, "Best similarity</dt>\\s*<dd>([0-9.]+)").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture))];
+        double[] best =
+            [.. cards.Select(c =>
+            double.Parse(Regex.Match(c, "Best similarity</dt>\\s*<dd>([0-9.]+)").Groups[1].Value,
+            System.Globalization.CultureInfo.InvariantCulture))];
         Assert.Equal(best[..15].OrderDescending(), best[..15]);
         Assert.Equal(best[15..].OrderDescending(), best[15..]);
     }
@@ -60,7 +66,10 @@ public partial class AuditReportTests
     {
         string html = new SampleAudit(strongControl: true).Html();
         Assert.Contains("1 is undecided.", Words(html), StringComparison.Ordinal); // the template at 0.74, below the control at 0.80
-        string order = string.Concat(Regex.Matches(Regex.Match(html, "id=\"pictures\".*id=\"curves\"", RegexOptions.Singleline).Value, "badge (retained|undecided|not-found)").Select(m => m.Groups[1].Value[0]));
+        string order =
+            string.Concat(
+            Regex.Matches(Regex.Match(html, "id=\"pictures\".*id=\"curves\"", RegexOptions.Singleline).Value,
+            "badge (retained|undecided|not-found)").Select(m => m.Groups[1].Value[0]));
         Assert.Matches("^r+u+n+$", order);
         Assert.Contains("1 of 40 passes the same threshold", Words(html), StringComparison.Ordinal);
     }
@@ -71,15 +80,20 @@ public partial class AuditReportTests
         string table = Regex.Match(Page.Value, "<table class=\"rates\"[^>]*>.*?</table>", RegexOptions.Singleline).Value;
         MatchCollection starts = Regex.Matches(table, "<tbody>.*?</tbody>", RegexOptions.Singleline);
         Assert.Equal(3, starts.Count);
-        Assert.All(starts, s => Assert.Matches("<tr class=\"control\">\\s*<th scope=\"row\">controls</th>\\s*<td class=\"number\">40</td>(?!.*<tr)", s.Value.ReplaceLineEndings(" ")));
+        Assert.All(starts,
+            s => Assert.Matches("<tr class=\"control\">\\s*<th scope=\"row\">controls</th>\\s*<td class=\"number\">40</td>(?!.*<tr)",
+            s.Value.ReplaceLineEndings(" ")));
     }
 
     [Fact]
     public void A_start_without_controls_says_so()
     {
         var sample = new SampleAudit();
-        Summary summary = sample.Summary with { Groups = [.. sample.Summary.Groups.Where(g => g.Group != ItemGroup.Control || g.Start != AuditStart.Random)] };
-        Assert.Contains("None were run from this start", Words(SampleAudit.Html(summary, sample.Units, sample.Context)), StringComparison.Ordinal);
+        Summary summary =
+            sample.Summary
+            with { Groups = [.. sample.Summary.Groups.Where(g => g.Group != ItemGroup.Control || g.Start != AuditStart.Random)] };
+        Assert.Contains("None were run from this start", Words(SampleAudit.Html(summary, sample.Units, sample.Context)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -87,12 +101,15 @@ public partial class AuditReportTests
     {
         string css = Regex.Match(Page.Value, "<style>(.*?)</style>", RegexOptions.Singleline).Groups[1].Value;
         string hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(css)));
-        Assert.Contains($"content=\"default-src &#39;none&#39;; img-src data:; style-src &#39;sha256-{hash}&#39;; base-uri &#39;none&#39;; form-action &#39;none&#39;\"", Page.Value, StringComparison.Ordinal);
+        Assert.Contains(
+            $"content=\"default-src &#39;none&#39;; img-src data:; style-src &#39;sha256-{hash}&#39;; base-uri &#39;none&#39;; form-action "
+            + $"&#39;none&#39;\"", Page.Value, StringComparison.Ordinal);
         Assert.Single(Regex.Matches(Page.Value, "<style"));
         Assert.DoesNotMatch("(?i)<script|\\sstyle=|\\son[a-z]+=|javascript:|<link|<iframe|<object|<base", Page.Value);
         Assert.DoesNotContain("url(", css, StringComparison.Ordinal);
         Assert.DoesNotContain("@import", css, StringComparison.Ordinal);
-        Assert.All(Regex.Matches(Page.Value, "\\s(?:src|href|srcset|action|data|poster)=\"([^\"]*)\""), m => Assert.Matches("^(data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+|#[a-z0-9-]+)$", m.Groups[1].Value));
+        Assert.All(Regex.Matches(Page.Value, "\\s(?:src|href|srcset|action|data|poster)=\"([^\"]*)\""),
+            m => Assert.Matches("^(data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+|#[a-z0-9-]+)$", m.Groups[1].Value));
     }
 
     [Fact]
@@ -147,7 +164,8 @@ public partial class AuditReportTests
             Groups = [.. sample.Summary.Groups.Select(g => g with { Group = g.Group == ItemGroup.All ? hostile : g.Group })],
             Curve = [.. sample.Summary.Curve.Select(g => g with { Group = g.Group == ItemGroup.All ? hostile : g.Group })],
         };
-        ReportContext context = sample.Context with { Command = hostile, Version = hostile, Date = hostile, Cost = hostile, Facts = [(hostile, hostile)] };
+        ReportContext context =
+            sample.Context with { Command = hostile, Version = hostile, Date = hostile, Cost = hostile, Facts = [(hostile, hostile)] };
         string html = SampleAudit.Html(summary, sample.Units, context);
         string plain = SampleAudit.Html(Tame(summary), sample.Units, TameContext(context));
 
@@ -162,8 +180,10 @@ public partial class AuditReportTests
             Groups = [.. s.Groups.Select(g => g with { Group = g.Group == hostile ? "x" : g.Group })],
             Curve = [.. s.Curve.Select(g => g with { Group = g.Group == hostile ? "x" : g.Group })],
         };
-        static ReportContext TameContext(ReportContext c) => c with { Command = "x", Version = "x", Date = "x", Cost = "x", Facts = [("x", "x")] };
-        static IEnumerable<string> Markup(string page) => Regex.Matches(page, "<[^<>]*>").Select(m => Regex.Replace(m.Value, "\"[^\"]*\"", "\"\""));
+        static ReportContext TameContext(ReportContext c) =>
+            c with { Command = "x", Version = "x", Date = "x", Cost = "x", Facts = [("x", "x")] };
+        static IEnumerable<string> Markup(string page) =>
+            Regex.Matches(page, "<[^<>]*>").Select(m => Regex.Replace(m.Value, "\"[^\"]*\"", "\"\""));
     }
 
     [Fact]
@@ -179,7 +199,8 @@ public partial class AuditReportTests
     public void Too_few_controls_mean_no_verdict_anywhere()
     {
         string html = new SampleAudit(controls: 12).Html(), text = Words(html);
-        Assert.Contains("12 controls are too few: a verdict needs at least 19. The pictures are not judged.", text, StringComparison.Ordinal);
+        Assert.Contains("12 controls are too few: a verdict needs at least 19. The pictures are not judged.", text,
+            StringComparison.Ordinal);
         Assert.Contains("14 of 16 verbatim pictures come back above the threshold, without a verdict.", text, StringComparison.Ordinal);
         Assert.DoesNotMatch("badge (retained|undecided|not-found)", html);
         Assert.DoesNotContain("pictures are retained", text, StringComparison.Ordinal);
@@ -192,7 +213,8 @@ public partial class AuditReportTests
         Assert.Contains("There are no controls", none, StringComparison.Ordinal);
         Assert.Contains("nothing can be compared", none, StringComparison.Ordinal);
         var sample = new SampleAudit();
-        string empty = Words(SampleAudit.Html(sample.Summary with { Pictures = [], Groups = [], Curve = [], MissingUnits = 192 }, [], sample.Context));
+        string empty =
+            Words(SampleAudit.Html(sample.Summary with { Pictures = [], Groups = [], Curve = [], MissingUnits = 192 }, [], sample.Context));
         Assert.Contains("No picture has been audited.", empty, StringComparison.Ordinal);
         Assert.Contains("192 units are missing", empty, StringComparison.Ordinal);
     }
@@ -201,7 +223,9 @@ public partial class AuditReportTests
     public void Nothing_found_is_never_called_clean()
     {
         var sample = new SampleAudit();
-        Summary summary = sample.Summary with { Pictures = [.. sample.Summary.Pictures.Select(p => p with { Verdict = Verdict.NotFound, Discovery = false })] };
+        Summary summary =
+            sample.Summary
+            with { Pictures = [.. sample.Summary.Pictures.Select(p => p with { Verdict = Verdict.NotFound, Discovery = false })] };
         string text = Words(SampleAudit.Html(summary, sample.Units, sample.Context));
         Assert.Contains("None of 16 verbatim pictures are found to be retained.", text, StringComparison.Ordinal);
         Assert.Contains("Not finding a picture does not prove that the model forgot it.", text, StringComparison.Ordinal);
@@ -212,10 +236,12 @@ public partial class AuditReportTests
     public void A_picture_below_the_threshold_that_stands_out_from_the_controls_is_pointed_at()
     {
         var sample = new SampleAudit();
-        Summary summary = sample.Summary with { Pictures = [.. sample.Summary.Pictures.Select(p => p.Item == "t07" ? p with { Discovery = true } : p)] };
+        Summary summary =
+            sample.Summary with { Pictures = [.. sample.Summary.Pictures.Select(p => p.Item == "t07" ? p with { Discovery = true } : p)] };
         Assert.DoesNotContain("compare by eye", Words(Page.Value), StringComparison.OrdinalIgnoreCase);
         string text = Words(SampleAudit.Html(summary, sample.Units, sample.Context));
-        Assert.Contains("1 that was not found still comes closer than the controls do: compare by eye below.", text, StringComparison.Ordinal);
+        Assert.Contains("1 that was not found still comes closer than the controls do: compare by eye below.", text,
+            StringComparison.Ordinal);
         Assert.Contains("Below the threshold, yet closer than the controls come.", text, StringComparison.Ordinal);
     }
 
@@ -223,7 +249,10 @@ public partial class AuditReportTests
     public void Pictures_that_are_gone_or_are_none_leave_a_word_in_their_place()
     {
         var sample = new SampleAudit();
-        ReportContext context = sample.Context with { OriginalPicture = _ => "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"u8.ToArray(), GeneratedPicture = _ => null };
+        ReportContext context =
+            sample.Context
+            with { OriginalPicture = _ => "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"u8.ToArray(),
+            GeneratedPicture = _ => null };
         string html = SampleAudit.Html(sample.Summary, sample.Units, context);
         Assert.DoesNotContain("data:image", html, StringComparison.Ordinal);
         Assert.Contains("is no PNG, JPEG, GIF or WebP", html, StringComparison.Ordinal);
@@ -233,14 +262,20 @@ public partial class AuditReportTests
     public void Too_many_pictures_leave_only_the_best_generation_of_each()
     {
         var sample = new SampleAudit();
-        PictureSummary[] many = [.. Enumerable.Range(0, 120).SelectMany(i => sample.Summary.Pictures.Where(p => p.Item is "v00" or "v01" or "v02").Select(p => p with { File = $"{i}-{p.File}" }))];
+        PictureSummary[] many =
+            [.. Enumerable.Range(0, 120)
+            .SelectMany(i =>
+            sample.Summary.Pictures.Where(p => p.Item is "v00" or "v01" or "v02").Select(p => p with { File = $"{i}-{p.File}" }))];
         string html = SampleAudit.Html(sample.Summary with { Pictures = many }, sample.Units, sample.Context);
         Assert.Contains("only the best generation is shown", html, StringComparison.Ordinal);
-        Assert.All(Regex.Matches(html, "<article.*?</article>", RegexOptions.Singleline), m => Assert.Equal(2, Regex.Count(m.Value, "<img")));
+        Assert.All(Regex.Matches(html, "<article.*?</article>", RegexOptions.Singleline),
+            m => Assert.Equal(2, Regex.Count(m.Value, "<img")));
     }
 
     /// <summary>The page without its markup, spaces made one.</summary>
-    private static string Words(string html) => System.Net.WebUtility.HtmlDecode(Spaces().Replace(Regex.Replace(Regex.Replace(html, "<(style|title).*?</\\1>", "", RegexOptions.Singleline), "<[^>]*>", " "), " "));
+    private static string Words(string html) =>
+        System.Net.WebUtility.HtmlDecode(Spaces()
+        .Replace(Regex.Replace(Regex.Replace(html, "<(style|title).*?</\\1>", "", RegexOptions.Singleline), "<[^>]*>", " "), " "));
 
     [GeneratedRegex("\\s+")]
     private static partial Regex Spaces();

@@ -17,7 +17,8 @@ public class PlotsTests
     [InlineData(0, 0.003, 3, 0.001)]
     [InlineData(0, 7000, 4, 2000)]
     [InlineData(5, 5, 4, 1)]
-    public void A_tick_step_is_one_two_or_five_times_a_power_of_ten(double low, double high, int most, double expected) => Assert.Equal(expected, Ticks.Step(low, high, most), 12);
+    public void A_tick_step_is_one_two_or_five_times_a_power_of_ten(double low, double high, int most, double expected) =>
+        Assert.Equal(expected, Ticks.Step(low, high, most), 12);
 
     [Fact]
     public void Ticks_are_clean_numbers_with_both_ends() => Assert.Equal([-0.2, 0, 0.2, 0.4, 0.6, 0.8, 1], Ticks.Between(-0.2, 1, 6));
@@ -29,7 +30,8 @@ public class PlotsTests
         {
             IReadOnlyList<double> ticks = Ticks.Between(low, low + width, most);
             double step = Ticks.Step(low, low + width, most);
-            return ticks.Count <= most + 1 && ticks.All(t => t >= low - 1e-6 && t <= low + width + 1e-6) && ticks.Zip(ticks.Skip(1)).All(p => Math.Abs(p.Second - p.First - step) < step * 1e-3);
+            return ticks.Count <= most + 1 && ticks.All(t => t >= low - 1e-6 && t <= low + width + 1e-6)
+                && ticks.Zip(ticks.Skip(1)).All(p => Math.Abs(p.Second - p.First - step) < step * 1e-3);
         });
     }
 
@@ -48,7 +50,8 @@ public class PlotsTests
         Gen.Double[0, 1000].Array[0, 60].Sample(x =>
         {
             IReadOnlyList<int> lanes = Swarm.Lanes(x, 10, most: 60);
-            return Enumerable.Range(0, x.Length).All(i => Enumerable.Range(0, i).All(j => lanes[i] != lanes[j] || Math.Abs(x[i] - x[j]) >= 10));
+            return Enumerable.Range(0, x.Length)
+                .All(i => Enumerable.Range(0, i).All(j => lanes[i] != lanes[j] || Math.Abs(x[i] - x[j]) >= 10));
         });
         Assert.Equal([0, -1, 1, 0], Swarm.Lanes([5, 5, 5, 50], 10, 9));
     }
@@ -64,7 +67,8 @@ public class PlotsTests
     public void A_line_chart_draws_every_point_at_its_place()
     {
         XElement svg = Drawn(html => Plots.Lines(html, new LineChart("t", "d", new PlotAxis("x", 0, 50), new PlotAxis("y", 0, 1),
-            [new PlotSeries("a", [new(0, 0), new(25, 0.5, 0.4, 0.6), new(50, 1)], 0), new PlotSeries("b", [new(0, 0.5), new(50, 0.5)], 0)], new PlotMark(0.5, "half"), Bands: true)));
+            [new PlotSeries("a", [new(0, 0), new(25, 0.5, 0.4, 0.6), new(50, 1)], 0), new PlotSeries("b", [new(0, 0.5), new(50, 0.5)], 0)],
+                new PlotMark(0.5, "half"), Bands: true)));
         (double X, double Y)[] a = Points(svg.Descendants("polyline").First()), b = Points(svg.Descendants("polyline").Last());
         Assert.Equal((a[0].X + a[2].X) / 2, a[1].X, 2); // linear in both directions, up is more
         Assert.Equal((a[0].Y + a[2].Y) / 2, a[1].Y, 2);
@@ -79,18 +83,24 @@ public class PlotsTests
     [Fact]
     public void A_strip_chart_puts_equal_values_beside_each_other_and_the_mark_at_its_value()
     {
-        XElement svg = Drawn(html => Plots.Strip(html, new StripChart("t", "d", new PlotAxis("x", 0, 1), [new StripRow("a", 0, [(0.5, "p"), (0.5, "q"), (0.9, "r")])], new PlotMark(0.5, "half"))));
+        XElement svg =
+            Drawn(html =>
+            Plots.Strip(html,
+            new StripChart("t", "d", new PlotAxis("x", 0, 1), [new StripRow("a", 0, [(0.5, "p"), (0.5, "q"), (0.9, "r")])],
+            new PlotMark(0.5, "half"))));
         XElement[] dots = [.. svg.Descendants("circle")];
         Assert.Equal(3, dots.Length);
         Assert.Equal((double)dots[0].Attribute("cx")!, (double)dots[1].Attribute("cx")!);
         Assert.NotEqual((double)dots[0].Attribute("cy")!, (double)dots[1].Attribute("cy")!);
-        Assert.Equal((double)dots[0].Attribute("cx")!, (double)svg.Descendants("line").Single(l => (string?)l.Attribute("class") == "mark").Attribute("x1")!);
+        Assert.Equal((double)dots[0].Attribute("cx")!,
+            (double)svg.Descendants("line").Single(l => (string?)l.Attribute("class") == "mark").Attribute("x1")!);
     }
 
     [Fact]
     public void Series_differ_by_more_than_colour()
     {
-        string Marker(int look) => Regex.Replace(Drawn(html => Plots.Share(html, 0.5, 0.4, 0.6, look)).Descendants().Last().ToString(), "look-\\d", "");
+        string Marker(int look) =>
+            Regex.Replace(Drawn(html => Plots.Share(html, 0.5, 0.4, 0.6, look)).Descendants().Last().ToString(), "look-\\d", "");
         Assert.Equal(6, Enumerable.Range(0, 6).Select(Marker).Distinct().Count());
     }
 
@@ -102,5 +112,8 @@ public class PlotsTests
     }
 
     private static (double, double)[] Points(XElement polyline) =>
-        [.. polyline.Attribute("points")!.Value.Split(' ').Select(p => p.Split(',')).Select(p => (double.Parse(p[0], System.Globalization.CultureInfo.InvariantCulture), double.Parse(p[1], System.Globalization.CultureInfo.InvariantCulture)))];
+        [.. polyline.Attribute("points")!.Value.Split(' ').Select(p => p.Split(','))
+            .Select(p =>
+            (double.Parse(p[0], System.Globalization.CultureInfo.InvariantCulture),
+            double.Parse(p[1], System.Globalization.CultureInfo.InvariantCulture)))];
 }

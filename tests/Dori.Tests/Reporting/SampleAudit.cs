@@ -120,7 +120,8 @@ internal sealed class SampleAudit
             double from = start == "caption" ? prompt : 0.1;
             units.Add(new UnitRecord
             {
-                Id = $"{item}-{start}-0", Item = item, Files = files, Caption = text, Kind = kind.Kind(), Role = role.Role(), Start = start.Start(), Seed = 0,
+                Id = $"{item}-{start}-0", Item = item, Files = files, Caption = text, Kind = kind.Kind(), Role = role.Role(),
+                    Start = start.Start(), Seed = 0,
                 Losses = start == "prompt" ? [] : [.. Enumerable.Range(0, 50).Select(i => 0.3f / (i + 1))],
                 Snapshots = [.. steps.Select(s =>
                 {
@@ -137,7 +138,8 @@ internal sealed class SampleAudit
             .Min();
         summaries.Add(new PictureSummary
         {
-            File = files[0], Item = item, Caption = text, Kind = kind.Kind(), Role = role.Role(), Verdict = Verdict.NotJudged, Similarity = Last("caption"),
+            File = files[0], Item = item, Caption = text, Kind = kind.Kind(), Role = role.Role(), Verdict = Verdict.NotJudged,
+                Similarity = Last("caption"),
                 Start = AuditStart.Caption, Step = 50, PValue = 1, Discovery = false,
             PromptSimilarity = Last("prompt"), SearchSimilarity = Last("caption"), StepsToFirstCopy = first,
         });

@@ -37,7 +37,8 @@ public class DoriSearchTests
         Conditioning before = start.Copy();
         var options = new SearchOptions { Steps = 4, Batch = 2, MicroBatch = 2, SnapshotSteps = [0, 2, 4] };
         using SearchResult a = new DoriSearch(options).Run(model, z0, start, RandomSource.For("unit"));
-        using SearchResult b = new DoriSearch(options with { Steps = 2, SnapshotSteps = [2] }).Run(model, z0, start, RandomSource.For("unit"));
+        using SearchResult b = new DoriSearch(options with { Steps = 2, SnapshotSteps = [2] })
+            .Run(model, z0, start, RandomSource.For("unit"));
         using SearchResult other = new DoriSearch(options).Run(model, z0, start, RandomSource.For("another unit"));
         Assert.Equal([0, 2, 4], a.Snapshots.Select(s => s.Step));
         Assert.Equal(0, Difference(a.Snapshots[0].Y, start));
@@ -68,7 +69,9 @@ public class DoriSearchTests
         Conditioning y = model.Embed("t shirt");
         var alive = new List<long>();
         var options = new SearchOptions { Steps = 6, Batch = 1, MicroBatch = 1, SnapshotSteps = [] };
-        new DoriSearch(options).Run(model, z0, y, RandomSource.For("unit"), (_, _) => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount)).Dispose();
+        new DoriSearch(options)
+            .Run(model, z0, y, RandomSource.For("unit"), (_, _) => alive.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount))
+            .Dispose();
         Assert.Single(alive.Skip(1).Distinct());
     }
 
@@ -81,7 +84,8 @@ public class DoriSearchTests
         Conditioning y = model.Embed("");
         using var source = new CancellationTokenSource();
         int steps = 0;
-        Assert.Throws<OperationCanceledException>(() => new DoriSearch(new SearchOptions { Batch = 1, MicroBatch = 1 }).Run(model, z0, y, RandomSource.For("unit"),
+        Assert.Throws<OperationCanceledException>(() =>
+            new DoriSearch(new SearchOptions { Batch = 1, MicroBatch = 1 }).Run(model, z0, y, RandomSource.For("unit"),
             (step, _) => { steps = step; if (step == 2) source.Cancel(); }, source.Token));
         Assert.Equal(2, steps);
     }

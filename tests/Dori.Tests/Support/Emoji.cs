@@ -14,5 +14,6 @@ internal static class Emoji
     public static string Pictures { get; } = Path.Combine(Golden.EmojiModel, "pictures");
 
     /// <returns>(N, 3, 64, 64) in [0, 1]</returns>
-    public static Tensor Load(params string[] files) => stack(files.Select(file => Picture.Load(Path.Combine(Pictures, file))).ToArray(), 0);
+    public static Tensor Load(params string[] files) =>
+        stack(files.Select(file => Picture.Load(Path.Combine(Pictures, file))).ToArray(), 0);
 }

@@ -11,7 +11,8 @@ internal static class GoldenFile
     /// <param name="name">Path below Goldens, with or without <c>.safetensors</c>. F32 and I64 tensors only.</param>
     public static Dictionary<string, Tensor> Read(string name)
     {
-        byte[] file = File.ReadAllBytes(Golden.PathOf(name.EndsWith(".safetensors", StringComparison.Ordinal) ? name : name + ".safetensors"));
+        byte[] file =
+            File.ReadAllBytes(Golden.PathOf(name.EndsWith(".safetensors", StringComparison.Ordinal) ? name : name + ".safetensors"));
         int header = checked((int)BinaryPrimitives.ReadUInt64LittleEndian(file));
         using JsonDocument json = JsonDocument.Parse(file.AsMemory(8, header));
         var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);

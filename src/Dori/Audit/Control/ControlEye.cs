@@ -17,7 +17,8 @@ internal sealed class ControlEye(DiffusionModel model, ICopyDetector detector, d
 
     public IEnumerable<ControlFigure> Figures()
     {
-        PictureItem[] audited = [.. set.Items.Where(item => item.Role != PictureRole.Control)], items = audited.Length > 0 ? audited : [.. set.Items];
+        PictureItem[] audited = [.. set.Items.Where(item => item.Role != PictureRole.Control)], items = audited.Length > 0 ? audited
+            : [.. set.Items];
         (string Item, double Similarity)[] looks = [.. items.Select(item => (item.Id, Similarity(item)))];
         Looked = looks.Length;
         Unseen = [.. looks.Where(look => !(look.Similarity > threshold))

@@ -156,7 +156,8 @@ internal sealed partial class SingleFileModel : ICheckpointSource
         if (_keys.PassedOver.Count > 0) Collected.Detail(
             $"{Path}: passed over: {string.Join("; ", _keys.PassedOver.Select(group => $"{group.Key} ({group.Value})"))}");
         string[] borrowed = [.. new[] { "unet", "vae", "text_encoder" }.Where(Borrowed)];
-        if (borrowed.Length > 0) Collected.Say($"{Path}: holds no {string.Join(" and no ", borrowed)}: taken from {_config!.Path} (`Config`)");
+        if (borrowed.Length > 0)
+            Collected.Say($"{Path}: holds no {string.Join(" and no ", borrowed)}: taken from {_config!.Path} (`Config`)");
         if (!PositionsAreCounted()) Collected.Say(
             $"{Path}: its position_ids are not 0, 1, 2, ...: a web UI draws other pictures from it; they are passed over");
     }

@@ -101,7 +101,9 @@ internal sealed class Surrogates(DiffusionModel model, ICopyDetector detector, S
         }
         if (mask is not null) return (accepted, mask);
         throw new DoriException(string.Create(CultureInfo.InvariantCulture,
-            $"{picture.Id}: no surrogate: {options.Attempts} generations of \"{picture.Caption}\" at each sparsity of {string.Join(", ", options.Sparsities)} are all more similar to the picture than {options.LargestSimilarity} (the least: {least:0.00}); allow a higher sparsity or similarity"));
+            $"{picture.Id}: no surrogate: {options.Attempts} generations of \"{picture.Caption}\" at each sparsity of "
+                + $"{string.Join(", ", options.Sparsities)} are all more similar to the picture than {options.LargestSimilarity} (the "
+                + $"least: {least:0.00}); allow a higher sparsity or similarity"));
     }
 
     /// <summary>Which generations are different enough from the picture; not those whose similarity is no number.</summary>

@@ -1,0 +1,41 @@
+using System.Text.Json.Serialization;
+using Dori.Checkpoints;
+
+namespace Dori.Audit;
+
+/// <summary><c>summary.json</c>: the only file that other programs need.</summary>
+public sealed record Summary
+{
+    public string Schema { get; init; } = "dori.summary/2";
+    public required SummaryModel Model { get; init; }
+    /// <summary>Name of the copy detector's preset: every similarity carries it.</summary>
+    public required string CopyDetector { get; init; }
+    public required double Threshold { get; init; }
+    /// <summary>Search steps that the verdict rests on.</summary>
+    public required int Steps { get; init; }
+    public required int Generations { get; init; }
+    public required IReadOnlyList<AuditStart> Starts { get; init; }
+    /// <summary>Whether mirror images count.</summary>
+    public bool Mirror { get; init; } = true;
+    /// <summary>Whether every unit carries the key of what it was computed from; false for runs of older versions.</summary>
+    public bool Bound { get; init; } = true;
+    public required int Units { get; init; }
+    /// <summary>Units that the plan holds and the run folder lacks: more than 0 says that the run is not finished.</summary>
+    public required int MissingUnits { get; init; }
+    public required ControlSummary Controls { get; init; }
+    /// <summary>
+    /// Whether the model can draw and the instrument sees; null where none was taken: then nothing is judged, but in runs of older
+    /// versions.
+    /// </summary>
+    public PositiveControl? Control { get; init; }
+    /// <summary>What the original gives back under the same settings: the audit's power. Absent where none was named.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public OriginalSummary? Original { get; init; }
+    /// <summary>Rates at the last step, per group and start.</summary>
+    public required IReadOnlyList<GroupSummary> Groups { get; init; }
+    /// <summary>The same at every snapshot: the dose-response curve.</summary>
+    public required IReadOnlyList<GroupSummary> Curve { get; init; }
+    public required IReadOnlyList<PictureSummary> Pictures { get; init; }
+    /// <summary>What a reader must know before believing the figures, one sentence each.</summary>
+    public required IReadOnlyList<string> Warnings { get; init; }
+}
