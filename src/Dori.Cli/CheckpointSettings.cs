@@ -23,6 +23,16 @@ internal class CheckpointSettings : CommonSettings
         Description("For a single file: epsilon or v_prediction (default: what the file, its config or its weights say)")]
     public string? PredictionType { get; init; }
 
+    [CommandOption("--threads <N>"), Description("Processor threads in all (default: one per core)")]
+    public int? ThreadCount { get; init; }
+
+    public int Threads => ThreadCount switch
+    {
+        null => Environment.ProcessorCount,
+        >= 1 and <= 1024 => ThreadCount.Value,
+        _ => throw new DoriException($"--threads {ThreadCount}: 1 to 1024 is possible"),
+    };
+
     /// <summary>The model with its adapters.</summary>
     /// <exception cref="DoriException">Whatever <see cref="Checkpoint.Open"/> refuses, or an option that cannot be read.</exception>
     public Checkpoint OpenModel(string model) => Checkpoint.Open(model, ModelOptions());

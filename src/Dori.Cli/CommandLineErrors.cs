@@ -30,7 +30,10 @@ internal static partial class CommandLineErrors
         if (UnknownOption().Match(message) is { Success: true } option)
         {
             string name = option.Groups[1].Value, given = args.FirstOrDefault(arg => arg.TrimStart('-').Split('=')[0] == name) ?? name;
-            string? near = Nearest(given.Split('=')[0], Options().SelectMany(o => o.Names));
+            string flag = given.Split('=')[0];
+            string[] known = [.. Options().SelectMany(o => o.Names)];
+            if (known.Contains(flag)) return $"{given}: an option of other verbs, which {verb.Trim()} does not take{help}";
+            string? near = Nearest(flag, known);
             return $"{given}: no such option{(near is null ? "" : $"; did you mean {near}?")}" + help;
         }
         return message + help;

@@ -16,9 +16,6 @@ internal class ModelSettings : CheckpointSettings
         Description("The UNet's numbers: float32 or bfloat16 (default: float32 on the CPU, bfloat16 on CUDA)")]
     public string? DtypeName { get; init; }
 
-    [CommandOption("--threads <N>"), Description("Processor threads in all (default: one per core)")]
-    public int? ThreadCount { get; init; }
-
     public Device Device => DeviceName switch
     {
         "cpu" => CPU,
@@ -37,11 +34,4 @@ internal class ModelSettings : CheckpointSettings
     };
 
     public Machine Machine => new() { Device = Device, Dtype = Dtype, Threads = Threads };
-
-    public int Threads => ThreadCount switch
-    {
-        null => Environment.ProcessorCount,
-        >= 1 and <= 1024 => ThreadCount.Value,
-        _ => throw new DoriException($"--threads {ThreadCount}: 1 to 1024 is possible"),
-    };
 }

@@ -6,6 +6,7 @@ using Dori.Checkpoints.Adapters;
 using Dori.Diffusion;
 using Spectre.Console;
 using Spectre.Console.Cli;
+using TorchSharp;
 
 namespace Dori.Cli.Commands;
 
@@ -41,6 +42,7 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
     protected override int Execute(CommandContext context, InfoSettings settings, CancellationToken cancellation)
     {
         if (settings.Loras.Length == 0 && AdapterInfo.IsAdapter(settings.Model)) return Adapter(settings, AdapterInfo.Read(settings.Model));
+        if (settings.ThreadCount is not null) torch.set_num_threads(settings.Threads);
         Checkpoint folder = settings.OpenModel(settings.Model);
         using DiffusionModel model = DiffusionModel.Load(folder);
         var components = new List<ComponentInfo>();

@@ -15,6 +15,9 @@ internal sealed class ReportSettings : CommonSettings
     [CommandOption("--gate"),
         Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
+
+    [CommandOption("--threads <N>", IsHidden = true), Description("Nothing: scripts give it to every verb")]
+    public int? ThreadCount { get; init; }
 }
 
 internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>

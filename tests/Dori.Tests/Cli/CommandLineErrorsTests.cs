@@ -18,6 +18,7 @@ public sealed class CommandLineErrorsTests
     [InlineData("xyzzy: no such verb; known: demo, info", "xyzzy")]
     [InlineData("mitigate wnda: no such verb; did you mean wanda? (dori mitigate --help", "mitigate", "wnda")]
     [InlineData("--imags: no such option; did you mean --images? (dori audit --help", "audit", "M", "--imags", "x")]
+    [InlineData("--device: an option of other verbs, which info does not take (dori info --help", "info", "M", "--device", "cuda")]
     [InlineData("'/proc/x': no folder can be made there; choose another with -o", "generate", "MODEL", "a cat", "-o", "/proc/x")]
     public void A_person_is_told_what_is_wanted(string said, params string[] args)
     {

@@ -45,7 +45,7 @@ public sealed class HelpTests
     }
 
     [Theory]
-    [InlineData("info", "device", "dtype", "threads", "guidance")]
+    [InlineData("info", "device", "dtype", "guidance")] // it looks at every weight: threads are of use
     [InlineData("report", "device", "dtype", "threads", "lora")]
     [InlineData("locality", "starts", "curve", "curve-generations")]
     public void Nothing_is_listed_that_a_verb_refuses_or_has_no_use_for(string verb, params string[] flags)
