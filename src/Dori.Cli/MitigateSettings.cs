@@ -62,6 +62,7 @@ internal abstract class MitigateSettings : ModelSettings
         if (Limit < 1) throw new DoriException($"--limit {Limit}: at least 1 is wanted");
         DiffusersFolder.CheckTarget(Output);
         Checkpoint folder = OpenModel(Model);
+        DiffusersFolder.CheckBesides(folder.Folder);
         PictureSet set = List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images);
         ClipTokenizer tokenizer = folder.OpenTokenizer();
         shell.Warn([.. folder.Notes, .. set.Warnings, .. PictureLosses.Of(set), .. CaptionLosses.Of(set, tokenizer)]);

@@ -20,6 +20,18 @@ internal sealed partial class DiffusersFolder
             throw new DoriException($"{target}: the folder is not empty; choose a new one");
     }
 
+    /// <summary>Whether what a save takes over beside the model can be read; as worth asking.</summary>
+    /// <param name="folder">The model's; null: there is nothing beside it.</param>
+    /// <exception cref="DoriException">The card or the license cannot be read.</exception>
+    public static void CheckBesides(string? folder)
+    {
+        if (folder is null) return;
+        if (File.Exists(System.IO.Path.Combine(folder, ModelCard)))
+            InputFile.ReadText(System.IO.Path.Combine(folder, ModelCard), InputKind.Card);
+        foreach (string license in Licenses.Select(name => System.IO.Path.Combine(folder, name)).Where(File.Exists))
+            InputFile.Open(license, InputKind.Any).Dispose();
+    }
+
     /// <summary>
     /// Writes this model with other UNet weights: the same keys, shapes, dtypes, shards, file names and metadata, every other file of
     /// <see cref="AllFiles"/> and the license byte for byte. Weights of the UNet that were not read (pickled ones, another variant) stay

@@ -96,6 +96,23 @@ public sealed class ModelInputTests : IDisposable
         Assert.Contains("is a Git LFS pointer, not the file itself: run `git lfs pull`", message, StringComparison.Ordinal);
     }
 
+    /// <summary>The save, which takes them over, comes after hours of work.</summary>
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("LICENSE")]
+    public void A_card_or_license_that_cannot_be_read_is_said_before_a_mitigation(string file)
+    {
+        string path = _model.PathOf(file);
+        File.Delete(path);
+        File.CreateSymbolicLink(path, "/dev/zero");
+        using var console = new TestConsole();
+        using StringWriter output = new(), error = new() { NewLine = "\n" };
+        string target = _model.PathOf("../new");
+        Assert.Equal(DoriApp.WrongInput, DoriApp.Run(["mitigate", "wanda", _model.Folder, "--images", Emoji.Pictures, "-o", target],
+            console, output, error));
+        Assert.Contains($"{file}: a device", Assert.Single(error.ToString().TrimEnd().Split('\n')), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void An_old_scheduler_config_draws_what_the_mended_one_draws()
     {
