@@ -54,8 +54,8 @@ public sealed record AuditOptions
     public double Threshold { get; init; } = 0.7;
     /// <summary>
     /// Whether a generation that is the picture's mirror image counts as the picture: trainings flip at random, and copy detectors do not
-    /// see through a
-    /// flip. The similarity is then the larger of both, for audited pictures and controls alike. False is the published protocol.
+    /// see through a flip. The similarity is then the larger of both, for audited pictures and controls alike. False is the published
+    /// protocol.
     /// </summary>
     public bool Mirror { get; init; } = true;
     /// <summary>False discovery rate of the Benjamini-Hochberg list.</summary>

@@ -9,8 +9,7 @@ public sealed partial class RunFolder
 {
     /// <summary>
     /// The bytes of a file in one of the run's own folders, such as <c>pictures/v00-prompt-0-1.png</c>; null where no such file is in
-    /// there,
-    /// or none that can be read.
+    /// there, or none that can be read.
     /// </summary>
     public byte[]? ReadPart(string name)
     {

@@ -22,9 +22,8 @@ public sealed record CheckpointOptions
 
 /// <summary>
 /// The model that is worked on: a base and the adapters merged into it. Everything that decides its weights comes through here: configs,
-/// weights, and the hashes
-/// that stand in records and keys. Opening checks configs and adapters; weights are read, and changed on the way, where a component is
-/// opened.
+/// weights, and the hashes that stand in records and keys. Opening checks configs and adapters; weights are read, and changed on the way,
+/// where a component is opened.
 /// </summary>
 public sealed class Checkpoint
 {
@@ -120,8 +119,7 @@ public sealed class Checkpoint
 
     /// <summary>
     /// Writes the model as a diffusers folder with other UNet weights; adapters are merged into it, so that it is whole, and the card says
-    /// so. See
-    /// <see cref="DiffusersFolder.SaveWithUNet"/>.
+    /// so. See <see cref="DiffusersFolder.SaveWithUNet"/>.
     /// </summary>
     public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard, string? mitigation = null)
     {

@@ -7,8 +7,7 @@ namespace Dori.Diffusion;
 /// <summary>
 /// What the network is told besides the noisy latents: the text encoders' states and, where a model has them, a pooled vector and time ids.
 /// Nobody but <see cref="DiffusionModel"/> knows how many text encoders there are. Disposing it frees the tensors; operations give new
-/// tensors to the
-/// caller's dispose scope.
+/// tensors to the caller's dispose scope.
 /// </summary>
 /// <param name="tokens">y: (N, tokens, width), float32</param>
 /// <param name="pooled">(N, width of the pooled vector), float32; null where the model takes none</param>

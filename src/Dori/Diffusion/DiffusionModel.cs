@@ -51,8 +51,7 @@ public sealed class DiffusionModel : IDisposable
     public int PictureSize => UNet.Config.SampleSize * Vae.Scale;
     /// <summary>
     /// At most 200 million weights in the UNet: then one libtorch thread a piece of work and several pieces at a time are faster than
-    /// several
-    /// threads in one.
+    /// several threads in one.
     /// </summary>
     public bool IsSmall => UNet.parameters().Sum(p => p.numel()) <= 200_000_000;
     /// <summary>(4, h, w) of one latent.</summary>
@@ -167,8 +166,7 @@ public sealed class DiffusionModel : IDisposable
 
     /// <summary>
     /// The same parts around a copy of the UNet, frozen as it is now: training this model leaves the copy alone. Disposing it frees the
-    /// copy only;
-    /// it must not outlive this model.
+    /// copy only; it must not outlive this model.
     /// </summary>
     /// <param name="copied">
     /// Names of the weights that will change; the copy shares the memory of all others. Null: all are copied.

@@ -53,8 +53,7 @@ internal static class DpmSolver
 
     /// <summary>
     /// Time steps, and their sigmas with a final 0. Unlike the other samplers this one divides the schedule for one step more and leaves
-    /// the last out.
-    /// Karras's levels keep their sigmas though their time steps are rounded, and may share one.
+    /// the last out. Karras's levels keep their sigmas though their time steps are rounded, and may share one.
     /// </summary>
     private static (int[] Timesteps, double[] Sigmas) Levels(NoiseSchedule schedule, SchedulerConfig config, int steps)
     {

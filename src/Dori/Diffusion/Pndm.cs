@@ -7,8 +7,7 @@ namespace Dori.Diffusion;
 
 /// <summary>
 /// Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", without the Runge-Kutta start (as Stable Diffusion uses
-/// it):
-/// the first step is taken twice, then linear multistep of up to four model outputs.
+/// it): the first step is taken twice, then linear multistep of up to four model outputs.
 /// </summary>
 internal static class Pndm
 {

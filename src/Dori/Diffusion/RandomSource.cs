@@ -7,10 +7,8 @@ namespace Dori.Diffusion;
 
 /// <summary>
 /// All randomness of the project: a stream of numbers that depends on nothing but an identity, such as (seed, picture, start). Units that
-/// are
-/// computed in any order, on any machine, with any number of threads, draw the same numbers; libtorch's own generators do not promise that,
-/// as their
-/// kernels differ by processor and size. Not for use from several threads at once: derive a source for each.
+/// are computed in any order, on any machine, with any number of threads, draw the same numbers; libtorch's own generators do not promise
+/// that, as their kernels differ by processor and size. Not for use from several threads at once: derive a source for each.
 /// </summary>
 public sealed class RandomSource
 {

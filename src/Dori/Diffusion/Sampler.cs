@@ -70,10 +70,8 @@ public static class Sampler
     /// <param name="config">Decides the algorithm and the time steps; see <see cref="WithSampler"/>.</param>
     /// <param name="schedule">The noise schedule that the model was trained with.</param>
     /// <param name="steps">1 .. NumTrainTimesteps; DPM-Solver++ wants fewer than that.</param>
-    /// <param name="predict">
-    /// (z_t scaled as the model expects it, (N, C, H, W), float32; t) -> the guided model output of the schedule's prediction type, any
-    /// floating type.
-    /// The sampler disposes what it returns.
+    /// <param name="predict"> (z_t scaled as the model expects it, (N, C, H, W), float32; t) -> the guided model output of the schedule's
+    /// prediction type, any floating type. The sampler disposes what it returns.
     /// </param>
     /// <param name="noise">Unit variance, (N, C, H, W), any floating type; left as it is.</param>
     /// <param name="onStep">Told the call's number (from 0) and the latents after it. Tensors live until it returns; what it keeps it must

@@ -6,8 +6,7 @@ namespace Dori.Locality;
 
 /// <summary>
 /// Second test of method.md section 6: what embeddings excite in the network. The noise is fixed, one latent at the sampler's first time
-/// step: there
-/// every embedding meets the very same z_T, so whatever differs is the embedding's doing.
+/// step: there every embedding meets the very same z_T, so whatever differs is the embedding's doing.
 /// </summary>
 internal static class ActivationSpaceTest
 {

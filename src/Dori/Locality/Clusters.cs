@@ -15,9 +15,8 @@ internal static class Clusters
 
     /// <summary>
     /// Silhouette of every vector (Rousseeuw 1987): (b - a) / max(a, b), a its mean distance to its own cluster, b to the nearest other
-    /// one.
-    /// 1: far from all others; 0: between two; below 0: closer to another cluster. By the book's reading a mean up to 0.25 is no structure,
-    /// above 0.5 a reasonable one.
+    /// one. 1: far from all others; 0: between two; below 0: closer to another cluster. By the book's reading a mean up to 0.25 is no
+    /// structure, above 0.5 a reasonable one.
     /// </summary>
     /// <param name="labels">Two different ones at least; a vector alone in its cluster has 0</param>
     public static double[] Silhouettes(DistanceMatrix distances, IReadOnlyList<int> labels)

@@ -41,8 +41,7 @@ internal static class Dispersion
 
     /// <summary>
     /// Mean pairwise distance of some vectors over that of others which they come from one by one, such as a search's ends and starts:
-    /// pairs are
-    /// resampled together, and the permutation test swaps the two of a pair. Each side of each group is seen from its own mean.
+    /// pairs are resampled together, and the permutation test swaps the two of a pair. Each side of each group is seen from its own mean.
     /// </summary>
     /// <param name="groups">First[k] comes from Second[k]; at least two pairs a group; the ratio averages over groups on both sides</param>
     public static Comparison Paired(DistanceMatrix distances, IReadOnlyList<(int[] First, int[] Second)> groups, Func<int, int> below,

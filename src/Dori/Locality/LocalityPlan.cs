@@ -15,8 +15,7 @@ internal sealed record LocalityPlan(IReadOnlyList<PictureItem> Items, IReadOnlyL
 {
     /// <summary>
     /// One search each: the units of an audit from random starts, with seeds <paramref name="seed"/>, seed + 1, ... So a run that asks for
-    /// more searches
-    /// goes on from one that asked for fewer.
+    /// more searches goes on from one that asked for fewer.
     /// </summary>
     public IReadOnlyList<AuditUnit> Units(long seed) =>
         [.. Enumerable.Range(0, Searches).SelectMany(k => Items.Select(item => Unit(item, seed + k))),

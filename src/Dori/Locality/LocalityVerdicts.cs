@@ -5,8 +5,7 @@ namespace Dori.Locality;
 
 /// <summary>
 /// One verdict a chapter on the claim "memorization is local". The bars are choices of this project, said in every report: a claim is
-/// supported or
-/// refuted only where whole intervals lie on one side, and undecided everywhere else.
+/// supported or refuted only where whole intervals lie on one side, and undecided everywhere else.
 /// </summary>
 internal static class LocalityVerdicts
 {
@@ -53,8 +52,7 @@ internal static class LocalityVerdicts
 
     /// <summary>
     /// A layer is "closer" where the interval against captions, and against other pictures' triggers where there are some, lies below 1
-    /// with the
-    /// Benjamini-Hochberg adjusted p of both at most 0.05; "not closer" where one of the intervals lies at or above 1.
+    /// with the Benjamini-Hochberg adjusted p of both at most 0.05; "not closer" where one of the intervals lies at or above 1.
     /// </summary>
     public static LocalityVerdict Activation(IReadOnlyList<ActivationLayer> layers)
     {

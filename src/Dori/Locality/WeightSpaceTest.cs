@@ -11,8 +11,7 @@ namespace Dori.Locality;
 
 /// <summary>
 /// Third test of method.md section 6: what the pruning methods mark for each trigger, whether pruning for one silences the others, and how
-/// many must be
-/// pruned for before the search finds nothing.
+/// many must be pruned for before the search finds nothing.
 /// </summary>
 /// <param name="options">Of the searches, which those after pruning repeat.</param>
 /// <param name="workers">

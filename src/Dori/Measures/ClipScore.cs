@@ -31,11 +31,9 @@ internal sealed class ClipScore : IDisposable
     /// <summary>Values of an embedding.</summary>
     public int Dimension => _model.Text.ProjectionDim;
 
-    /// <param name="folder">
-    /// <c>config.json</c> and <c>model.safetensors</c> of a whole CLIP, with its tokenizer's <c>vocab.json</c> and <c>merges.txt</c> in the
-    /// same folder, in
-    /// its <c>tokenizer</c> folder or in a <c>tokenizer</c> folder beside it; and, where its pictures are not normalised as OpenAI's are,
-    /// <c>preprocessor_config.json</c>.
+    /// <param name="folder"> <c>config.json</c> and <c>model.safetensors</c> of a whole CLIP, with its tokenizer's <c>vocab.json</c> and
+    /// <c>merges.txt</c> in the same folder, in its <c>tokenizer</c> folder or in a <c>tokenizer</c> folder beside it; and, where its
+    /// pictures are not normalised as OpenAI's are, <c>preprocessor_config.json</c>.
     /// </param>
     /// <exception cref="DoriException">Whatever the folder lacks or has wrong, by name.</exception>
     public static ClipScore Load(string folder, Device? device = null)

@@ -8,8 +8,7 @@ namespace Dori.Measures;
 
 /// <summary>
 /// What Frechet and kernel distances look at pictures through: a TorchScript file of the user's (Inception-v3's pool makes them FID and
-/// KID), or a copy
-/// detector's descriptors. Every figure carries <see cref="Name"/>. Usable from several threads at once.
+/// KID), or a copy detector's descriptors. Every figure carries <see cref="Name"/>. Usable from several threads at once.
 /// </summary>
 internal sealed class FeatureNetwork : IDisposable
 {

@@ -6,8 +6,7 @@ namespace Dori.Measures;
 
 /// <summary>
 /// How pictures are brought to a feature network: a <c>.json</c> beside its TorchScript file, <c>inception.json</c> for
-/// <c>inception.pt</c>. A network that
-/// takes 0 .. 255 has mean 0 and deviation 1/255.
+/// <c>inception.pt</c>. A network that takes 0 .. 255 has mean 0 and deviation 1/255.
 /// </summary>
 internal sealed record FeatureNetworkPreset
 {

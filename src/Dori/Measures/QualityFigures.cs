@@ -73,8 +73,8 @@ public sealed record QualityFigures
 
     /// <summary>
     /// A statistic of all rows, and the 95 % interval of resampled ones moved to it. A resample holds pictures twice, which raises a
-    /// distance of distributions by
-    /// itself: plain percentiles would lie above the figure. So the resamples' spread is taken around their own mean.
+    /// distance of distributions by itself: plain percentiles would lie above the figure. So the resamples' spread is taken around their
+    /// own mean.
     /// </summary>
     internal static Interval Bootstrap(int count, Func<int[], double> statistic, Func<int, int> below, int resamples)
     {

@@ -35,10 +35,8 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
     /// <param name="path">
     /// A model's folder (its <c>copy_detector/preset.json</c> says the rest), a copy detector's own folder, or a TorchScript file.
     /// </param>
-    /// <param name="presetName">
-    /// With a file: a shipped preset (<see cref="CopyDetectorPreset.Shipped"/>); null: the <c>.json</c> beside the file, <c>model.json</c>
-    /// for
-    /// <c>model.pt</c>, or the shipped preset that is meant for a file of this name. With a folder: null.
+    /// <param name="presetName"> With a file: a shipped preset (<see cref="CopyDetectorPreset.Shipped"/>); null: the <c>.json</c> beside
+    /// the file, <c>model.json</c> for <c>model.pt</c>, or the shipped preset that is meant for a file of this name. With a folder: null.
     /// </param>
     /// <param name="device">Where to compute; the CPU where null.</param>
     /// <exception cref="DoriException">Something is missing or does not fit.</exception>

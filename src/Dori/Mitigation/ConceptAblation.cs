@@ -63,8 +63,7 @@ internal sealed record ConceptAblationOptions
 
 /// <summary>
 /// Concept Ablation (Kumari et al. 2023, equation 4 and section 3.2; method.md section 8): under the memorized caption, the model learns to
-/// predict on anchors' pictures
-/// what a frozen copy predicts there under the anchors' captions.
+/// predict on anchors' pictures what a frozen copy predicts there under the anchors' captions.
 /// </summary>
 /// <param name="anchors">
 /// Pictures in the memorized ones' place with paraphrases as captions, by the ids of those; null: they are generated.

@@ -50,13 +50,11 @@ internal sealed record EsdOptions
 
 /// <summary>
 /// Erased Stable Diffusion (Gandikota et al. 2023, equation 7; method.md section 8): under a caption, the model learns to predict away from
-/// what
-/// a frozen copy of it predicts there.
+/// what a frozen copy of it predicts there.
 /// </summary>
 /// <remarks>
 /// z_t is drawn with the frozen model, as the method's present code does (rohitgandikota/erasing, esd_sd.py); its first code drew it with
-/// the model
-/// in training. The target comes from the frozen model in both.
+/// the model in training. The target comes from the frozen model in both.
 /// </remarks>
 /// <param name="adjust">The caller's changes to <see cref="EsdOptions.For"/>.</param>
 internal sealed class Esd(Func<EsdOptions, EsdOptions>? adjust = null) : IMitigation

@@ -6,8 +6,8 @@ namespace Dori.Mitigation;
 
 /// <summary>
 /// A way to say which weights of one model a picture's caption, or whatever else brings it, rests on. To prune what is marked is one
-/// mitigation
-/// (<see cref="Pruning"/>); whether different triggers of a picture have the same marks is one test of locality. One thread at a time.
+/// mitigation (<see cref="Pruning"/>); whether different triggers of a picture have the same marks is one test of locality. One thread at a
+/// time.
 /// </summary>
 public interface IMarking : IDisposable
 {

@@ -37,8 +37,7 @@ internal sealed record NemoFinding(IReadOnlyList<double> Pairwise, NemoSelected?
 
 /// <summary>
 /// Localising memorization in the neurons of the cross-attention's value layers (Hintersdorf et al. 2024, "Finding NeMo"; method.md section
-/// 4).
-/// The model is hooked meanwhile: one thread at a time.
+/// 4). The model is hooked meanwhile: one thread at a time.
 /// </summary>
 internal sealed class Nemo : IDisposable
 {

@@ -9,9 +9,9 @@ namespace Dori.Mitigation;
 
 /// <summary>
 /// Noise differences of a prompt, and how similar they are (method.md section 4, steps 2 and 3). A memorized prompt pulls every seed's
-/// latents to one picture, so its differences resemble each other.
-/// The published code does not move the latents between its two time steps: the second prediction, the only one that it reads, is made at
-/// the second time step from the initial latents, and d = prediction - initial latents. So one call of the UNet is enough.
+/// latents to one picture, so its differences resemble each other. The published code does not move the latents between its two time steps:
+/// the second prediction, the only one that it reads, is made at the second time step from the initial latents, and d = prediction -
+/// initial latents. So one call of the UNet is enough.
 /// </summary>
 internal sealed class NemoProbe : IDisposable
 {
@@ -34,9 +34,8 @@ internal sealed class NemoProbe : IDisposable
     /// <summary>
     /// The published measure, three scales with a window of 11, where the latents can take it (44 x 44). On smaller ones the window shrinks
     /// as the latents do, 11 of 64 being the published share: the largest odd side up to that, at least 3; and there are as many of the
-    /// three
-    /// scales as then fit. 16 x 16 gives three scales with a window of 3. Figures of two sizes are not comparable: thresholds are measured
-    /// anew.
+    /// three scales as then fit. 16 x 16 gives three scales with a window of 3. Figures of two sizes are not comparable: thresholds are
+    /// measured anew.
     /// </summary>
     public static (Ssim Ssim, IReadOnlyList<double> Betas) Measure(long height, long width)
     {

@@ -36,8 +36,7 @@ internal sealed class NemoSelection(double[][] activations, double[][] outliers,
 
     /// <summary>
     /// Marks more and more neurons until blocking them changes the differences enough. As in the published code, the descent ends when
-    /// theta
-    /// arrives at 1, before anything is marked at 1: the last selection is that of 1.25.
+    /// theta arrives at 1, before anything is marked at 1: the last selection is that of 1.25.
     /// </summary>
     private (NemoNeurons, double Similarity, double Theta, int TopK, double Limit) Initial()
     {

@@ -58,8 +58,7 @@ internal sealed record SissOptions
 
 /// <summary>
 /// Subtracted importance-sampled scores (Alberti et al. 2025, "Data Unlearning in Diffusion Models"; method.md section 8): one noisy latent
-/// from a mixture serves the loss
-/// on a picture to keep, which falls, and that on the picture to forget, which rises.
+/// from a mixture serves the loss on a picture to keep, which falls, and that on the picture to forget, which rises.
 /// </summary>
 /// <param name="keep">Ordinary pictures to keep; null: generations of each caption that are unlike its picture.</param>
 /// <param name="adjust">The caller's changes to <see cref="SissOptions.For"/>.</param>

@@ -2,8 +2,8 @@ namespace Dori.Mitigation;
 
 /// <summary>
 /// Importance weights of SISS (Alberti et al. 2025; method.md section 8): what turns a draw from the mixture (1 - lambda) q(m | x) + lambda
-/// q(m | a) into one
-/// of q(m | x), and of q(m | a). Computed from logarithms: distances of latents differ by thousands, and their exponentials overflow.
+/// q(m | a) into one of q(m | x), and of q(m | a). Computed from logarithms: distances of latents differ by thousands, and their
+/// exponentials overflow.
 /// </summary>
 /// <param name="Kept">w_x = 1 / ((1 - lambda) + lambda exp(d_x - d_a)), in [0, 1 / (1 - lambda)]</param>
 /// <param name="Forgotten">w_a = 1 / ((1 - lambda) exp(d_a - d_x) + lambda), in [0, 1 / lambda]</param>

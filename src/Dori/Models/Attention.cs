@@ -49,8 +49,7 @@ internal sealed class Attention : nn.Module
 
     /// <summary>
     /// libtorch's fused attention computes bfloat16 on the CPU at float32's rate; written out as matrix products a long sequence takes half
-    /// the time.
-    /// Without gradients alone: the scores of all blocks would have to be kept for them.
+    /// the time. Without gradients alone: the scores of all blocks would have to be kept for them.
     /// </summary>
     private static bool InBlocks(Tensor q, Tensor k) =>
         q.dtype == bfloat16 && q.device.type == DeviceType.CPU && q.shape[2] >= LongSequence && k.shape[2] >= LongSequence

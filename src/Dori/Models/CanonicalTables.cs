@@ -2,9 +2,8 @@ namespace Dori.Models;
 
 /// <summary>
 /// Canonical decompositions and combining classes of Unicode 15.1.0 (UnicodeData.txt, CompositionExclusions.txt), without Hangul, which is
-/// arithmetic.
-/// Here because <see cref="string.Normalize()"/> does nothing under InvariantGlobalization, and a tool that runs on any machine cannot ask
-/// for ICU.
+/// arithmetic. Here because <see cref="string.Normalize()"/> does nothing under InvariantGlobalization, and a tool that runs on any machine
+/// cannot ask for ICU.
 /// </summary>
 internal static class CanonicalTables
 {

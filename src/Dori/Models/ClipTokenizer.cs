@@ -117,9 +117,8 @@ public sealed class ClipTokenizer
     }
 
     /// <summary>
-    /// Special tokens written out in the text are those tokens: first the ones that are looked for in the raw text, then, between them,
-    /// the ones that are looked for after normalisation. With SD 2's padding token <c>!</c> that makes every exclamation mark a padding
-    /// token,
+    /// Special tokens written out in the text are those tokens: first the ones that are looked for in the raw text, then, between them, the
+    /// ones that are looked for after normalisation. With SD 2's padding token <c>!</c> that makes every exclamation mark a padding token,
     /// as it is in transformers.
     /// </summary>
     /// <param name="enough">Ids at which to stop.</param>

@@ -5,12 +5,10 @@ namespace Dori.Native;
 
 /// <summary>
 /// Arithmetic that keeps its scalars alive. TorchSharp turns numbers into <see cref="Scalar"/> objects with finalizers, even the hidden
-/// factor 1 of <c>a + b</c>, and does not hold on to them during the native call: a garbage collection at that moment frees a number
-/// that is still to be read. Measured, it is about one call in a hundred thousand per collection; the outcome is an exception or, worse, a
-/// wrong
+/// factor 1 of <c>a + b</c>, and does not hold on to them during the native call: a garbage collection at that moment frees a number that
+/// is still to be read. Measured, it is about one call in a hundred thousand per collection; the outcome is an exception or, worse, a wrong
 /// number. So the operators that do this are banned in the library (BannedSymbols.txt), and these take their place. What TorchSharp does
-/// without a
-/// scalar is safe and stays: <c>a - b</c>, <c>a * b</c>, <c>a / b</c> of two tensors, <c>-a</c>.
+/// without a scalar is safe and stays: <c>a - b</c>, <c>a * b</c>, <c>a / b</c> of two tensors, <c>-a</c>.
 /// </summary>
 internal static class TensorMath
 {

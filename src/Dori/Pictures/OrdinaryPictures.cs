@@ -5,8 +5,7 @@ namespace Dori.Pictures;
 
 /// <summary>
 /// Ordinary pictures with captions, as a model should go on drawing them: the reference of quality, and what fine-tuning keeps a model
-/// alive
-/// with. Captions are in memory, pictures are read when asked for. Reading from several threads at once is safe.
+/// alive with. Captions are in memory, pictures are read when asked for. Reading from several threads at once is safe.
 /// </summary>
 internal sealed class OrdinaryPictures : IDisposable
 {
@@ -25,12 +24,9 @@ internal sealed class OrdinaryPictures : IDisposable
     /// <summary>Of the whole set, not only its first pictures; lower-case hexadecimal.</summary>
     public string Sha256 => _sha256.Value;
 
-    /// <param name="path">
-    /// A webdataset, <c>.tar</c>: pictures (.png, .jpg, .jpeg, .webp) each with a caption of the same name (.txt, else caption, prompt or
-    /// text of a .json), other files being passed over; or an imagefolder as <see cref="PictureSet.Load"/> reads it, whose pictures must
-    /// not
-    /// be of a memorized kind.
-    /// Pictures without a caption are left out and counted.
+    /// <param name="path"> A webdataset, <c>.tar</c>: pictures (.png, .jpg, .jpeg, .webp) each with a caption of the same name (.txt, else
+    /// caption, prompt or text of a .json), other files being passed over; or an imagefolder as <see cref="PictureSet.Load"/> reads it,
+    /// whose pictures must not be of a memorized kind. Pictures without a caption are left out and counted.
     /// </param>
     /// <param name="limit">The first so many pictures; null for all.</param>
     /// <exception cref="DoriException">Nothing there, cut off, a picture without a caption, and whatever else cannot be trusted, by

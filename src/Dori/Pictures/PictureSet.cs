@@ -36,9 +36,8 @@ public sealed class PictureSet
 
     /// <summary>
     /// Reads a Hugging Face imagefolder: pictures beside <c>metadata.csv</c> or <c>metadata.jsonl</c> with <c>file_name</c>, <c>text</c>
-    /// and,
-    /// where wanted, <c>item</c> (rows of one item are references of the same memory), <c>kind</c> (verbatim, template) and <c>role</c>
-    /// (audit, the default, or control). Other columns are ignored.
+    /// and, where wanted, <c>item</c> (rows of one item are references of the same memory), <c>kind</c> (verbatim, template) and
+    /// <c>role</c> (audit, the default, or control). Other columns are ignored.
     /// </summary>
     /// <exception cref="DoriException">What is wrong, with the row's number (the header of a CSV is row 1).</exception>
     public static PictureSet Load(string folder) => ImageFolder.Read(folder).At(folder);
@@ -46,8 +45,7 @@ public sealed class PictureSet
     /// <summary>
     /// Reads a published list of memorized captions: NeMo's CSV (<c>Caption;URL;type;Index</c>, type VM or TM) or Wen's JSON lines
     /// (<c>caption</c>, <c>index</c>, <c>url</c>; no kinds). A picture belongs to an entry where the folder holds <c>INDEX.png</c> (.jpg,
-    /// .jpeg,
-    /// .webp), a folder <c>INDEX</c> of several references, or a file named as the URL's, where no other entry's URL has that name.
+    /// .jpeg, .webp), a folder <c>INDEX</c> of several references, or a file named as the URL's, where no other entry's URL has that name.
     /// </summary>
     /// <exception cref="DoriException">The list cannot be read, or none of its pictures is there.</exception>
     public static PictureSet FromCaptionList(string listFile, string picturesFolder) =>

@@ -8,8 +8,7 @@ namespace Dori.Quality;
 
 /// <summary>
 /// A quality run on disk: <c>manifest.json</c>, one file of features for each chunk of captions, the pictures, and <c>quality.json</c>.
-/// Every file appears
-/// whole or not at all; a chunk exists once its file does, which is written after its pictures.
+/// Every file appears whole or not at all; a chunk exists once its file does, which is written after its pictures.
 /// </summary>
 internal sealed class QualityFolder
 {

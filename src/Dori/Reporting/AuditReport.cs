@@ -4,8 +4,7 @@ namespace Dori.Reporting;
 
 /// <summary>
 /// The audit's report: one HTML file that holds everything it shows and asks the network for nothing. Verdicts come first, every rate has
-/// its count,
-/// interval and controls, and the pictures that a reader should worry about stand on top. The same input gives the same bytes.
+/// its count, interval and controls, and the pictures that a reader should worry about stand on top. The same input gives the same bytes.
 /// </summary>
 internal static class AuditReport
 {

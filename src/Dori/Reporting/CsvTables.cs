@@ -6,8 +6,7 @@ namespace Dori.Reporting;
 
 /// <summary>
 /// The figures as comma-separated tables (RFC 4180: CRLF, quotes doubled; UTF-8). A text field that a spreadsheet would run as a formula
-/// gets a leading apostrophe.
-/// Numbers have a point and their shortest exact digits.
+/// gets a leading apostrophe. Numbers have a point and their shortest exact digits.
 /// </summary>
 internal static class CsvTables
 {

@@ -82,8 +82,7 @@ internal sealed class HtmlWriter(TextWriter output)
 
     /// <summary>
     /// Safe as element text and as a quoted attribute's value. Control characters, lone surrogates and the invisible characters that change
-    /// the
-    /// writing direction become U+FFFD, which a reader sees; line breaks and tabs stay.
+    /// the writing direction become U+FFFD, which a reader sees; line breaks and tabs stay.
     /// </summary>
     internal static string Escape(string text)
     {

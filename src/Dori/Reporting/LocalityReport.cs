@@ -4,8 +4,7 @@ namespace Dori.Reporting;
 
 /// <summary>
 /// The answer to "is memorization local?": three chapters with one verdict each, and beside every figure the one that it must be held
-/// against.
-/// One HTML file that asks the network for nothing; the same input gives the same bytes.
+/// against. One HTML file that asks the network for nothing; the same input gives the same bytes.
 /// </summary>
 internal static class LocalityReport
 {

@@ -5,8 +5,7 @@ namespace Dori.Search;
 
 /// <summary>
 /// A search for any conditioning that makes a frozen model give a picture back. Implement it to try another one: an audit runs it from
-/// every start, with
-/// controls beside the pictures. One instance serves several threads at once.
+/// every start, with controls beside the pictures. One instance serves several threads at once.
 /// </summary>
 public interface ISearch
 {

@@ -20,10 +20,8 @@ internal enum LowRankLayers
 
 /// <summary>
 /// Low-rank updates (Hu et al. 2022): a layer's output becomes x W^T + (x A^T) B^T, with A of shape (rank, in) drawn from N(0, 1 / rank^2)
-/// and B of
-/// shape (out, rank) zero, so that the network starts as it was. The updates act through <see cref="LayerHooks"/> until disposal or
-/// <see cref="Merge"/>.
-/// They only read, so several threads may use the network at once.
+/// and B of shape (out, rank) zero, so that the network starts as it was. The updates act through <see cref="LayerHooks"/> until disposal
+/// or <see cref="Merge"/>. They only read, so several threads may use the network at once.
 /// </summary>
 internal sealed class LowRankWeights : ITrainedWeights
 {

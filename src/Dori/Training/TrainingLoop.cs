@@ -34,8 +34,7 @@ internal interface ITrainingTask
 
 /// <summary>
 /// The loop of every training: steps, progress, cancellation, state on disk. Given the same task, the same weights come out bit for bit,
-/// also where a run
-/// was killed and resumed. What an interrupted training leaves in a network is half trained and to be thrown away.
+/// also where a run was killed and resumed. What an interrupted training leaves in a network is half trained and to be thrown away.
 /// </summary>
 internal static class TrainingLoop
 {

@@ -6,8 +6,7 @@ namespace Dori.Tests.Cli;
 
 /// <summary>
 /// Every verb with the UNet in bfloat16, which is what a GPU gets unless it is asked otherwise: what one room hands to another has to fit
-/// there
-/// too. As little work as there can be; float32 says whether the numbers are right.
+/// there too. As little work as there can be; float32 says whether the numbers are right.
 /// </summary>
 [Collection("EmojiHooks")]
 public sealed class BFloat16Tests : IDisposable

@@ -4,8 +4,8 @@ namespace Dori.Checkpoints.Adapters;
 
 /// <summary>
 /// Tells plain LoRA from what is shared under the same name: other ways to change weights, files for other models, whole models, words.
-/// Only a key's last
-/// part tells, and a DoRA's pairs look plain: a file is looked through for all of these before anything in it is taken for a pair.
+/// Only a key's last part tells, and a DoRA's pairs look plain: a file is looked through for all of these before anything in it is taken
+/// for a pair.
 /// </summary>
 internal static partial class AdapterKinds
 {

@@ -15,8 +15,8 @@ internal sealed record AdapterLayer(AdapterPart Part, string Weight, IReadOnlyLi
 {
     /// <summary>
     /// W + scale * factor * up @ down. A convolution's kernel lies in <c>down</c> (r, in, k, k), or in <c>mid</c> (r, r, k, k): then the
-    /// change is the sum over i and j of
-    /// up[o, i] mid[i, j, y, x] down[j, c]. Source: kohya's networks/lora.py, LyCORIS' functional/locon.py.
+    /// change is the sum over i and j of up[o, i] mid[i, j, y, x] down[j, c]. Source: kohya's networks/lora.py, LyCORIS'
+    /// functional/locon.py.
     /// </summary>
     /// <param name="weight">float32, of <see cref="Shape"/>, or with 1 x 1 kernels left out</param>
     /// <returns>float32</returns>

@@ -5,8 +5,8 @@ namespace Dori.Checkpoints.Adapters;
 
 /// <summary>
 /// PEFT's settings of an adapter: rank and alpha of all layers and, by patterns, of single ones. They stand in <c>adapter_config.json</c>
-/// beside the weights,
-/// or in the file's metadata as diffusers writes it (<c>lora_adapter_metadata</c>, keys that begin <c>unet.</c>, <c>text_encoder.</c>).
+/// beside the weights, or in the file's metadata as diffusers writes it (<c>lora_adapter_metadata</c>, keys that begin <c>unet.</c>,
+/// <c>text_encoder.</c>).
 /// </summary>
 internal sealed class AdapterSettings
 {

@@ -5,10 +5,8 @@ namespace Dori.Checkpoints.Adapters;
 
 /// <summary>
 /// Every name under which a LoRA may speak of a weight of this model: diffusers' with dots and with underscores, and the single file's with
-/// both. A table of the
-/// model's own names, since underscores cannot be turned back into dots by rule (<c>to_out_0</c>, <c>time_emb_proj</c>), and since single
-/// files number blocks by
-/// <c>layers_per_block</c>.
+/// both. A table of the model's own names, since underscores cannot be turned back into dots by rule (<c>to_out_0</c>,
+/// <c>time_emb_proj</c>), and since single files number blocks by <c>layers_per_block</c>.
 /// </summary>
 internal sealed class AdapterTargets
 {

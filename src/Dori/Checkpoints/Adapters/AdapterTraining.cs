@@ -11,8 +11,7 @@ internal sealed record AdapterDataset(string Folder, int? Pictures, int Repeats,
 
 /// <summary>
 /// What a file's metadata says of the training that made it, as kohya's scripts and their relatives write it (<c>ss_*</c>,
-/// <c>modelspec.*</c>). Free text that may
-/// be stripped or wrong: nothing is computed from it.
+/// <c>modelspec.*</c>). Free text that may be stripped or wrong: nothing is computed from it.
 /// </summary>
 /// <param name="Base">The model that it was trained on.</param>
 internal sealed record AdapterTraining(string? Base, string? Architecture, long? Steps, long? Epochs, bool ShuffledCaptions,

@@ -47,8 +47,7 @@ internal sealed partial record PredictionSource(string Type, string Said, bool O
 
     /// <summary>
     /// One pass at the noisiest step: a model of velocity answers with the picture's negative, one of noise with the noise. Source: web
-    /// UIs' check of SD 2 files
-    /// (x = 0.5 everywhere, text 0.5 everywhere; mean of output minus x below -1: velocity).
+    /// UIs' check of SD 2 files (x = 0.5 everywhere, text 0.5 everywhere; mean of output minus x below -1: velocity).
     /// </summary>
     public static bool PredictsVelocity(UNetConfig config, WeightSet weights)
     {

@@ -4,8 +4,8 @@ namespace Dori.Checkpoints.SingleFile;
 
 /// <summary>
 /// The keys of a single file, sorted by the part of the model that they belong to. What lies about in such files beside weights (the noise
-/// schedule, averages of a
-/// training, unused heads of CLIP) is counted by group; what is none of these is an error, for it may change the model.
+/// schedule, averages of a training, unused heads of CLIP) is counted by group; what is none of these is an error, for it may change the
+/// model.
 /// </summary>
 internal sealed partial class SingleFileKeys
 {

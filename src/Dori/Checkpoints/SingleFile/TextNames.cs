@@ -22,8 +22,7 @@ internal static partial class TextNames
 
     /// <summary>
     /// transformers' names for one of OpenCLIP's: three where queries, keys and values are one matrix, none where no text encoder has the
-    /// name. The
-    /// layers' number is <see cref="Layer"/>'s.
+    /// name. The layers' number is <see cref="Layer"/>'s.
     /// </summary>
     /// <param name="single">Without <c>cond_stage_model.model.</c></param>
     public static IReadOnlyList<Target> OpenClip(string single)

@@ -4,8 +4,8 @@ namespace Dori.Checkpoints.SingleFile;
 
 /// <summary>
 /// The UNet's parameters by their names in single files (CompVis and Stability's code) and in diffusers. One rule serves every depth: in a
-/// single
-/// file blocks are numbered through, and <c>layersPerBlock</c> says where each begins. Source: diffusers' <c>single_file_utils.py</c>.
+/// single file blocks are numbered through, and <c>layersPerBlock</c> says where each begins. Source: diffusers'
+/// <c>single_file_utils.py</c>.
 /// </summary>
 internal static class UNetNames
 {

@@ -9,10 +9,9 @@ namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
 /// Adversarial fine-tuning ("Finding DoRI", arXiv 2507.16880; method.md section 7): for pictures that a model must forget, search
-/// embeddings that still
-/// bring them back, and train the model to answer those with surrogates (pictures of the same meaning), while ordinary pairs hold it where
-/// it was.
-/// The model's UNet is changed in place; in the end it holds averaged weights where asked, low-rank updates merged.
+/// embeddings that still bring them back, and train the model to answer those with surrogates (pictures of the same meaning), while
+/// ordinary pairs hold it where it was. The model's UNet is changed in place; in the end it holds averaged weights where asked, low-rank
+/// updates merged.
 /// </summary>
 internal sealed class AdversarialFineTuning : ITrainingTask, IDisposable
 {

@@ -38,29 +38,26 @@ internal sealed record AdversarialOptions
     public int OrdinaryPairs { get; init; } = 24;
     /// <summary>
     /// Share of a teacher's prediction in what is to be predicted: the original model's for ordinary pairs, for surrogates that of the
-    /// model which Wanda pruned
-    /// to make them. 0 is the published loss, the noise alone. A prediction has none of the noise's variance, which is most of a small
-    /// batch's gradient,
-    /// and it teaches neither ordinary pictures nor surrogates by heart. Own choice; needs a second UNet in memory.
+    /// model which Wanda pruned to make them. 0 is the published loss, the noise alone. A prediction has none of the noise's variance,
+    /// which is most of a small batch's gradient, and it teaches neither ordinary pictures nor surrogates by heart. Own choice; needs a
+    /// second UNet in memory.
     /// </summary>
     public double DistillationShare { get; init; }
     /// <summary>
     /// Where above 0, ordinary pairs come in twos, once with the caption and once with the empty prompt, and what the errors of a two
-    /// differ by is to be small
-    /// as well, with this factor: guidance multiplies it. Needs the teacher's predictions: the noise does not tell a caption from none. Own
-    /// choice.
+    /// differ by is to be small as well, with this factor: guidance multiplies it. Needs the teacher's predictions: the noise does not tell
+    /// a caption from none. Own choice.
     /// </summary>
     public double GuidanceWeight { get; init; }
     /// <summary>
     /// Where above 0, ordinary pairs come in twos as well, and the square of the share of the teacher's guidance that the model lacks on
-    /// average counts with
-    /// this factor: what is fitted by least squares comes out too weak, all of it and in the same direction. Own choice.
+    /// average counts with this factor: what is fitted by least squares comes out too weak, all of it and in the same direction. Own
+    /// choice.
     /// </summary>
     public double GuidanceShortfallWeight { get; init; }
     /// <summary>
     /// Pictures that the original model draws from the ordinary captions, as further ordinary pairs. What it draws is not what it was
-    /// shown: where only
-    /// real pictures hold it, surrogates teach its own to look like them. Own choice.
+    /// shown: where only real pictures hold it, surrogates teach its own to look like them. Own choice.
     /// </summary>
     public int OwnGenerations { get; init; }
     /// <summary>
@@ -70,8 +67,7 @@ internal sealed record AdversarialOptions
     public double EmptyCaptionShare { get; init; } = 0.1;
     /// <summary>
     /// Probability that an ordinary pair is drawn from those whose captions share words with the captions to be forgotten: there the
-    /// adversarial part does
-    /// most harm, and a small part of all captions holds it badly. Own choice.
+    /// adversarial part does most harm, and a small part of all captions holds it badly. Own choice.
     /// </summary>
     public double RelatedShare { get; init; }
     /// <summary>
@@ -81,16 +77,14 @@ internal sealed record AdversarialOptions
     public int DrawsPerCondition { get; init; } = 1;
     /// <summary>
     /// Further draws in an outer step, of pictures outside the batch: their captions and what the last search for them found, so that they
-    /// are not
-    /// learned back. Own choice.
+    /// are not learned back. Own choice.
     /// </summary>
     public int ReplayDraws { get; init; } = 8;
     /// <summary>
     /// Pictures generated from what each inner search ends with. Where there are any, half of the searches are for the pictures of which
-    /// most was found
-    /// last, and the rows of L_Adv weigh by what was found, those of which little was the less the further the rate has fallen, and what
-    /// they weigh less
-    /// falls to the others: the full rate removes all, the falling one what is left. Own choice; 0: pictures in turn, all rows alike.
+    /// most was found last, and the rows of L_Adv weigh by what was found, those of which little was the less the further the rate has
+    /// fallen, and what they weigh less falls to the others: the full rate removes all, the falling one what is left. Own choice; 0:
+    /// pictures in turn, all rows alike.
     /// </summary>
     public int SearchGenerations { get; init; }
     /// <summary>
@@ -105,8 +99,8 @@ internal sealed record AdversarialOptions
     public double CooldownShare { get; init; }
     /// <summary>
     /// Multiple of the rate that the fall begins with: above 1 a warm restart (Loshchilov and Hutter, arXiv 1608.03983), which shakes the
-    /// weights out of what
-    /// they settled in; what is distilled into them afterwards is what they do, and no longer what they hid. Own choice.
+    /// weights out of what they settled in; what is distilled into them afterwards is what they do, and no longer what they hid. Own
+    /// choice.
     /// </summary>
     public double RestartFactor { get; init; } = 1;
     /// <summary>AdamW's decay. Own choice: PyTorch's default.</summary>

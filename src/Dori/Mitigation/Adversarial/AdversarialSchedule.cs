@@ -13,8 +13,7 @@ internal sealed class AdversarialSchedule(AdversarialOptions options, int steps,
 
     /// <summary>
     /// The step after which the rate falls: the planned one, or that of the last held-out check where enough of them in a row found
-    /// nothing. Training
-    /// ends with the fall, so that stopping early does not leave the weights as restless as the full rate holds them.
+    /// nothing. Training ends with the fall, so that stopping early does not leave the weights as restless as the full rate holds them.
     /// </summary>
     public int FallBegins(IEnumerable<HeldOutCheck> checks)
     {

@@ -13,8 +13,7 @@ internal static class AdversarialSearch
 
     /// <summary>
     /// The pictures of a renewal: the next of an order that is shuffled anew in every pass. Where pictures are generated from what is
-    /// found, that is half
-    /// of them, and the other half are those of which most was found last: pictures are not all as hard to forget.
+    /// found, that is half of them, and the other half are those of which most was found last: pictures are not all as hard to forget.
     /// </summary>
     /// <param name="found">The last finds for every picture searched for so far.</param>
     /// <returns>Indices, one a search.</returns>

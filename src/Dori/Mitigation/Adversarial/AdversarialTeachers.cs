@@ -7,10 +7,9 @@ namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
 /// Who says what is to be predicted, beside the noise: for ordinary pairs the original model, for a picture's surrogates the original model
-/// as Wanda
-/// pruned it for that picture's caption, asked by that caption. Their predictions are what the noise is on average for pictures that they
-/// draw themselves;
-/// trained on the noise of a few surrogates over and over, a model learns those by heart, and the rest of what it draws suffers.
+/// as Wanda pruned it for that picture's caption, asked by that caption. Their predictions are what the noise is on average for pictures
+/// that they draw themselves; trained on the noise of a few surrogates over and over, a model learns those by heart, and the rest of what
+/// it draws suffers.
 /// </summary>
 internal sealed class AdversarialTeachers : IDisposable
 {
@@ -31,8 +30,7 @@ internal sealed class AdversarialTeachers : IDisposable
 
     /// <summary>
     /// The same rows with a target between their own and their teacher's prediction. The gradient is that of the two losses by their
-    /// shares, for
-    /// |target - prediction|^2 is quadratic in the prediction.
+    /// shares, for |target - prediction|^2 is quadratic in the prediction.
     /// </summary>
     /// <param name="rows">Ordinary pairs first.</param>
     /// <param name="surrogateOf">The picture of each of the last rows, those of surrogates.</param>

@@ -18,8 +18,7 @@ internal sealed record FoundEmbeddings(int Round, int Slot, int Picture, Conditi
 
     /// <summary>
     /// Weight of its rows in L_Adv: 1 at the threshold, falling and rising with the square of what is found, though not below a least one;
-    /// 1 where no
-    /// pictures are generated.
+    /// 1 where no pictures are generated.
     /// </summary>
     /// <param name="threshold">Similarity above which a generation is a copy.</param>
     /// <param name="least">0 to 1</param>

@@ -36,8 +36,7 @@ internal sealed class OrdinaryPairs : IDisposable
 
     /// <summary>
     /// Encodes pictures, and leaves out copies of those that are to be forgotten: training on them as ordinary pairs would put back what
-    /// the
-    /// adversarial part takes out.
+    /// the adversarial part takes out.
     /// </summary>
     /// <param name="pictures">
     /// (3, S, S) in [0, 1] each, read one after the other, with captions; a picture is disposed once it is encoded.

@@ -13,8 +13,7 @@ internal readonly record struct StepLosses(double Ordinary, double Adversarial, 
 
     /// <summary>
     /// Mean loss on ordinary pairs, over so many steps, above which training has diverged: what is to be predicted has variance 1, and
-    /// predicting nothing
-    /// costs that.
+    /// predicting nothing costs that.
     /// </summary>
     private const double DivergedLoss = 0.5;
 

@@ -23,8 +23,8 @@ internal sealed record SurrogateSet(Tensor Latents, IReadOnlyList<float> Similar
 
 /// <summary>
 /// Makes surrogates (method.md section 7): generations from a picture's own caption by the model that Wanda pruned for that caption,
-/// rejected where they are
-/// too similar to the picture. Made once, before training, and kept in a folder. The model is pruned for the while and left as it was.
+/// rejected where they are too similar to the picture. Made once, before training, and kept in a folder. The model is pruned for the while
+/// and left as it was.
 /// </summary>
 /// <param name="folder">Where they are kept: <c>ID.safetensors</c>, and <c>ID-k.png</c> for people; null: nowhere.</param>
 internal sealed class Surrogates(DiffusionModel model, ICopyDetector detector, SurrogateOptions options, long seed, Workers workers,

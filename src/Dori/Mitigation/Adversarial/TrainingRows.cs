@@ -7,8 +7,7 @@ namespace Dori.Mitigation.Adversarial;
 
 /// <summary>
 /// One batch of the outer step, ordinary pairs and adversarial ones alike: the loss is the sum of factor times |target - prediction|^2, the
-/// square
-/// averaged over a row's elements. With factors 1 / pairs and weight / draws that is L_DM + weight L_Adv (method.md section 7).
+/// square averaged over a row's elements. With factors 1 / pairs and weight / draws that is L_DM + weight L_Adv (method.md section 7).
 /// </summary>
 /// <param name="Latents">z0: (N, 4, h, w), the ordinary picture's or the surrogate's</param>
 /// <param name="Noise">eps: (N, 4, h, w)</param>
@@ -35,8 +34,8 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
 
     /// <summary>
     /// Factor of |difference between the errors of a two's rows|^2, averaged over elements, in the loss. A guided prediction is the
-    /// caption's plus
-    /// (guidance - 1) times what tells it from the empty prompt's: an error that both share counts once there, what differs is multiplied.
+    /// caption's plus (guidance - 1) times what tells it from the empty prompt's: an error that both share counts once there, what differs
+    /// is multiplied.
     /// </summary>
     public double GuidanceWeight { get; init; }
 
@@ -83,9 +82,8 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
 
     /// <summary>
     /// The mean share of the teacher's guidance that a model lacks: 0 where the two are as strong, 0.2 where a fifth is lost. What is
-    /// learned in part comes
-    /// out too small, for that is what least squares ask (the error is least where the half-known is held back), and guidance multiplies
-    /// what is left.
+    /// learned in part comes out too small, for that is what least squares ask (the error is least where the half-known is held back), and
+    /// guidance multiplies what is left.
     /// </summary>
     /// <param name="missing">By how much the model's caption-less-empty differences fall short of the teacher's: (N, 4, h, w)</param>
     /// <param name="signal">The teacher's: (N, 4, h, w)</param>
@@ -109,8 +107,7 @@ internal sealed record TrainingRows(Tensor Latents, Tensor Noise, Tensor Timeste
 
     /// <summary>
     /// The loss's gradient, piece by piece: pieces may be computed at the same time and are added in their order, so that the sum depends
-    /// on the size of a
-    /// piece and not on the number of threads.
+    /// on the size of a piece and not on the number of threads.
     /// </summary>
     /// <param name="weights">What is trained; each must ask for gradients.</param>
     /// <param name="microBatch">Rows of a piece; even where there are twos.</param>
