@@ -20,7 +20,7 @@ internal static partial class Failures
             IOException or UnauthorizedAccessException => (DoriApp.WrongInput, e.Message),
             _ => (DoriApp.Failure, $"{Reason(e)}; {Details(e, shell)}"),
         };
-        shell.Error.WriteLine($"dori: {Flags.In(new DoriException(message).Message)}");
+        shell.Say(new DoriException(message).Message);
         return code;
     }
 

@@ -42,7 +42,7 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
         using DiffusionModel? generator = !method.Needs.HasFlag(MitigationNeeds.Generator) ? null
             : inputs.Generator is { } other ? DiffusionModel.Load(other, settings.Device, settings.Dtype) : model.WithUNetCopy(_ => false);
         string sha256 = checkpoint.Sha256();
-        using var progress = new MitigateProgress(shell, settings.Quiet || settings.Json);
+        var progress = new MitigateProgress(shell, settings.Quiet || settings.Json);
         MitigationControl control = Control(model, progress, sha256) with
         {
             Identity = $"{method.Name} {sha256} {set.Sha256} {settings.Seed} {dtype} {inputs.Generator}",
@@ -51,10 +51,11 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
             new MitigationPictures(all, set) { Detector = detector, Generator = generator, Ordinary = ordinary }, control);
         MitigationRecord record = Record(shell, settings, method, checkpoint, sha256, settings.Images, set, settings.Seed, outcome) with
         {
-            Dtype = Name(dtype),
+            Dtype = (settings.Machine with { Dtype = dtype }).DtypeName,
         };
         record.Save(checkpoint, settings.Output, outcome);
         Finish(control);
+        shell.Live.Close();
         if (settings.Json) shell.Output.WriteLine(record.ToJson());
         else if (!settings.Quiet)
             shell.Console.WriteLine($"{settings.Output}: {outcome.Summary} Silence by prompt is not absence: dori audit "
@@ -96,12 +97,10 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
         Pictures = new RecordedPictures(new DirectoryInfo(images).Name, set.Sha256, [.. set.Items.Select(item => item.Id)]),
         Seed = seed,
         Device = settings.DeviceName,
-        Dtype = Name(settings.Dtype),
+        Dtype = settings.Machine.DtypeName,
         Threads = settings.Threads,
         Options = outcome.Options,
         Losses = outcome.Losses,
         Details = outcome.Details,
     };
-
-    private static string Name(ScalarType dtype) => dtype == ScalarType.Float32 ? "float32" : "bfloat16";
 }

@@ -1,24 +1,19 @@
 using System.Globalization;
 using Dori.Audit;
 using Dori.Mitigation;
-using Spectre.Console;
 
 namespace Dori.Cli;
 
-/// <summary>How far a mitigation is: on a terminal one line that is kept up to date, elsewhere ten plain ones.</summary>
-internal sealed class MitigateProgress(Shell shell, bool quiet) : IDisposable
+/// <summary>How far a mitigation is, with its losses, and how long the rest of what is counted will take.</summary>
+internal sealed class MitigateProgress(Shell shell, bool quiet)
 {
-    private readonly bool _live = shell.Console.Profile.Out.IsTerminal && shell.Console.Profile.Capabilities.Interactive;
     private string _what = "";
-    private int _first, _tenth;
-    private TimeSpan _begun, _said;
-    private bool _open;
+    private int _first;
+    private TimeSpan _begun;
 
     public void Say(string text)
     {
-        if (quiet) return;
-        Close();
-        shell.Error.WriteLine("dori: " + text);
+        if (!quiet) shell.Say(text);
     }
 
     public void Report(MitigationProgress progress)
@@ -27,35 +22,14 @@ internal sealed class MitigateProgress(Shell shell, bool quiet) : IDisposable
         TimeSpan now = shell.Elapsed();
         if (progress.What != _what || progress.Done <= _first) // the first one: nothing is known of its time
         {
-            Close();
-            (_what, _first, _begun, _said) = (progress.What, progress.Done, now, TimeSpan.Zero);
-            _tenth = 10 * (progress.Done - 1) / progress.All;
+            (_what, _first, _begun) = (progress.What, progress.Done, now);
+            shell.Live.Begin((progress.Done - 1.0) / progress.All);
         }
         string left = progress.Done == _first ? ""
             : $", {CostEstimate.Show((now - _begun) * ((double)(progress.All - progress.Done) / (progress.Done - _first)))} left";
         string losses = string.Join(", ",
             progress.Losses.Select(loss => string.Create(CultureInfo.InvariantCulture, $"{loss.Key} {loss.Value:0.####}")));
-        string line = $"{progress.What} {progress.Done} of {progress.All}{left}{(losses.Length > 0 ? ": " : "")}{losses}";
-        if (_live)
-        {
-            if (now - _said < TimeSpan.FromMilliseconds(200) && progress.Done < progress.All) return;
-            int width = Math.Max(20, shell.Console.Profile.Width - 1);
-            shell.Error.Write("\r" + line.PadRight(width)[..width]);
-            (_said, _open) = (now, true);
-        }
-        else if (10 * progress.Done / progress.All > _tenth)
-        {
-            _tenth = 10 * progress.Done / progress.All;
-            shell.Error.WriteLine("dori: " + line);
-        }
+        shell.Live.Show($"{progress.What} {progress.Done} of {progress.All}{left}{(losses.Length > 0 ? ": " : "")}{losses}",
+            (double)progress.Done / progress.All);
     }
-
-    /// <summary>Ends the line that is kept up to date.</summary>
-    private void Close()
-    {
-        if (_open) shell.Error.WriteLine();
-        _open = false;
-    }
-
-    public void Dispose() => Close();
 }

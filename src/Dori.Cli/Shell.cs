@@ -8,28 +8,39 @@ namespace Dori.Cli;
 internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter error, string commandLine, CancellationToken interrupted)
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private LiveLine? _live;
 
     public PrintableConsole Console { get; } = new(console);
     /// <summary>Results for programs: JSON, which escapes what is not ASCII.</summary>
     public TextWriter Output { get; } = output;
     /// <summary>Warnings, and progress where nobody looks at a terminal.</summary>
     public TextWriter Error { get; } = new PrintableWriter(error);
+    /// <summary>How far something is; closed before anything else is said on standard error.</summary>
+    public LiveLine Live => _live ??= new LiveLine(Error, () => IsTerminal ? Console.Profile.Width : null, Elapsed);
     public CancellationToken Interrupted { get; } = interrupted;
     public string CommandLine { get; } = commandLine;
     public TimeSpan Elapsed() => _clock.Elapsed;
+    private bool IsTerminal => Console.Profile.Out.IsTerminal && Console.Profile.Capabilities.Interactive;
+
+    /// <summary>One line on standard error.</summary>
+    public void Say(string line)
+    {
+        Live.Close();
+        Error.WriteLine($"dori: {Flags.In(line)}");
+    }
 
     /// <summary>One line each on standard error, whatever <c>--quiet</c> says.</summary>
     public void Warn(IEnumerable<string> sentences)
     {
-        foreach (string sentence in sentences) Error.WriteLine($"dori: warning: {Flags.In(sentence)}");
+        foreach (string sentence in sentences) Say($"warning: {sentence}");
     }
 
     /// <summary>What a run tells is said on standard error: warnings whatever <c>--quiet</c> says.</summary>
     public RunWatch Watch(CommonSettings settings) => new()
     {
         Warn = sentence => Warn([sentence]),
-        Say = line => { if (!settings.Quiet) Error.WriteLine($"dori: {Flags.In(line)}"); },
-        Progress = settings.Quiet ? _ => { } : new ProgressLine(this).Report,
+        Say = line => { if (!settings.Quiet) Say(line); },
+        Progress = settings.Quiet ? _ => { } : progress => Live.Show(ProgressLine.Of(progress), progress.Share),
         Cancellation = Interrupted,
     };
 
