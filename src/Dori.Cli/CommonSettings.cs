@@ -12,6 +12,9 @@ internal class CommonSettings : CommandSettings
     [CommandOption("--json"), Description("The result as JSON on standard output, and nothing else there")]
     public bool Json { get; init; }
 
+    /// <summary>The parts of a list by commas.</summary>
+    internal static string[] Parts(string list) => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
     /// <summary>What to say of options that were given by a former name.</summary>
     public virtual IEnumerable<string> FormerNames => [];
 }

@@ -67,11 +67,15 @@ internal static class DoriApp
         }
     }
 
+    private const string Mitigate = "mitigate";
+
     private static readonly Dictionary<string, IReadOnlyList<string>> s_verbs = new()
     {
-        [""] = ["demo", "info", "generate", "audit", "calibrate", "locality", "report", "mitigate", "evaluate", "compare", "diff"],
-        ["mitigate"] = ["wanda", "nemo", "esd", "concept-ablation", "siss", "adversarial"],
+        [""] = [.. Help.Verbs.Select(verb => IsMitigation(verb.Value) ? Mitigate : verb.Key).Distinct()],
+        [Mitigate] = [.. Help.Verbs.Where(verb => IsMitigation(verb.Value)).Select(verb => verb.Key)],
     };
+
+    private static bool IsMitigation(Type settings) => typeof(MitigateSettings).IsAssignableFrom(settings);
 
     private static void Mitigations(IConfigurator<CommandSettings> mitigate)
     {

@@ -7,11 +7,8 @@ namespace Dori.Cli;
 internal static partial class Flags
 {
     public static string In(string text) =>
-        Option().Replace(text, match => "--" + Capital().Replace(match.Groups[1].Value, "-$0").ToLowerInvariant());
+        Option().Replace(text, match => "--" + Word.Apart(match.Groups[1].Value, '-'));
 
     [GeneratedRegex("`([A-Z][A-Za-z]+)`")]
     private static partial Regex Option();
-
-    [GeneratedRegex("(?<!^)[A-Z]")]
-    private static partial Regex Capital();
 }

@@ -29,7 +29,7 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         (typeof(CommonSettings), "OUTPUT", true),
     ];
 
-    /// <summary>A verb's settings, by its name.</summary>
+    /// <summary>A verb's settings, by its name; those of <c>mitigate</c> by its methods'. In the order in which they are told.</summary>
     internal static readonly IReadOnlyDictionary<string, Type> Verbs = new Dictionary<string, Type>
     {
         ["demo"] = typeof(DemoSettings),
@@ -39,15 +39,15 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         ["calibrate"] = typeof(CalibrateSettings),
         ["locality"] = typeof(LocalitySettings),
         ["report"] = typeof(ReportSettings),
-        ["evaluate"] = typeof(EvaluateSettings),
-        ["compare"] = typeof(CompareSettings),
-        ["diff"] = typeof(DiffSettings),
         ["wanda"] = typeof(MitigateWandaSettings),
         ["nemo"] = typeof(MitigateNemoSettings),
         ["esd"] = typeof(MitigateEsdSettings),
         ["concept-ablation"] = typeof(MitigateConceptAblationSettings),
         ["siss"] = typeof(MitigateSissSettings),
         ["adversarial"] = typeof(MitigateAdversarialSettings),
+        ["evaluate"] = typeof(EvaluateSettings),
+        ["compare"] = typeof(CompareSettings),
+        ["diff"] = typeof(DiffSettings),
     };
 
     /// <summary>Options that a verb declares itself, or shares with none but its kind: the shown ones.</summary>

@@ -79,22 +79,20 @@ internal abstract class MitigateSettings : ModelSettings
         PictureSet chosen = set.Where(item => item.Role != PictureRole.Control);
         if (Items is { } list)
         {
-            string[] ids = Split(list);
+            string[] ids = Parts(list);
             foreach (string id in ids)
                 if (!chosen.Items.Any(item => item.Id == id)) throw new DoriException($"--items: {Images} has no item {id} of role audit");
             chosen = chosen.Where(item => ids.Contains(item.Id));
         }
         if (Kinds is not null)
         {
-            PictureKind[] kinds = [.. Split(Kinds).Select(Kind)];
+            PictureKind[] kinds = [.. Parts(Kinds).Select(Kind)];
             chosen = chosen.Where(item => kinds.Contains(item.Kind));
         }
         if (chosen.Items.Count == 0)
             throw new DoriException($"{Images}: no pictures to forget: every one has the role "
                 + $"control{(Kinds is null ? "" : $" or a kind other than {Kinds}")}");
         return Limit is { } limit ? chosen.Limit(limit) : chosen;
-
-        static string[] Split(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
         static PictureKind Kind(string name) => name == "none" ? PictureKind.None : Word.Parse<PictureKind>(name)
             ?? throw new DoriException($"--kinds: \"{name}\" is not known; verbatim, template and none are possible");

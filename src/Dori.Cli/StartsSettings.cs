@@ -47,17 +47,15 @@ internal class StartsSettings : SearchSettings
     };
 
     private static AuditStart[] StartsOf(string text) =>
-        [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(name =>
-            Word.Parse<AuditStart>(name) ?? throw new DoriException(
-                $"--starts: \"{name}\" is not known; choose from {Word.All<AuditStart>()}"))];
+        [.. Parts(text).Select(name => Word.Parse<AuditStart>(name)
+            ?? throw new DoriException($"--starts: \"{name}\" is not known; choose from {Word.All<AuditStart>()}"))];
 
     private static int[] CurveSteps(string text)
     {
         if (text == "none") return [];
         try
         {
-            return [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(int.Parse).Order()
-                .Distinct()];
+            return [.. Parts(text).Select(int.Parse).Order().Distinct()];
         }
         catch (Exception e) when (e is FormatException or OverflowException)
         {

@@ -18,6 +18,9 @@ internal static partial class Word
     /// <summary>All that there is, by commas.</summary>
     public static string All<T>() where T : struct, Enum => string.Join(", ", Names<T>.Of.Values.Where(name => name.Length > 0));
 
+    /// <summary>A C# name in lower case, with a separator between its words.</summary>
+    public static string Apart(string name, char separator) => Capital().Replace(name, $"{separator}$0").ToLowerInvariant();
+
     [GeneratedRegex("(?<!^)[A-Z]")]
     private static partial Regex Capital();
 
@@ -27,7 +30,7 @@ internal static partial class Word
         public static readonly Dictionary<string, T> Values = Of.ToDictionary(pair => pair.Value, pair => pair.Key);
 
         private static string Name(T value) =>
-            value.ToString() is var name && name == "None" ? "" : Capital().Replace(name, match => " " + match.Value).ToLowerInvariant();
+            value.ToString() is var name && name == "None" ? "" : Apart(name, ' ');
     }
 }
 

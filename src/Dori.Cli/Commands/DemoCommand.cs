@@ -67,9 +67,9 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
         torch.set_num_threads(settings.Threads);
         using var scope = torch.NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(folder, settings.Device, settings.Dtype);
-        IMitigation wanda = MitigateWandaSettings.Mitigation(own => WandaOptions.For(own) with { Seed = settings.Seed }, 1);
+        IMitigation wanda = Mitigations.Wanda();
         MitigationOutcome outcome = wanda.Apply(model, new MitigationPictures(set, forget),
-            new MitigationControl { Cancellation = shell.Interrupted });
+            new MitigationControl { Seed = settings.Seed, Cancellation = shell.Interrupted });
         MitigateJob.Record(shell, settings, wanda, folder, folder.Sha256(), Path.Combine(path, "pictures"), forget, settings.Seed,
             outcome).Save(folder, target, outcome);
     }

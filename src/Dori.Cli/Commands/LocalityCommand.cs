@@ -77,7 +77,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         Workers workers = settings.Machine.WorkersFor(model);
         var weights = new WeightSpaceOptions
         {
-            Methods = [.. settings.Methods.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
+            Methods = CommonSettings.Parts(settings.Methods),
             Triggers = settings.WeightTriggers,
             Sparsity = settings.Sparsity ?? model.Defaults.WandaSparsity,
         };
@@ -127,7 +127,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
                 : throw new DoriException($"--items {count}: the set has {audited.Length} audited pictures; 1 to that many are possible");
         else
         {
-            string[] names = settings.Items.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            string[] names = CommonSettings.Parts(settings.Items);
             items = [.. names.Distinct().Select(name => audited.FirstOrDefault(item => item.Id == name)
                 ?? throw new DoriException(
                     $"--items {name}: no audited picture has this name; the first are "

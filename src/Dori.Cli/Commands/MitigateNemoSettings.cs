@@ -24,8 +24,7 @@ internal sealed class MitigateNemoSettings : MitigateSettings
     /// <summary>Below this a neuron's mean and deviation say little, though the method works.</summary>
     private const int FewCaptions = 100;
 
-    public override IMitigation Mitigation() =>
-        new Pruning("nemo", "pruning by NeMo (Hintersdorf et al. 2024)", (model, pictures, control) =>
+    public override IMitigation Mitigation() => Mitigations.Nemo((model, pictures, control) =>
     {
         IReadOnlyList<string> captions = Controls is { } folder
             ? [.. PictureSet.Load(folder).Items.Select(item => item.Caption).Where(caption => caption.Length > 0).Distinct()]

@@ -52,8 +52,5 @@ internal sealed class MitigateWandaSettings : MitigateSettings
         return options;
     }
 
-    public override IMitigation Mitigation() => Mitigation(Options, Pool);
-
-    public static IMitigation Mitigation(Func<DiffusionModel, WandaOptions> options, int pool) =>
-        new Pruning("wanda", "pruning by Wanda (Chavhan et al. 2024)", (model, _, _) => new WandaMarking(model, options(model)), pool);
+    public override IMitigation Mitigation() => Mitigations.Wanda((model, _) => Options(model), Pool);
 }

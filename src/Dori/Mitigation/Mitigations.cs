@@ -1,3 +1,4 @@
+using Dori.Diffusion;
 using Dori.Mitigation.Adversarial;
 
 namespace Dori.Mitigation;
@@ -6,13 +7,20 @@ namespace Dori.Mitigation;
 public static class Mitigations
 {
     /// <summary>Prunes the feed-forward weights that the captions use most (Chavhan et al. 2024).</summary>
-    public static IMitigation Wanda() => new Pruning("wanda", "pruning by Wanda (Chavhan et al. 2024)",
-        (model, _, control) => new WandaMarking(model, WandaOptions.For(model) with { Seed = control.Seed }));
+    public static IMitigation Wanda() => Wanda((model, control) => WandaOptions.For(model) with { Seed = control.Seed });
+
+    /// <param name="pool">Captions that are marked for together.</param>
+    internal static IMitigation Wanda(Func<DiffusionModel, MitigationControl, WandaOptions> options, int pool = 1) =>
+        new Pruning("wanda", "pruning by Wanda (Chavhan et al. 2024)",
+            (model, _, control) => new WandaMarking(model, options(model, control)), pool);
 
     /// <summary>Prunes the value neurons that memorization rests on (Hintersdorf et al. 2024); the set's controls are its held-out
     /// captions.</summary>
-    public static IMitigation Nemo() => new Pruning("nemo", "pruning by NeMo (Hintersdorf et al. 2024)",
-        (model, pictures, control) => new NemoMarking(model, pictures.ControlCaptions, new NemoOptions { Seed = control.Seed }));
+    public static IMitigation Nemo() => Nemo((model, pictures, control) =>
+        new NemoMarking(model, pictures.ControlCaptions, new NemoOptions { Seed = control.Seed }));
+
+    internal static IMitigation Nemo(Func<DiffusionModel, MitigationPictures, MitigationControl, IMarking> marking) =>
+        new Pruning("nemo", "pruning by NeMo (Hintersdorf et al. 2024)", marking);
 
     /// <summary>Erased Stable Diffusion (Gandikota et al. 2023): predicts away from the captions.</summary>
     public static IMitigation Esd() => new Esd();
