@@ -146,6 +146,8 @@ internal static class BrokenModel
         ["last tenth of the text encoder zero"] = Hole(Text, 0.9, 1),
         ["a hole of 5 % in the vae"] = Hole(Vae, 0.3, 0.35),
         ["kernels transposed"] = Weights(UNet, (_, w) => w.dim() == 4 ? w.transpose(2, 3) : null),
+        ["kernels upside down"] = Weights(UNet, (_, w) => w.dim() == 4 ? w.flip(2) : null),
+        ["kernels turned by 180 degrees"] = Weights(UNet, (_, w) => w.dim() == 4 ? w.flip(2, 3) : null),
         ["decoder kernels transposed"] = Weights(Vae, (name, w) => w.dim() == 4 && name.StartsWith("decoder") ? w.transpose(2, 3) : null),
         ["decoder upside down"] = Weights(Vae, (name, w) => w.dim() == 4 && name.StartsWith("decoder") ? w.flip(2) : null),
         ["vae upside down"] = Weights(Vae, (_, w) => w.dim() == 4 ? w.flip(2) : null),
@@ -208,7 +210,7 @@ internal static class BrokenModel
     private static readonly string[] s_slight =
     [
         "vae groups 8", "text heads 16", "text gelu", "text noise 100 %", "noise of 10 %", "vae decoder noise 30 %", "norms one",
-        "text positions random", "cross-attention keys random", "overflow in one layer", "kernels transposed",
+        "text positions random", "cross-attention keys random", "overflow in one layer",
         "decoder kernels transposed", "decoder upside down", "vae upside down", "encoder noise 30 %", "post-quantisation doubled",
         "text encoder of another model", "start and end exchanged", "8 tokens", "900 time steps", "freq_shift 1", "scaling_factor 0.9",
         "scaling_factor 0.6", "text heads 1", "text heads 2",
@@ -224,6 +226,7 @@ internal static class BrokenModel
         "vae encoder zero", "vae tensors shuffled", "unet groups 16", "last layer negated", "text encoder shuffled", "text positions zero",
         "text tokens rolled", "linear betas", "first down block zero", "noise of 100 %", "two bits", "transposed weights",
         "cross-attention tiny", "up blocks random", "first up block tiny", "a hole of 1 % in the unet",
+        "kernels transposed",
     ];
 
     /// <summary>Makes the folder.</summary>

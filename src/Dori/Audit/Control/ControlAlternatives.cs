@@ -15,12 +15,19 @@ namespace Dori.Audit;
 internal sealed class ControlAlternatives(DiffusionModel model, ControlSample sample)
 {
     private const int Pictures = 4;
-    private const string ScalingFactor = "scaling_factor";
+    private const string ScalingFactor = "scaling_factor", Turned = "orientation of the kernels";
     /// <summary>Where the noise is as strong as at these shares of the declared schedule's time steps.</summary>
     private static readonly double[] s_levels = [0.1, 0.35, 0.65];
 
     /// <param name="Scale">Factor of the latents: another scaling_factor.</param>
-    private sealed record Reading(DiffusionModel Model, NoiseSchedule Schedule, double Scale);
+    private sealed record Reading(DiffusionModel Model, NoiseSchedule Schedule, double Scale)
+    {
+        /// <summary>
+        /// Its own inverse, on (N, 4, h, w). A network whose kernels are turned does to pictures what the network does to pictures that are
+        /// turned: nothing else in it knows of places.
+        /// </summary>
+        public Func<Tensor, Tensor> Turn { get; init; } = latents => latents;
+    }
 
     private Reading Declared => new(model, model.Schedule, 1);
 
@@ -34,10 +41,16 @@ internal sealed class ControlAlternatives(DiffusionModel model, ControlSample sa
             double[] ratios = [.. others.Select(other => Ratio(declared, other()))];
             yield return ControlFigure.Of(PositiveControl.Hand, $"denoising error as declared over that with another {name}",
                 ratios.Any(double.IsNaN) ? double.NaN : ratios.Max(),
-                atMost: Math.Round((name == ScalingFactor ? ControlLimits.DeclaredScale : ControlLimits.Declared)
-                    * ControlLimits.OfFew(sample.Items.Count), 3));
+                atMost: Math.Round(Limit(name) * ControlLimits.OfFew(sample.Items.Count), 3));
         }
     }
+
+    private static double Limit(string name) => name switch
+    {
+        ScalingFactor => ControlLimits.DeclaredScale,
+        Turned => ControlLimits.DeclaredTurn,
+        _ => ControlLimits.Declared,
+    };
 
     /// <summary>Geometric mean over pictures and levels; disposes a model made for the reading.</summary>
     private double Ratio(double[] declared, Reading other)
@@ -55,6 +68,11 @@ internal sealed class ControlAlternatives(DiffusionModel model, ControlSample sa
         yield return ("prediction_type", Under([scheduler with { PredictionType = prediction }]));
         yield return ("noise schedule", Under(Schedules(scheduler)));
         yield return (ScalingFactor, [() => Declared with { Scale = 0.75 }, () => Declared with { Scale = 4.0 / 3 }]);
+        yield return (Turned,
+        [
+            // Left and right exchanged says nothing: most trainings show both.
+            () => Declared with { Turn = latents => latents.transpose(2, 3) }, () => Declared with { Turn = latents => latents.flip(2) },
+        ]);
         yield return ("flip_sin_to_cos", Under([unet with { FlipSinToCos = !unet.FlipSinToCos }]));
         yield return ("number of heads", Under(Heads(unet)));
         yield return ("norm_num_groups", Under(new[] { unet.NormNumGroups * 2, unet.NormNumGroups / 2 }
@@ -94,7 +112,8 @@ internal sealed class ControlAlternatives(DiffusionModel model, ControlSample sa
         Tensor z0 = sample.Latents.narrow(0, 0, count).Times(reading.Scale);
         Tensor noise = RandomSource.For("positive control", "alternatives").Derive("level", number).Normal(z0.shape).to(model.Device);
         Tensor noisy = reading.Schedule.AddNoise(z0, noise, steps);
-        Tensor prediction = sample.Predict(noisy, steps, sample.Own.Narrow(0, count), reading.Model);
+        Tensor turned = sample.Predict(reading.Turn(noisy), steps, sample.Own.Narrow(0, count), reading.Model);
+        Tensor prediction = reading.Turn(turned);
         Tensor clean = reading.Schedule.OriginalFromPrediction(prediction, noisy, steps);
         float[] errors = (clean - z0).Over(reading.Scale).Squared().mean([1L, 2, 3]).cpu().data<float>().ToArray();
         return errors.Select(error => (double)error);

@@ -47,6 +47,8 @@ internal static class ControlLimits
     public const double Declared = 1.02;
     /// <summary>The same for the latents' scale, which fine-tuning may shift a little.</summary>
     public const double DeclaredScale = 1.05;
+    /// <summary>The same for the orientation of the kernels, to which some pictures are nearly indifferent.</summary>
+    public const double DeclaredTurn = 1.05;
 
     public const double Embeddings = 0.1, Moved = 0.04, OverOther = 3, OverNone = 1;
     /// <summary>Different captions below which the ear is not asked whether a caption helps.</summary>
