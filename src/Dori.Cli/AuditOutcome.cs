@@ -23,7 +23,8 @@ internal static class AuditOutcome
         PrintableConsole console = shell.Console;
         var table = new PlainTable("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in summary.Groups)
-            table.AddRow(g.Group, g.Start.Text(), $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
+            table.AddRow(g.Group, g.Start.Text(), $"{g.Steps}",
+                $"{(g.LowerBound ? "at least " : "")}{g.MemorizationRate.Count} of {g.Images}",
                 string.Create(CultureInfo.InvariantCulture,
                     $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
                 string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));

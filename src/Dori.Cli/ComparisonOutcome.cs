@@ -16,10 +16,12 @@ internal static class ComparisonOutcome
     private static void Print(Shell shell, Comparison comparison, string folder)
     {
         var table = new PlainTable("pictures", "start", "model", "copies", "rate, 95 %", "best similarity", "p");
-        foreach ((string group, string start) in comparison.Models[0].Rows.Select(row => (row.Group, row.Start)))
+        foreach ((string group, string start) in comparison.Models.SelectMany(model => model.Rows)
+            .Select(row => (row.Group, row.Start)).Distinct())
             foreach (ComparedModel model in comparison.Models)
                 if (model.Rows.FirstOrDefault(row => row.Group == group && row.Start == start) is { } row)
-                    table.AddRow(group, start, model.Name, $"{row.MemorizationRate.Count} of {row.Images}",
+                    table.AddRow(group, start, model.Name,
+                        $"{(row.LowerBound ? "at least " : "")}{row.MemorizationRate.Count} of {row.Images}",
                         $"{N(row.MemorizationRate.Value)} ({N(row.MemorizationRate.Low)} to {N(row.MemorizationRate.High)})",
                         $"{N(row.Similarity.Median)} ± {N(row.Similarity.Mad)}", PValue(comparison, model, row));
         shell.Console.Write(table);

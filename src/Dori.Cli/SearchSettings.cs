@@ -71,7 +71,7 @@ internal class SearchSettings : SamplingSettings
             Sampler = SamplerName ?? own.Sampler,
             SamplerSteps = SamplerSteps ?? own.SamplerSteps,
             Threshold = Threshold ?? own.Threshold,
-            Mirror = !NoMirror,
+            Mirror = own.Mirror && !NoMirror,
         };
     }
 }

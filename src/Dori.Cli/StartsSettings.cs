@@ -9,6 +9,10 @@ namespace Dori.Cli;
 /// <summary>Where searches begin and where they are looked at on their way: of every verb that audits.</summary>
 internal class StartsSettings : SearchSettings
 {
+    [CommandOption("--protocol <NAME>"), Description("Options that belong together: published (DDIM, 50 steps, no mirror images), standard "
+        + "(a faster sampler), quick (standard, and no picture is searched further than its verdict needs)")]
+    public string? Protocol { get; init; }
+
     [CommandOption("--starts <LIST>"),
         Description("Where searches begin, by commas: prompt (no search), caption, random, other (default: all)")]
     public string? Starts { get; init; }
@@ -32,10 +36,13 @@ internal class StartsSettings : SearchSettings
 
     /// <summary>An audit under these settings.</summary>
     /// <param name="adjust">Last changes to the options.</param>
+    /// <param name="protocol">Where none is asked for.</param>
     public Audit.Audit Audit(Shell shell, Checkpoint model, PictureSet pictures, Func<AuditOptions, AuditOptions>? adjust = null,
-        Checkpoint? original = null, (int Index, int Count)? shard = null) => new(model, pictures)
+        Checkpoint? original = null, (int Index, int Count)? shard = null,
+        string? protocol = null) => new(model, pictures)
     {
         Options = own => adjust is null ? Over(own) : adjust(Over(own)),
+        Protocol = Protocol ?? protocol,
         Machine = Machine,
         CopyDetector = CopyDetector,
         Preset = Preset,

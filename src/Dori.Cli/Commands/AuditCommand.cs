@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Text.Json.Nodes;
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Pictures;
@@ -36,9 +37,19 @@ internal sealed class AuditSettings : StartsSettings
     [CommandOption("--shard <I/N>"), Description("Every N-th unit only, from the I-th on; `dori report` merges the folders")]
     public string? Shard { get; init; }
 
+    [CommandOption("--stop-at-verdict")]
+    [Description("Controls are searched first; then no picture further than its verdict needs: as soon as it is nearer than all of them")]
+    public bool StopAtVerdict { get; init; }
+
+    [CommandOption("--estimate"), Description("Says what the audit would cost here, under each protocol, and ends")]
+    public bool Estimate { get; init; }
+
     [CommandOption("--gate"),
         Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
+
+    public override AuditOptions Over(AuditOptions own) =>
+        base.Over(own) is var options && StopAtVerdict ? options with { StopAtVerdict = true } : options;
 
     public Checkpoint? OpenOriginal() => Original is null ? null : OpenOther(Original);
 
@@ -58,12 +69,39 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
     {
         if (settings.Images.Length == 0)
             throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
-        if (settings.Run.Length == 0) throw new DoriException("audit: -o RUN is missing: the folder for the results");
+        if (settings.Run.Length == 0 && !settings.Estimate) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
         (int, int) shard = settings.ShardParts();
-        RunFolder run = settings.Audit(shell, settings.OpenModel(settings.Model), Pictures(settings), original: settings.OpenOriginal(),
-            shard: shard).Run(settings.Run);
+        Audit.Audit audit = settings.Audit(shell, settings.OpenModel(settings.Model), Pictures(settings), original: settings.OpenOriginal(),
+            shard: shard);
+        if (settings.Estimate)
+        {
+            Print(audit.Estimate(), settings.Json);
+            return DoriApp.Done;
+        }
+        RunFolder run = audit.Run(settings.Run);
         return AuditOutcome.ExitCode(AuditOutcome.Finish(shell, run, settings), settings.Gate);
+    }
+
+    private void Print(IReadOnlyList<(string Name, CostEstimate Cost)> estimates, bool json)
+    {
+        if (json)
+        {
+            shell.Output.WriteLine(new JsonArray([.. estimates.Select(e => (JsonNode)new JsonObject
+            {
+                ["protocol"] = e.Name, ["passesLeast"] = e.Cost.Least.Forward + e.Cost.Least.Backward,
+                ["passes"] = e.Cost.Most.Forward + e.Cost.Most.Backward, ["secondsLeast"] = Math.Round(e.Cost.LeastTime.TotalSeconds, 1),
+                ["seconds"] = Math.Round(e.Cost.Time.TotalSeconds, 1), ["memoryMiB"] = e.Cost.MemoryBytes >> 20,
+                ["diskMiB"] = e.Cost.DiskBytes >> 20,
+            })]).ToJsonString());
+            return;
+        }
+        var table = new PlainTable("protocol", "passes through the UNet", "time", "memory, MiB", "disk, MiB");
+        foreach ((string name, CostEstimate cost) in estimates)
+            table.AddRow(name, cost.PassesText, cost.TimeText, $"{cost.MemoryBytes >> 20}", $"{cost.DiskBytes >> 20}");
+        shell.Console.Write(table);
+        shell.Console.WriteLine("Passes: latents forwards, and those of a search backwards too. A range: pictures stop at their verdicts. "
+            + "Time and memory are from a trial on this machine just now.");
     }
 
     private static PictureSet Pictures(AuditSettings settings)

@@ -60,6 +60,7 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
                 Steps = steps,
                 CurveSteps = settings.Curve is null ? [.. s_steps.Where(s => s < steps)] : options.CurveSteps,
                 Generations = generations,
+                StopAtVerdict = false,
                 CurveGenerations = generations, // a budget is compared with the same number of tries at every step
             };
         }).Run(settings.Run);

@@ -108,7 +108,10 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             if (settings.CopyDetector is null && Directory.Exists(Path.Combine(model, "copy_detector")))
                 using (TorchScriptCopyDetector detector = TorchScriptCopyDetector.Load(model))
                     mine = $"{detector.Preset.Name} {detector.Sha256}";
-            AuditOptions own = settings.Over(AuditOptions.For(ModelDefaults.Read(model), 0.5));
+            AuditOptions own = settings.Over(AuditOptions.For(ModelDefaults.Read(model), 0.5, settings.Protocol));
+            if (own.StopAtVerdict)
+                throw new DoriException("compare: --protocol quick ends searches at their verdicts, and here the similarities are "
+                    + "compared; choose standard or published");
             string chosen =
                 $"guidance {own.Guidance}, sampler {own.Sampler}, {own.SamplerSteps} sampler steps, {own.Steps} search steps of "
                 + $"{own.SearchBatch} at {own.LearningRate}";

@@ -18,12 +18,13 @@ internal sealed class DemoSettings : StartsSettings
 }
 
 /// <summary>
-/// The story in minutes, on the built-in model: which of 6 pictures it still holds; the same model pruned by Wanda, silent by prompt; and
-/// that a search still finds the pictures in it. 19 controls, the fewest that allow a judgement, beside both.
+/// The story in minutes, on the built-in model: what its captions alone bring back of 6 pictures; the same of a copy pruned by Wanda, which
+/// is silent; and that a search still finds the pictures in it. 19 controls, the fewest that allow a judgement, beside both.
 /// </summary>
 internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
 {
     private const int Verbatim = 6, Controls = Verdicts.ControlsNeeded;
+    private const string Original = "original", Pruned = "pruned";
 
     protected override int Execute(CommandContext context, DemoSettings settings, CancellationToken cancellation)
     {
@@ -32,36 +33,58 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
         string model = Shell.BuiltInModel, pictures = Path.Combine(model, "pictures"), pruned = Path.Combine(settings.Run, "pruned-model");
         PictureSet set = PictureSet.Load(pictures).Where(item =>
             item.Role == PictureRole.Control ? Rank(item) < Controls : item.Kind == PictureKind.Verbatim && Rank(item) < Verbatim);
-        RunFolder before = Audit(settings, model, set, settings.Run, curve: [0, 10, 25]);
+        // The original answers to its captions: no search of it would add anything.
+        Say(settings, "the model itself, asked by captions");
+        RunFolder before = Audit(settings, model, set, settings.Run, [AuditStart.Prompt]);
         if (!Directory.Exists(pruned)) Prune(settings, model, pruned, set);
-        RunFolder after = Audit(settings, pruned, set, Path.Combine(settings.Run, "pruned"), curve: []);
+        Say(settings, "the pruned model, asked by captions and then searched");
+        RunFolder after = Audit(settings, pruned, set, Path.Combine(settings.Run, Pruned), [AuditStart.Prompt, AuditStart.Caption]);
 
-        ComparedRun[] runs = [new("original", before), new("pruned", after)];
+        ComparedRun[] runs = [new(Original, before), new(Pruned, after)];
         Comparison comparison = Comparison.Run(runs, settings.Seed);
         Report.Write(settings.Run, comparison, runs, command: shell.CommandLine);
         ComparisonOutcome.Say(shell, settings, comparison, settings.Run);
         if (!settings.Quiet && !settings.Json)
+        {
             shell.Console.WriteLine($"Reports: {Path.Combine(settings.Run, "report.html")} (the model), "
-                + $"{Path.Combine(settings.Run, "pruned", "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");
+                + $"{Path.Combine(settings.Run, Pruned, "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");
+            shell.Console.WriteLine(Story(before.Summarize(), after.Summarize()));
+        }
         return DoriApp.Done;
     }
 
-    private RunFolder Audit(DemoSettings settings, string model, PictureSet set, string folder, int[] curve)
+    /// <summary>What was found, in two sentences.</summary>
+    private static string Story(Summary before, Summary after)
+    {
+        PictureSummary[] asked = [.. after.Pictures.Where(picture => picture.Role != PictureRole.Control)];
+        int byPrompt = asked.Count(picture => picture.PromptSimilarity > after.Threshold),
+            first = before.Pictures.Count(p => p.Role != PictureRole.Control && p.PromptSimilarity > before.Threshold),
+            retained = asked.Count(picture => picture.Verdict == Verdict.Retained);
+        return $"Asked by its captions, the model gives back {first} of {asked.Length} pictures, the pruned one {byPrompt}. Searched, the "
+            + $"pruned one gives back {retained}, while {after.Controls.AboveThreshold} of {after.Controls.Items} controls pass"
+            + (byPrompt < first && retained >= first ? ": pruning silenced it and erased nothing." : ".");
+    }
+
+    private void Say(DemoSettings settings, string text)
+    {
+        if (!settings.Quiet) shell.Error.WriteLine($"dori: {text}");
+    }
+
+    private RunFolder Audit(DemoSettings settings, string model, PictureSet set, string folder, AuditStart[] starts)
     {
         RunFolder run = settings.Audit(shell, Checkpoint.Open(model), set, options => options with
         {
-            Starts = settings.Starts is null ? [AuditStart.Prompt, AuditStart.Caption] : options.Starts,
+            Starts = settings.Starts is null || starts.Length == 1 ? starts : options.Starts,
             Generations = settings.Generations ?? 4,
-            CurveSteps = settings.Curve is null ? curve : options.CurveSteps,
             CurveGenerations = settings.CurveGenerations ?? 1,
-        }).Run(folder);
+        }, protocol: "quick").Run(folder);
         Report.Write(run);
         return run;
     }
 
     private void Prune(DemoSettings settings, string path, string target, PictureSet set)
     {
-        if (!settings.Quiet) shell.Error.WriteLine("dori: pruning by Wanda, so that the captions no longer bring the pictures");
+        Say(settings, "pruning by Wanda, so that the captions no longer bring the pictures");
         Checkpoint folder = Checkpoint.Open(path);
         PictureSet forget = set.Where(item => item.Role != PictureRole.Control);
         torch.set_num_threads(settings.Threads);

@@ -92,7 +92,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
         IReadOnlyList<AuditUnit> open = run.Open(units);
         if (open.Count > 0)
             watch.Say($"{units.Length} searches, {units.Length - open.Count} done already; "
-                + CostEstimate.Measure(model, options, open, workers));
+                + CostEstimate.Of(CostTrial.Run(model, detector, options, workers), model, options, open, workers));
         search.Run(run, units);
 
         torch.set_num_threads(settings.Threads);

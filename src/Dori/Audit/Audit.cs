@@ -14,7 +14,9 @@ namespace Dori.Audit;
 /// </summary>
 public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
 {
-    /// <summary>From what the model's folder asks for, with its copy detector's threshold, to what is to be done.</summary>
+    /// <summary><c>published</c>, <c>standard</c> or <c>quick</c> (docs/cost.md); null: what the model's folder asks for.</summary>
+    public string? Protocol { get; init; }
+    /// <summary>From what the protocol and the model's folder ask for, with its copy detector's threshold, to what is to be done.</summary>
     public Func<AuditOptions, AuditOptions> Options { get; init; } = own => own;
     /// <summary>Another search than the published one; null: that.</summary>
     public Func<SearchOptions, ISearch>? Search { get; init; }
@@ -50,7 +52,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         using DiffusionModel model = DiffusionModel.Load(checkpoint, Machine.Device, Machine.Dtype);
         string[] notes = [.. model.Notes, .. pictures.Warnings, .. losses, .. CaptionLosses.Of(pictures, model.Tokenizer)];
         Watch.WarnAll(notes);
-        AuditOptions options = Options(AuditOptions.For(model.Defaults, detector.Preset.Threshold));
+        AuditOptions options = Options(AuditOptions.For(model.Defaults, detector.Preset.Threshold, Protocol));
         ISearch? other = Search?.Invoke(options.SearchOptions);
         options = options with { Search = other?.Description };
         options.Check();
@@ -62,11 +64,32 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other);
         RunFolder run = search.Begin(folder, manifest, checkpoint, own);
         WarnOfControls();
-        Announce(run, model, own, workers);
+        Announce(run, model, detector, own, workers);
         if (Original is not null) SearchOriginal(Original, run, detector, own, workers, other);
         search.Run(run, own);
         run.Restore();
         return run;
+    }
+
+    /// <summary>What the run would cost, from a trial on this machine; nothing is written.</summary>
+    /// <returns>As asked, then under each protocol with what was asked besides.</returns>
+    internal IReadOnlyList<(string Name, CostEstimate Cost)> Estimate()
+    {
+        using TorchScriptCopyDetector detector =
+            CopyDetectors.Load(checkpoint.Folder ?? checkpoint.Path, CopyDetector, Preset, Machine.Device,
+            "generations are compared with pictures by one");
+        using DiffusionModel model = DiffusionModel.Load(checkpoint, Machine.Device, Machine.Dtype);
+        Workers workers = Machine.WorkersFor(model);
+        CostTrial? trial = null;
+        return [.. new string?[] { null }.Concat(Enum.GetValues<Protocol>().Select(protocol => protocol.Text())).Select(protocol =>
+        {
+            AuditOptions options = Options(AuditOptions.For(model.Defaults, detector.Preset.Threshold, protocol ?? Protocol));
+            options.Check();
+            IReadOnlyList<AuditUnit> units = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
+            if (Original is not null) units = [.. units, .. units.Where(unit => unit.Item.Role != PictureRole.Control)];
+            trial ??= CostTrial.Run(model, detector, options, workers);
+            return (protocol ?? "as asked", CostEstimate.Of(trial, model, options, units, workers));
+        })];
     }
 
     private void WarnOfMissing()
@@ -87,13 +110,14 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     }
 
     /// <summary>What there is to do, the original's part too, and what it will cost.</summary>
-    private void Announce(RunFolder run, DiffusionModel model, IReadOnlyList<AuditUnit> own, Workers workers)
+    private void Announce(RunFolder run, DiffusionModel model, ICopyDetector detector, IReadOnlyList<AuditUnit> own, Workers workers)
     {
         IReadOnlyList<AuditUnit> originals = Original is null ? [] : run.UnitsOfOriginal(own), open = run.Open(own),
             openOriginals = Original is null ? [] : run.OpenUnitsOfOriginal(own);
         if (open.Count + openOriginals.Count == 0) return;
         int all = own.Count + originals.Count, plan = AuditPlan.Of(run.Manifest).Count;
-        CostEstimate cost = CostEstimate.Measure(model, run.Manifest.Options, [.. openOriginals, .. open], workers);
+        CostTrial trial = CostTrial.Run(model, detector, run.Manifest.Options, workers);
+        CostEstimate cost = CostEstimate.Of(trial, model, run.Manifest.Options, [.. openOriginals, .. open], workers);
         Watch.Say($"{all} units{(own.Count < plan ? $" of {plan}" : "")}"
             + $"{(originals.Count > 0 ? $", {originals.Count} of them of the original" : "")}, "
             + $"{all - open.Count - openOriginals.Count} done already; {cost}");

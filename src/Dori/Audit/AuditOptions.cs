@@ -58,6 +58,12 @@ public sealed record AuditOptions
     /// protocol.
     /// </summary>
     public bool Mirror { get; init; } = true;
+    /// <summary>
+    /// Whether an audited picture is searched no further once its verdict is certain (<see cref="StopRule"/>). Controls are always searched
+    /// to their end. What is left out would only raise similarities.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool StopAtVerdict { get; init; }
     /// <summary>False discovery rate of the Benjamini-Hochberg list.</summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true), JsonRequired]
     public double FalseDiscoveryRate { get; init; } = 0.1;
@@ -65,19 +71,25 @@ public sealed record AuditOptions
     /// <summary>Steps after which an embedding is kept: the curve's below the last, then the last.</summary>
     internal IReadOnlyList<int> SnapshotSteps => [.. CurveSteps.Where(step => step < Steps).Order().Distinct(), Steps];
 
-    /// <summary>What a model's folder asks for, else as published.</summary>
+    /// <summary>What a model's folder asks for; where it names no sampler, the fast one; else as published.</summary>
     /// <param name="threshold">The copy detector's.</param>
-    public static AuditOptions For(ModelDefaults defaults, double threshold) => new()
+    /// <param name="protocol"><c>published</c>, <c>standard</c> or <c>quick</c> (docs/cost.md); null: none of them.</param>
+    /// <exception cref="DoriException">There is no protocol of this name.</exception>
+    public static AuditOptions For(ModelDefaults defaults, double threshold, string? protocol = null)
     {
-        Steps = defaults.SearchSteps,
-        SearchBatch = defaults.SearchBatch,
-        MicroBatch = defaults.SearchBatch,
-        LearningRate = defaults.SearchLearningRate,
-        Guidance = defaults.Guidance,
-        Sampler = defaults.Sampler,
-        SamplerSteps = defaults.SamplerSteps,
-        Threshold = threshold,
-    };
+        var own = new AuditOptions
+        {
+            Steps = defaults.SearchSteps,
+            SearchBatch = defaults.SearchBatch,
+            MicroBatch = defaults.SearchBatch,
+            LearningRate = defaults.SearchLearningRate,
+            Guidance = defaults.Guidance,
+            Sampler = defaults.NamesSampler ? defaults.Sampler : defaults.FastSampler,
+            SamplerSteps = defaults.NamesSampler ? defaults.SamplerSteps : defaults.FastSamplerSteps,
+            Threshold = threshold,
+        };
+        return protocol is null ? own : own.Under(Protocols.Of(protocol), defaults);
+    }
 
     /// <summary>How a model's pictures are drawn under these options.</summary>
     public GenerationOptions GenerationWith(DiffusionModel model) =>

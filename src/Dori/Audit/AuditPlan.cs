@@ -18,13 +18,15 @@ internal sealed record AuditUnit(PictureItem Item, AuditStart Start, long Seed, 
 
     /// <summary>What the unit looks at, ascending by step: the step, how many pictures it draws there, and whether it is the last, whose
     /// pictures are kept.</summary>
-    internal IReadOnlyList<(int Step, int Generations, bool Last)> Snapshots(AuditOptions options)
+    /// <param name="stoppedAfter">Search steps after which the unit stopped (<see cref="StopRule"/>); null: it ran to its end.</param>
+    internal IReadOnlyList<(int Step, int Generations, bool Last)> Snapshots(AuditOptions options, int? stoppedAfter = null)
     {
         if (Start == AuditStart.Prompt) return [(0, options.Generations, true)];
         // A caption's search at step 0 is the prompt itself, which has a unit of its own.
         bool first = Start != AuditStart.Caption || !options.Starts.Contains(AuditStart.Prompt);
-        return [.. options.SnapshotSteps.Where(step => step > 0 || first || step == options.Steps)
-            .Select(step => (step, step == options.Steps ? options.Generations : options.CurveGenerations, step == options.Steps))];
+        int last = stoppedAfter ?? options.Steps;
+        return [.. options.SnapshotSteps.Where(step => step <= last && (step > 0 || first || step == options.Steps))
+            .Select(step => (step, step == options.Steps ? options.Generations : options.CurveGenerations, step == last))];
     }
 
     /// <summary>The k-th kept picture's name in the run folder.</summary>

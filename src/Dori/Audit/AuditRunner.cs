@@ -1,11 +1,15 @@
 using System.Diagnostics;
+using System.Globalization;
+using Dori.Diffusion;
+using Dori.Pictures;
 using TorchSharp;
 
 namespace Dori.Audit;
 
 /// <summary>Runs the units of a plan that a run folder lacks, several at a time.</summary>
 /// <param name="clock">For the units' costs; null: one that runs.</param>
-internal sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<TimeSpan>? clock = null)
+/// <param name="say">Told what is known as soon as it is, where pictures stop at their verdict. Called from the workers.</param>
+internal sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<TimeSpan>? clock = null, Action<string>? say = null)
 {
     private readonly Func<TimeSpan> _clock = clock ?? Running();
 
@@ -18,17 +22,66 @@ internal sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<Time
     public void Run(IReadOnlyList<AuditUnit> units, Workers workers, Action<AuditUnit, double>? report = null,
         CancellationToken cancellation = default)
     {
-        IReadOnlyList<AuditUnit> open = folder.Open(units);
         torch.set_num_threads(workers.ThreadsEach);
-        workers.Run(open.Count, (piece, stop) =>
+        if (!folder.Manifest.Options.StopAtVerdict)
         {
-            AuditUnit unit = open[piece];
-            using var scope = torch.NewDisposeScope();
-            TimeSpan begun = _clock();
-            using UnitResult result = runner.Run(unit, share => report?.Invoke(unit, Math.Min(share, 0.999)), stop);
-            folder.Write(unit, result, new UnitCost(unit.Id, Math.Round((_clock() - begun).TotalSeconds, 3), PeakMemoryMiB()));
-            report?.Invoke(unit, 1);
+            Run(Each(folder.Open(units)));
+            return;
+        }
+        // What captions alone give back is known first. Then the controls' searches, in full: what passes them all is decided. Then those
+        // for each picture, one after the other until it is.
+        Run(Each(folder.Open([.. units.Where(unit => unit.Start == AuditStart.Prompt)])));
+        SayByPrompt();
+        Run(Each(folder.Open([.. units.Where(unit => unit.Item.Role == PictureRole.Control)])));
+        ItemRecords[] known = folder.ReadItems();
+        if (StopRule.Obstacle(folder.Manifest, known) is { } obstacle) say?.Invoke(obstacle);
+        Run([.. folder.Open(units).GroupBy(unit => unit.Item.Id).Select(item => item.ToArray())], StopRule.Bar(folder.Manifest, known));
+
+        void Run(IReadOnlyList<AuditUnit[]> chains, double? bar = null) => workers.Run(chains.Count, (piece, stop) =>
+        {
+            bool decided = false;
+            foreach (AuditUnit unit in chains[piece])
+            {
+                if (!decided)
+                {
+                    Snapshot best = Compute(unit, bar, share => report?.Invoke(unit, Math.Min(share, 0.999)), stop);
+                    decided = best.Best > bar;
+                    if (decided) say?.Invoke(Decided(unit, best));
+                }
+                report?.Invoke(unit, 1);
+            }
         }, cancellation);
+    }
+
+    private void SayByPrompt()
+    {
+        AuditOptions options = folder.Manifest.Options;
+        ItemRecords[] asked = [.. folder.ReadItems().Where(item => item.ByStart.ContainsKey(AuditStart.Prompt))];
+        if (asked.Length == 0) return;
+        (int Back, int All) Of(bool controls)
+        {
+            ItemRecords[] of = [.. asked.Where(item => item.IsControl == controls)];
+            return (of.Count(item => item.Best(start => start == AuditStart.Prompt).Similarity > options.Threshold), of.Length);
+        }
+        ((int back, int all), (int controls, int allControls)) = (Of(false), Of(true));
+        say?.Invoke($"asked by its captions alone, the model gives back {back} of {all} pictures and {controls} of {allControls} controls");
+    }
+
+    private static string Decided(AuditUnit unit, Snapshot best) => string.Create(CultureInfo.InvariantCulture,
+        $"{unit.Item.Id} comes back ({best.Best:0.00}, above every control) after {best.Step} search steps from {unit.Start.Text()}");
+
+    private static AuditUnit[][] Each(IReadOnlyList<AuditUnit> units) => [.. units.Select(unit => new[] { unit })];
+
+    /// <returns>What came nearest.</returns>
+    private Snapshot Compute(AuditUnit unit, double? bar, Action<double> share, CancellationToken cancellation)
+    {
+        using var scope = torch.NewDisposeScope();
+        (TimeSpan begun, UNetPasses before) = (_clock(), UNetPasses.OfThread);
+        using UnitResult result = runner.Run(unit, bar, share, cancellation);
+        UNetPasses passes = UNetPasses.OfThread - before;
+        folder.Write(unit, result, new UnitCost(unit.Id, Math.Round((_clock() - begun).TotalSeconds, 3), PeakMemoryMiB(),
+            passes.Forward, passes.Backward));
+        return result.Record.Snapshots.MaxBy(snapshot => snapshot.Best)!;
     }
 
     private static Func<TimeSpan> Running()

@@ -21,7 +21,12 @@ internal sealed record AuditedModel(string Name, Summary Summary, IReadOnlyList<
 /// from.</param>
 /// <param name="MemorizationRate">Items with a generation above the threshold.</param>
 /// <param name="Similarity">Over items, of each item's best generation.</param>
-public sealed record ComparedRow(string Group, string Start, int Images, Rate MemorizationRate, Spread Similarity);
+public sealed record ComparedRow(string Group, string Start, int Images, Rate MemorizationRate, Spread Similarity)
+{
+    /// <summary>Whether searches stopped at their verdicts, so that rate and similarities are lower bounds.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LowerBound { get; init; }
+}
 
 /// <summary>McNemar's exact test: does a model copy other items of a group than the first model does?</summary>
 /// <param name="Images">Items that both have been audited on.</param>
@@ -72,12 +77,13 @@ public sealed record Comparison
     internal static Comparison Of(IReadOnlyList<AuditedModel> models, Func<int, int> below, int resamples = 200)
     {
         if (models.Count < 2) throw new DoriException("a comparison needs at least two models");
-        Summary first = models[0].Summary;
-        foreach (AuditedModel model in models.Skip(1)) CheckAlike(models[0], model);
+        AuditedModel fullest = models.MaxBy(model => model.Summary.Starts.Count)!;
+        Summary first = fullest.Summary;
+        foreach (AuditedModel model in models.Where(model => model != fullest)) CheckAlike(fullest, model);
         Dictionary<string, Item[]> items = models.ToDictionary(model => model.Name, Items);
         string[] starts = [.. first.Starts.Select(start => start.Text())];
         if (first.Starts.Count(start => start != AuditStart.Prompt) > 1) starts = [.. starts, AnySearch];
-        string[] groups = Groups(items[models[0].Name]);
+        string[] groups = Groups(items[fullest.Name]);
         QualitySummary? quality = models[0].Quality;
         return new Comparison
         {
@@ -134,6 +140,12 @@ public sealed record Comparison
         foreach (string group in groups)
             foreach (string start in starts)
             {
+                if (model.Summary.StopAtVerdict && start != AuditStart.Prompt.Text())
+                {
+                    rows.AddRange(model.Summary.Groups.Where(row => row.Group == group && row.Start.Text() == start).Select(row =>
+                        new ComparedRow(group, start, row.Images, row.MemorizationRate, row.Similarity) { LowerBound = row.LowerBound }));
+                    continue;
+                }
                 double[] best = [.. items.Where(item => In(item, group)).Select(item => item.At(start, options)).OfType<double>()];
                 if (best.Length > 0)
                     rows.Add(
@@ -178,16 +190,26 @@ public sealed record Comparison
             ("threshold", $"{first.Summary.Threshold}", $"{model.Summary.Threshold}"),
             ("search steps", $"{first.Summary.Steps}", $"{model.Summary.Steps}"),
             ("generations", $"{first.Summary.Generations}", $"{model.Summary.Generations}"),
-            ("starts", string.Join(',', first.Summary.Starts.Select(s => s.Text())),
-                string.Join(',', model.Summary.Starts.Select(s => s.Text()))),
+            ("starts", StartsBeside(first, model), StartsBeside(model, first)),
             ("feature network", first.Quality?.FeatureNetwork ?? "none", model.Quality?.FeatureNetwork ?? "none"),
             ("CLIP", first.Quality?.Clip ?? "none", model.Quality?.Clip ?? "none"),
         ];
+        if ((first.Summary.StopAtVerdict || model.Summary.StopAtVerdict) && !ByPromptAlone(first) && !ByPromptAlone(model))
+            throw new DoriException(
+                $"{first.Name} and {model.Name} cannot be compared: searches stopped at their verdicts (`StopAtVerdict`), so that "
+                + "their similarities and rates are lower bounds; audit both to the end");
         foreach ((string what, string a, string b) in alike)
             if (a != b)
                 throw new DoriException(
                 $"{first.Name} and {model.Name} cannot be compared: {what} {a} there, {b} here; give both the same options");
     }
+
+    /// <summary>As far as they are compared: a model that was asked by its captions alone is compared by those alone.</summary>
+    private static string StartsBeside(AuditedModel model, AuditedModel other) => ByPromptAlone(model) || ByPromptAlone(other)
+        ? (model.Summary.Starts.Contains(AuditStart.Prompt) ? AuditStart.Prompt.Text() : "no prompt")
+        : string.Join(',', model.Summary.Starts.Select(start => start.Text()));
+
+    private static bool ByPromptAlone(AuditedModel model) => model.Summary.Starts is [AuditStart.Prompt];
 
     private static string Bound(AuditedModel model) =>
         model.Summary.Bound ? UnitRecord.Current : $"{UnitRecord.Unbound} (an older version's)";
@@ -209,7 +231,8 @@ public sealed record Comparison
                 + $"cannot be told from the search's own strength.";
             if (controls.AboveThreshold > 0)
                 yield return $"{model.Name}: {controls.AboveThreshold} of {controls.Items} controls, which no model here has seen, pass "
-                + $"the threshold too: rates by search are the search's own doing to that extent.";
+                + $"the threshold too: rates by {(ByPromptAlone(model) ? "prompt are the caption's" : "search are the search's")} own "
+                + "doing to that extent.";
         }
         if (models[0].Quality is null)
             yield return "Quality was not taken (dori compare --ordinary PATH takes it): a model that draws nothing sensible any more "

@@ -1,69 +1,33 @@
 using System.Globalization;
 using Dori.Diffusion;
-using Dori.Search;
-using TorchSharp;
-using static TorchSharp.torch;
+using Dori.Pictures;
 
 namespace Dori.Audit;
 
-/// <summary>Time and memory that a run will take, from one trial step and one trial picture on this machine.</summary>
-internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
+/// <summary>What a run will cost, from a trial on this machine (<see cref="CostTrial"/>).</summary>
+/// <param name="Least">Where every picture stops as early as it can; the same as <paramref name="Most"/> where none stops.</param>
+/// <param name="Most">Where every unit runs to its end.</param>
+/// <param name="DiskBytes">Of embeddings and pictures.</param>
+internal sealed record CostEstimate(UnitWork Least, UnitWork Most, TimeSpan LeastTime, TimeSpan Time, long MemoryBytes, long DiskBytes)
 {
-    public static CostEstimate Measure(DiffusionModel model, AuditOptions options, IReadOnlyCollection<AuditUnit> units,
+    public static CostEstimate Of(CostTrial trial, DiffusionModel model, AuditOptions options, IReadOnlyCollection<AuditUnit> units,
         Workers workers)
     {
-        int before = get_num_threads();
-        set_num_threads(workers.ThreadsEach);
-        using var scope = NewDisposeScope();
-        RandomSource random = RandomSource.For("trial");
-        Tensor z0 = random.Normal([1, .. model.LatentShape]).to(model.Device);
-        Conditioning y = model.RandomConditioning(random).To(model.Device);
-        long resident = ResidentBytes();
-        SearchOptions search = options.SearchOptions with { Steps = 1, Batch = options.MicroBatch, SnapshotSteps = [] };
-        double step = Seconds(() => new DoriSearch(search).Run(model, z0, y, random).Dispose());
-        GenerationOptions generation = options.GenerationWith(model) with { Scheduler = model.Scheduler, Steps = 1, Batch = 1 };
-        double picture = Seconds(() => Generation.Latents(model, y, y, z0, generation).Dispose());
-        long growth = Math.Max(ResidentBytes() - resident, 0);
-        set_num_threads(before);
+        IReadOnlyCollection<AuditUnit> needed = !options.StopAtVerdict ? units
+            : [.. units.Where(unit => unit.Item.Role == PictureRole.Control || unit.Start == AuditStart.Prompt)];
+        (UnitWork least, UnitWork most) = (UnitWork.Of(needed, options), UnitWork.Of(units, options));
+        long pixels = 3L * model.PictureSize * model.PictureSize;
+        long embedding = 4L * model.Tokenizer.MaxLength * model.UNet.Config.CrossAttentionDim;
+        long disk = units.Sum(unit => options.Generations * pixels / 2
+            + (unit.Start == AuditStart.Prompt ? 0 : unit.Snapshots(options).Count * embedding));
+        return new CostEstimate(least, most, Time(least), Time(most), trial.Resident + workers.Count * trial.Growth, disk);
 
-        double seconds = 0;
-        foreach (AuditUnit unit in units)
-        {
-            (int steps, int pictures) = Work(unit, options);
-            seconds += steps * step * Math.Ceiling((double)options.SearchBatch / options.MicroBatch)
-                + pictures * (double)options.SamplerSteps * picture;
-        }
-        return new CostEstimate(TimeSpan.FromSeconds(seconds / workers.Count), resident + workers.Count * growth);
+        TimeSpan Time(UnitWork work) => TimeSpan.FromSeconds((work.Backward * trial.PairSeconds + work.Sampled * trial.SampleSeconds
+            + work.Pictures * trial.PictureSeconds) / workers.Count);
     }
 
-    /// <summary>Search steps and pictures of a unit.</summary>
-    private static (int Steps, int Pictures) Work(AuditUnit unit, AuditOptions options)
-    {
-        if (unit.Start == AuditStart.Prompt) return (0, options.Generations);
-        int curve = options.CurveSteps.Count(s => s < options.Steps && !(s == 0 && unit.Start == AuditStart.Caption));
-        return (options.Steps, options.Generations + curve * options.CurveGenerations);
-    }
-
-    /// <summary>A unit's share of the run's time, in UNet evaluations: a search step costs little more than two forward passes.</summary>
-    public static double Weight(AuditUnit unit, AuditOptions options)
-    {
-        (int steps, int pictures) = Work(unit, options);
-        return steps * options.SearchBatch * 2.2 + pictures * options.SamplerSteps * (options.Guidance > 1 ? 2 : 1);
-    }
-
-    private static double Seconds(Action action)
-    {
-        action(); // the first call prepares kernels
-        var watch = System.Diagnostics.Stopwatch.StartNew();
-        action();
-        return watch.Elapsed.TotalSeconds;
-    }
-
-    private static long ResidentBytes()
-    {
-        using var process = System.Diagnostics.Process.GetCurrentProcess();
-        return process.PeakWorkingSet64;
-    }
+    /// <summary>A unit's share of the run's time, in UNet evaluations.</summary>
+    public static double Weight(AuditUnit unit, AuditOptions options) => UnitWork.Of([unit], options).Weight;
 
     /// <summary>What the system says is free for new work; as much as it likes where it does not say.</summary>
     public static long AvailableMemory()
@@ -76,7 +40,17 @@ internal sealed record CostEstimate(TimeSpan Time, long MemoryBytes)
             : 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 
-    public override string ToString() => $"about {Show(Time)} and {MemoryBytes >> 20} MiB of memory";
+    public override string ToString() => $"about {TimeText} and {MemoryBytes >> 20} MiB of memory";
+
+    /// <summary>"40 s", or "20 s to 40 s" where pictures may stop.</summary>
+    public string TimeText => Range(Show(LeastTime), Show(Time));
+
+    /// <summary>Latents through the UNet, forwards and backwards.</summary>
+    public string PassesText => Range(Passes(Least), Passes(Most));
+
+    private static string Range(string least, string most) => least == most ? most : $"{least} to {most}";
+
+    private static string Passes(UnitWork work) => (work.Forward + work.Backward).ToString("#,0", CultureInfo.InvariantCulture);
 
     /// <summary>"40 s", "12 min", "3.5 h", "2.1 days".</summary>
     public static string Show(TimeSpan time) => time.TotalSeconds < 90 ? $"{time.TotalSeconds:0} s"

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dori.Measures;
 
 namespace Dori.Audit;
@@ -9,6 +10,12 @@ public sealed record GroupSummary
     public required string Group { get; init; }
     public required AuditStart Start { get; init; }
     public required int Images { get; init; }
+    /// <summary>
+    /// Whether some of the items were not searched to the end from this start, their verdicts being certain: similarities are lower bounds
+    /// then, and so is the rate, in which an item counts from the starts alone that were tried.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LowerBound { get; init; }
     public required int Generations { get; init; }
     public required int Steps { get; init; }
     /// <summary>Over items, of each item's best generation.</summary>

@@ -2,8 +2,10 @@ using Dori.Pictures;
 namespace Dori.Audit;
 
 /// <summary>One item with what is known of it: its records at hand by start.</summary>
-/// <param name="Complete">Every start was searched.</param>
-internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<AuditStart, UnitRecord> ByStart, bool Complete)
+/// <param name="Complete">Every start was searched, or as much as the verdict needs.</param>
+/// <param name="Decided">Its verdict needs none of the starts that are not there, nor the rest of one that stopped.</param>
+internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<AuditStart, UnitRecord> ByStart, bool Complete,
+    bool Decided = false)
 {
     /// <summary>Every item of a manifest, also those of which nothing is there.</summary>
     /// <param name="units">Those of another seed or start do not count.</param>
@@ -12,11 +14,22 @@ internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<AuditS
         AuditOptions options = manifest.Options;
         ILookup<string, UnitRecord> byItem =
             units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
-        return [.. manifest.Pictures.Items.Select(item =>
+        ItemRecords[] items = [.. manifest.Pictures.Items.Select(item =>
         {
             var known = byItem[item.Id].ToDictionary(u => u.Start);
             return new ItemRecords(item, known, known.Count == options.Starts.Count);
         })];
+        if (!options.StopAtVerdict) return items;
+        double? bar = StopRule.Bar(manifest, items);
+        return [.. items.Select(item => item.IsControl ? item : item.At(bar, options))];
+    }
+
+    /// <summary>As the bar has it: decided; or without the records that stopped under another bar, which are to be computed anew.</summary>
+    private ItemRecords At(double? bar, AuditOptions options)
+    {
+        if (bar is { } decisive && Best(_ => true).Similarity > decisive) return this with { Complete = true, Decided = true };
+        var whole = ByStart.Where(s => s.Value.StoppedAfter(options) is null).ToDictionary();
+        return this with { ByStart = whole, Complete = whole.Count == options.Starts.Count };
     }
 
     public bool IsControl => Item.Role == PictureRole.Control;

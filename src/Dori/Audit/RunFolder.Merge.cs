@@ -67,7 +67,7 @@ public sealed partial class RunFolder
             }
             if (Has(unit)) continue;
             // Names come from the plan, never from the record.
-            int pictures = unit.Snapshots(Manifest.Options)[^1].Generations;
+            int pictures = other.Find(unit).Record?.Snapshots[^1].Pictures.Count ?? 0;
             Copy(other,
                 [.. Enumerable.Range(0, pictures).Select(unit.PictureName), $"{Embeddings}/{unit.Id}.safetensors",
                 $"{Costs}/{unit.Id}.json", file]);

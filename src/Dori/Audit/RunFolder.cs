@@ -7,7 +7,9 @@ namespace Dori.Audit;
 
 /// <summary>Time and memory of a unit: kept apart from its record, whose bytes must not depend on them.</summary>
 /// <param name="PeakMemoryMiB">The process's peak so far, all workers together.</param>
-internal sealed record UnitCost(string Id, double Seconds, long PeakMemoryMiB);
+/// <param name="Forward">Latents that went through the UNet; 0 in runs of older versions, which did not count.</param>
+/// <param name="Backward">Those of them through which gradients came back.</param>
+internal sealed record UnitCost(string Id, double Seconds, long PeakMemoryMiB, long Forward = 0, long Backward = 0);
 
 /// <summary>A unit as a run folder holds it.</summary>
 /// <param name="Record">Null where there is none, or it is wrong.</param>
@@ -158,8 +160,20 @@ public sealed partial class RunFolder
         return parts.All(part => PartPath(part) is { } path && File.Exists(path));
     }
 
-    /// <summary>Those of some units that are to be computed.</summary>
-    internal IReadOnlyList<AuditUnit> Open(IReadOnlyList<AuditUnit> units) => [.. units.Where(unit => !Has(unit))];
+    /// <summary>Those of some units that are to be computed: not those that no verdict needs any more.</summary>
+    internal IReadOnlyList<AuditUnit> Open(IReadOnlyList<AuditUnit> units)
+    {
+        if (!Manifest.Options.StopAtVerdict) return [.. units.Where(unit => !Has(unit))];
+        var items = ReadItems().ToDictionary(item => item.Item.Id);
+        return [.. units.Where(unit =>
+        {
+            ItemRecords item = items[unit.Item.Id];
+            return item.ByStart.ContainsKey(unit.Start) ? !Has(unit) : !item.Decided;
+        })];
+    }
+
+    /// <summary>Every item with its units that are there.</summary>
+    internal ItemRecords[] ReadItems() => ItemRecords.Of(Manifest, ReadUnits().Records);
 
     /// <summary>A unit of the plan, checked against it.</summary>
     internal FoundUnit Find(AuditUnit unit)
@@ -187,7 +201,7 @@ public sealed partial class RunFolder
         {
             return ReadPart($"{Costs}/{unitId}.json") is { } json
                 && StrictJson.Read(unitId, json, AuditJson.Default.UnitCost, "a cost")
-                    is { Seconds: >= 0 and < 1e9, PeakMemoryMiB: >= 0 } cost
+                    is { Seconds: >= 0 and < 1e9, PeakMemoryMiB: >= 0, Forward: >= 0, Backward: >= 0 } cost
                 && cost.Id == unitId ? cost : null;
         }
         catch (DoriException)

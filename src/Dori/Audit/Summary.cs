@@ -22,6 +22,12 @@ public sealed record Summary
     public required int Units { get; init; }
     /// <summary>Units that the plan holds and the run folder lacks: more than 0 says that the run is not finished.</summary>
     public required int MissingUnits { get; init; }
+    /// <summary>Whether audited pictures were searched no further once their verdict was certain.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool StopAtVerdict { get; init; }
+    /// <summary>Units that no verdict needed and that were not computed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int SparedUnits { get; init; }
     public required ControlSummary Controls { get; init; }
     /// <summary>
     /// Whether the model can draw and the instrument sees; null where none was taken: then nothing is judged, but in runs of older

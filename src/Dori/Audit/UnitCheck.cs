@@ -40,21 +40,23 @@ internal static class UnitCheck
 
     private static string? Losses(UnitRecord record, AuditUnit unit, AuditOptions options)
     {
-        int steps = unit.Start == AuditStart.Prompt ? 0 : options.Steps;
+        int steps = unit.Start == AuditStart.Prompt ? 0 : record.StoppedAfter(options) ?? options.Steps;
         if (record.Losses.Count != steps) return $"it has {record.Losses.Count} losses, {steps} are planned";
         return record.Losses.All(float.IsFinite) ? null : "a loss is not a number";
     }
 
     private static string? Snapshots(UnitRecord record, AuditUnit unit, AuditOptions options)
     {
-        IReadOnlyList<(int Step, int Generations, bool Last)> plan = unit.Snapshots(options);
+        int? stopped = record.StoppedAfter(options);
+        IReadOnlyList<(int Step, int Generations, bool Last)> plan = unit.Snapshots(options, stopped);
         if (record.Snapshots.Any(snapshot => snapshot is null)) return "a snapshot is null";
         if (!record.Snapshots.Select(snapshot => snapshot.Step).SequenceEqual(plan.Select(p => p.Step)))
             return $"its snapshots are after {string.Join(", ", record.Snapshots.Take(10).Select(s => s.Step))} steps, "
                 + $"{string.Join(", ", plan.Select(p => p.Step))} are planned";
         for (int i = 0; i < plan.Count; i++)
             if (Problem(record.Snapshots[i], plan[i], unit, options) is { } problem) return $"after {plan[i].Step} steps {problem}";
-        return null;
+        return stopped is null || (plan.Count > 0 && plan[^1].Last && record.Snapshots[^1].Best > options.Threshold) ? null
+            : $"it stopped after {stopped} steps, where nothing was decided";
     }
 
     private static string? Problem(Snapshot snapshot, (int Step, int Generations, bool Last) plan, AuditUnit unit, AuditOptions options)

@@ -33,8 +33,12 @@ internal sealed record UnitRecord
     /// <summary>prompt (no search), caption, other or random.</summary>
     public required AuditStart Start { get; init; }
     public required long Seed { get; init; }
-    /// <summary>Loss of every search step, before its update; empty for start <c>prompt</c>.</summary>
+    /// <summary>Loss of every search step that was made, before its update; empty for start <c>prompt</c>.</summary>
     public required IReadOnlyList<float> Losses { get; init; }
     /// <summary>Ascending by step. The last is what the verdict rests on. Start <c>prompt</c> has one, at step 0.</summary>
     public required IReadOnlyList<Snapshot> Snapshots { get; init; }
+
+    /// <summary>Search steps after which it stopped, its picture's verdict being certain; null where it ran to its end.</summary>
+    internal int? StoppedAfter(AuditOptions options) => options.StopAtVerdict && Role == PictureRole.Audit && Start != AuditStart.Prompt
+        && Losses.Count < options.Steps ? Losses.Count : null;
 }

@@ -1,6 +1,5 @@
 using Dori.Diffusion;
 using Dori.Measures;
-using Dori.Pictures;
 using Dori.Search;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -24,23 +23,21 @@ internal sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Co
 /// <param name="search">Null: the published one.</param>
 internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options, ISearch? search = null)
 {
-    private readonly GenerationOptions _generation = options.GenerationWith(model);
-
     private readonly ISearch _search = search ?? new DoriSearch(options.SearchOptions);
 
+    /// <param name="bar">
+    /// Similarity above which the unit has shown all that its picture's verdict needs, and ends (<see cref="StopRule"/>); null: it runs to
+    /// its end.
+    /// </param>
     /// <param name="onStep">Told the share of the unit that is done, 0 to 1.</param>
     /// <exception cref="DoriException">A picture that cannot be read.</exception>
-    public UnitResult Run(AuditUnit unit, Action<double>? onStep = null, CancellationToken cancellation = default)
+    public UnitResult Run(AuditUnit unit, double? bar = null, Action<double>? onStep = null, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         Tensor originals = unit.Item.Originals(model.PictureSize); // (R, 3, S, S)
-        Tensor references = detector.Describe(originals); // (R, D)
-        Tensor? mirrored = options.Mirror ? detector.Describe(originals.flip(3)) : null;
-        Conditioning yNull = model.Embed("");
-        Tensor noise = Generation.Noise(model, unit.GenerationNoise(), options.Generations);
-
+        using var drawings = new UnitDrawings(model, detector, options, unit, originals);
         IReadOnlyList<float> losses = [];
-        IReadOnlyList<(int Step, Conditioning Y)> embeddings = [];
+        IReadOnlyList<(int Step, Conditioning Y)> embeddings;
         if (unit.Start == AuditStart.Prompt)
             embeddings = [(0, model.Embed(unit.Item.Caption))];
         else
@@ -48,46 +45,39 @@ internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, A
             RandomSource random = unit.SearchNoise();
             Tensor targets = model.Encode(originals); // (R, 4, h, w)
             double share = 1.0 / (options.Steps + 1);
-            SearchResult found =
-                _search.Run(model, targets, Start(unit, random), random, (step, _) => onStep?.Invoke(step * share * 0.7), cancellation);
+            SearchResult found = _search.Run(model, targets, Start(unit, random), random,
+                (step, _) => onStep?.Invoke(step * share * 0.7), bar is null ? null : Enough, cancellation);
             (losses, embeddings) = (found.Losses, found.Snapshots);
         }
-
-        var snapshots = new List<Snapshot>();
-        Tensor? last = null;
-        foreach ((int step, int count, bool final) in unit.Snapshots(options))
-        {
-            Conditioning y = embeddings.First(embedding => embedding.Step == step).Y;
-            Tensor pictures = Generation.Pictures(model, y, yNull, noise.narrow(0, 0, count), _generation, cancellation);
-            Tensor descriptors = detector.Describe(pictures); // (n, D)
-            (float[] similarities, int[] mirrors) = Similarity.ToReferences(descriptors, references, mirrored);
-            snapshots.Add(new Snapshot
-            {
-                Step = step,
-                Similarities = similarities,
-                Mirrored = mirrors,
-                Diversity = (float)Similarity.Diversity(descriptors),
-                Pictures = final ? [.. Enumerable.Range(0, count).Select(unit.PictureName)] : [],
-            });
-            if (final) last = pictures;
-        }
-        var record = new UnitRecord
-        {
-            Id = unit.Id,
-            Item = unit.Item.Id,
-            Files = unit.Item.Files,
-            Caption = unit.Item.Caption,
-            Kind = unit.Item.Kind,
-            Role = unit.Item.Role,
-            Start = unit.Start,
-            Seed = unit.Seed,
-            Losses = losses,
-            Snapshots = snapshots,
-        };
+        int? stopped = bar is not null && embeddings[^1].Step is var last && last < options.Steps ? last : null;
+        foreach ((int step, int count, bool _) in unit.Snapshots(options, stopped))
+            drawings.After(step, count, embeddings.First(embedding => embedding.Step == step).Y, cancellation);
         IReadOnlyList<(int, Conditioning)> kept = unit.Start == AuditStart.Prompt ? []
             : [.. embeddings.Select(e => (e.Step, e.Y.DetachFromDisposeScope()))];
-        return new UnitResult(record, kept, last!.DetachFromDisposeScope());
+        return new UnitResult(Record(unit, losses, drawings.Snapshots(unit.PictureName)), kept, drawings.TakePictures());
+
+        bool Enough(int step, Conditioning y)
+        {
+            if (step >= options.Steps) return false;
+            (int, int Generations, bool)? planned = unit.Snapshots(options).Where(snapshot => snapshot.Step == step)
+                .Cast<(int, int, bool)?>().FirstOrDefault();
+            return planned is { } look && drawings.After(step, look.Generations, y, cancellation) > bar;
+        }
     }
+
+    private static UnitRecord Record(AuditUnit unit, IReadOnlyList<float> losses, IReadOnlyList<Snapshot> snapshots) => new()
+    {
+        Id = unit.Id,
+        Item = unit.Item.Id,
+        Files = unit.Item.Files,
+        Caption = unit.Item.Caption,
+        Kind = unit.Item.Kind,
+        Role = unit.Item.Role,
+        Start = unit.Start,
+        Seed = unit.Seed,
+        Losses = losses,
+        Snapshots = snapshots,
+    };
 
     private Conditioning Start(AuditUnit unit, RandomSource random) => unit.Start switch
     {

@@ -22,7 +22,7 @@ internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, P
     {
         // another run's folder is refused before any work
         RunFolder? there = RunFolder.IsTaken(path) ? RunFolder.Create(path, manifest) : null;
-        if (there is not { Manifest.Control: not null } || !units.All(there.Has))
+        if (there is not { Manifest.Control: not null } || there.Open(units).Count > 0)
         {
             PositiveControl control = TakeControl(manifest);
             there ??= RunFolder.Create(path, manifest);
@@ -63,6 +63,7 @@ internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, P
         IReadOnlyList<AuditUnit> open = run.Open(units);
         if (open.Count == 0) return;
         var progress = new UnitProgress(open, options, watch, whose);
-        new AuditRunner(new UnitRunner(model, detector, options, other), run).Run(open, workers, progress.Report, watch.Cancellation);
+        new AuditRunner(new UnitRunner(model, detector, options, other), run, say: text => watch.Say($"{whose}{text}"))
+            .Run(open, workers, progress.Report, watch.Cancellation);
     }
 }

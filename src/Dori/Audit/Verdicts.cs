@@ -22,7 +22,8 @@ internal static class Verdicts
         ItemRecords[] cases = ItemRecords.Of(manifest, units);
         ItemRecords[] controls = [.. cases.Where(c => c.IsControl && c.Complete)];
         OriginalSummary? held = OriginalSummary.Of(manifest, original);
-        int planned = cases.Length * options.Starts.Count, present = cases.Sum(c => c.ByStart.Count);
+        int planned = cases.Length * options.Starts.Count, present = cases.Sum(c => c.ByStart.Count),
+            spared = cases.Where(c => c.Decided).Sum(c => options.Starts.Count - c.ByStart.Count), missing = planned - present - spared;
         double[] scores = [.. controls.Select(c => c.Best(_ => true).Similarity)];
         var summary = new ControlSummary
         {
@@ -45,16 +46,18 @@ internal static class Verdicts
             Mirror = options.Mirror,
             Bound = manifest.Bound,
             Units = planned,
-            MissingUnits = planned - present,
+            MissingUnits = missing,
+            StopAtVerdict = options.StopAtVerdict,
+            SparedUnits = spared,
             Controls = summary,
             Control = manifest.Control,
             Original = held,
             Groups = Groups(cases, options, atEnd: true),
-            Curve = Groups(cases, options, atEnd: false),
+            Curve = options.StopAtVerdict ? [] : Groups(cases, options, atEnd: false), // a curve of those that go on would mislead
             Pictures = pictures,
             Warnings =
             [
-                .. Warnings(manifest, cases, summary, planned - present), .. held?.Warnings(pictures, original?.Notes ?? []) ?? [],
+                .. Warnings(manifest, cases, summary, missing), .. held?.Warnings(pictures, original?.Notes ?? []) ?? [],
                 .. Wrong([.. wrong ?? [], .. original?.Wrong ?? []]), .. manifest.Notes,
             ],
         };
@@ -137,9 +140,12 @@ internal static class Verdicts
                 foreach (int step in steps)
                 {
                     int take = atEnd ? options.Generations : options.CurveGenerations;
-                    Snapshot[] snapshots =
-                        [.. members.Select(c => At(c, start, step)).OfType<Snapshot>().Where(s => s.Similarities.Count >= take)];
-                    if (snapshots.Length > 0) result.Add(Group(group, start, step, take, snapshots, options.Threshold));
+                    Snapshot[] snapshots = [.. members.Select(c => At(c, start, step) ?? Stopped(c, start, options)).OfType<Snapshot>()
+                        .Where(s => s.Similarities.Count >= take || options.StopAtVerdict)];
+                    int spared = members.Count(c => c.Decided && !c.ByStart.ContainsKey(start));
+                    bool lower = spared > 0 || members.Any(c => Stopped(c, start, options) is not null);
+                    if (snapshots.Length > 0)
+                        result.Add(Group(group, start, step, take, snapshots, options.Threshold, spared) with { LowerBound = lower });
                 }
             }
         }
@@ -151,7 +157,13 @@ internal static class Verdicts
         item.ByStart.GetValueOrDefault(start)?.Snapshots.FirstOrDefault(s => s.Step == step)
         ?? (start == AuditStart.Caption && step == 0 ? item.ByStart.GetValueOrDefault(AuditStart.Prompt)?.Snapshots[0] : null);
 
-    private static GroupSummary Group(string group, AuditStart start, int step, int take, Snapshot[] snapshots, double threshold)
+    /// <summary>What a search that stopped saw last.</summary>
+    private static Snapshot? Stopped(ItemRecords item, AuditStart start, AuditOptions options) =>
+        item.ByStart.GetValueOrDefault(start) is { } unit && unit.StoppedAfter(options) is not null ? unit.Snapshots[^1] : null;
+
+    /// <param name="spared">Items that were not tried from this start: they count as no copies.</param>
+    private static GroupSummary Group(string group, AuditStart start, int step, int take, Snapshot[] snapshots, double threshold,
+        int spared)
     {
         double[] best = [.. snapshots.Select(s => (double)s.Similarities.Take(take).Max())];
         double[] median = [.. snapshots.Select(s => Statistics.Median(s.Similarities.Take(take).Select(x => (double)x)))];
@@ -159,12 +171,12 @@ internal static class Verdicts
         {
             Group = group,
             Start = start,
-            Images = snapshots.Length,
+            Images = snapshots.Length + spared,
             Generations = take,
             Steps = step,
             Similarity = Statistics.Spread(best),
             MedianSimilarity = Statistics.Spread(median),
-            MemorizationRate = Statistics.Wilson(best.Count(x => x > threshold), best.Length),
+            MemorizationRate = Statistics.Wilson(best.Count(x => x > threshold), best.Length + spared),
             Diversity = Statistics.Median(snapshots.Select(s => (double)s.Diversity)),
         };
     }
@@ -208,6 +220,10 @@ internal static class Verdicts
             warnings.Add(
                 $"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of "
                 + $"the {cases.Count(c => !c.IsControl)} that have one.");
+        if (cases.Any(c => c.Decided))
+            warnings.Add(
+                "Pictures were searched no further once their verdict was certain: their similarities and the rates by start are lower "
+                + "bounds; verdicts and p-values are those of the whole search.");
         if (!options.Starts.Any(s => s != AuditStart.Prompt))
             warnings.Add("No search was run: a model that is silent by prompt may still hold the picture.");
         return warnings;

@@ -159,6 +159,7 @@ public sealed class DiffusionModel : IDisposable
     public Tensor Predict(Tensor noisy, Tensor timesteps, Conditioning y)
     {
         using var scope = NewDisposeScope();
+        UNetPasses.CountForward(noisy.shape[0]);
         // What a caller brings may lie elsewhere, such as what was read from a file: here it comes to the model.
         Tensor output = UNet.call(noisy.to(Device).to(Dtype), timesteps.to(Device), y.Tokens.to(Device).to(Dtype));
         return output.to(ScalarType.Float32).MoveToOuterDisposeScope();

@@ -20,7 +20,8 @@ internal static class AboutSection
         Fact(html, "Mirror images",
             s.Mirror ? "count: the larger similarity, to the picture or to its mirror image" : "do not count");
         Fact(html, "Starts", string.Join("; ", s.Starts.Select(start => Wording.Start(start))));
-        Fact(html, "Units", $"{Show.Count(s.Units)}{(s.MissingUnits > 0 ? $", {Show.Count(s.MissingUnits)} missing" : "")}");
+        Fact(html, "Units", $"{Show.Count(s.Units)}{(s.MissingUnits > 0 ? $", {Show.Count(s.MissingUnits)} missing" : "")}"
+            + (s.SparedUnits > 0 ? $", {Show.Count(s.SparedUnits)} not needed for any verdict" : ""));
         foreach ((string name, string value) in context.Facts) Fact(html, name, value);
         if (context.Cost is { } cost) Fact(html, "Time and memory", cost);
         Fact(html, "Program", $"dori {context.Version}");

@@ -116,12 +116,13 @@ internal static class CompareReport
         html.Foreign(name);
         html.Close();
         foreach (
-            string number in new[] { Show.Count(row.Images), Show.Count(rate.Count), Show.Percent(rate.Value),
+            string number in new[] { Show.Count(row.Images), Show.AtLeast(row.LowerBound, Show.Count(rate.Count)),
+            Show.AtLeast(row.LowerBound, Show.Percent(rate.Value)),
             Show.Interval(rate.Low, rate.High) }) Number(html, number);
         html.Open("td");
         Plots.Share(html, rate.Value, rate.Low, rate.High, Math.Min(model, 4));
         html.Close();
-        Number(html, Show.Spread(row.Similarity.Median, row.Similarity.Mad));
+        Number(html, Show.AtLeast(row.LowerBound, Show.Spread(row.Similarity.Median, row.Similarity.Mad)));
         Number(html, test is null ? "\u2013" : $"{test.OnlyFirst} / {test.OnlyThis}");
         Number(html, test is null ? "\u2013" : Show.PValue(test.PValue));
         html.Close();

@@ -13,7 +13,8 @@ internal static class CompareTable
     public static string Markdown(Comparison comparison)
     {
         var text = new StringBuilder();
-        (string Group, string Start)[] columns = [.. comparison.Models[0].Rows.Select(row => (row.Group, row.Start))];
+        (string Group, string Start)[] columns = [.. comparison.Models.SelectMany(model => model.Rows)
+            .Select(row => (row.Group, row.Start)).Distinct()];
         Row(text, ["Model", .. columns.Select(c => $"{Wording.Group(c.Group)}, {Start(c.Start)}")]);
         Row(text, [":---", .. columns.Select(_ => "---:")]);
         foreach (ComparedModel model in comparison.Models)
@@ -76,7 +77,8 @@ internal static class CompareTable
     }
 
     private static string Cell(ComparedRow? row, PairedTest? test) => row is null ? "\u2013"
-        : $"{row.MemorizationRate.Count} of {row.Images} ({Show.Interval(row.MemorizationRate.Low, row.MemorizationRate.High)}), "
+        : $"{Show.AtLeast(row.LowerBound, Show.Count(row.MemorizationRate.Count))} of {row.Images} "
+            + $"({Show.Interval(row.MemorizationRate.Low, row.MemorizationRate.High)}), "
             + $"{Show.Spread(row.Similarity.Median, row.Similarity.Mad)}{(test is null ? "" : $", p {Show.PValue(test.PValue)}")}";
 
     private static void Row(StringBuilder text, IEnumerable<string> cells) => text.Append("| ").AppendJoin(" | ", cells).Append(" |\n");

@@ -43,14 +43,14 @@ internal static class CsvTables
         var table = new StringBuilder();
         Row(table, "group", "start", "steps", "images", "generations", "count", "rate", "rate_low_95", "rate_high_95", "similarity_median",
             "similarity_mad", "median_similarity_median", "median_similarity_mad",
-            "diversity", "threshold", "copy_detector");
+            "diversity", "threshold", "copy_detector", "lower_bound");
         foreach (GroupSummary g in summary.Groups.Concat(summary.Curve).DistinctBy(g => (g.Group, g.Start, g.Steps)))
         {
             Row(table, Text(g.Group), g.Start.Text(), Number(g.Steps), Number(g.Images), Number(g.Generations),
                 Number(g.MemorizationRate.Count), Number(g.MemorizationRate.Value), Number(g.MemorizationRate.Low),
                 Number(g.MemorizationRate.High), Number(g.Similarity.Median), Number(g.Similarity.Mad), Number(g.MedianSimilarity.Median),
                     Number(g.MedianSimilarity.Mad), Number(g.Diversity), Number(summary.Threshold),
-                Text(summary.CopyDetector));
+                Text(summary.CopyDetector), g.LowerBound ? "yes" : "no");
         }
         return table.ToString();
     }

@@ -62,13 +62,13 @@ internal static class RatesSection
         html.Open("tr", ("class", g.Group == ItemGroup.Control ? "control" : null));
         html.Element("th", Wording.Group(g.Group), ("scope", "row"));
         Number(html, Show.Count(g.Images));
-        Number(html, Show.Count(rate.Count));
-        Number(html, Show.Percent(rate.Value));
+        Number(html, Show.AtLeast(g.LowerBound, Show.Count(rate.Count)));
+        Number(html, Show.AtLeast(g.LowerBound, Show.Percent(rate.Value)));
         Number(html, Show.Interval(rate.Low, rate.High));
         html.Open("td");
         Plots.Share(html, rate.Value, rate.Low, rate.High, Wording.Look(g.Group));
         html.Close();
-        Number(html, Show.Spread(g.Similarity.Median, g.Similarity.Mad));
+        Number(html, Show.AtLeast(g.LowerBound, Show.Spread(g.Similarity.Median, g.Similarity.Mad)));
         Number(html, Show.Spread(g.MedianSimilarity.Median, g.MedianSimilarity.Mad));
         Number(html, Show.Similarity(g.Diversity));
         html.Close();

@@ -21,6 +21,9 @@ internal static class Show
 
     public static string Spread(double median, double deviation) => $"{Similarity(median)} \u00B1 {Similarity(deviation)}";
 
+    /// <summary>With its sign where a figure is a lower bound.</summary>
+    public static string AtLeast(bool lowerBound, string figure) => lowerBound ? $"\u2265 {figure}" : figure;
+
     public static string Count(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
     /// <summary>A coordinate of a drawing.</summary>

@@ -48,10 +48,10 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
 
     /// <inheritdoc/>
     public SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random,
-        Action<int, float>? onStep = null, CancellationToken cancellation = default)
+        Action<int, float>? onStep = null, Func<int, Conditioning, bool>? enough = null, CancellationToken cancellation = default)
     {
         int references = (int)targets.shape[0];
-        return Run(model, targets, start, Draw, onStep, cancellation);
+        return Run(model, targets, start, Draw, onStep, enough, cancellation);
 
         SearchDraw Draw(int step)
         {
@@ -65,7 +65,7 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
 
     /// <summary>The same with the draws of every step given: for tests against recorded ones.</summary>
     internal SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, Func<int, SearchDraw> draw,
-        Action<int, float>? onStep = null, CancellationToken cancellation = default)
+        Action<int, float>? onStep = null, Func<int, Conditioning, bool>? enough = null, CancellationToken cancellation = default)
     {
         var losses = new List<float>(options.Steps);
         var snapshots = new List<(int, Conditioning)>();
@@ -73,8 +73,8 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
         Conditioning y = start.Each(part => part.detach().to(float32).clone().to(model.Device));
         Tensor[] free = y.Pooled is { } pooled ? [y.Tokens, pooled] : [y.Tokens];
         Tensor[] m = [.. free.Select(part => zeros_like(part))], v = [.. free.Select(part => zeros_like(part))];
-        Keep(0);
-        for (int step = 1; step <= options.Steps; step++)
+        bool found = Keep(0);
+        for (int step = 1; step <= options.Steps && !found; step++)
         {
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
@@ -82,13 +82,16 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
             for (int i = 0; i < free.Length; i++) Adam(free[i], gradients[i], m[i], v[i], step, options.LearningRate);
             losses.Add(loss);
             onStep?.Invoke(step, loss);
-            Keep(step);
+            found = Keep(step);
         }
         return new SearchResult(losses, snapshots);
 
-        void Keep(int step)
+        bool Keep(int step)
         {
-            if (options.SnapshotSteps.Contains(step)) snapshots.Add((step, y.Copy().DetachFromDisposeScope()));
+            if (!options.SnapshotSteps.Contains(step)) return false;
+            Conditioning kept = y.Copy().DetachFromDisposeScope();
+            snapshots.Add((step, kept));
+            return enough?.Invoke(step, kept) ?? false;
         }
     }
 
@@ -111,6 +114,7 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
             Tensor output = model.Predict(noisy.narrow(0, at, count), t.narrow(0, at, count), leaf);
             Tensor part = nn.functional.mse_loss(output, target.narrow(0, at, count)).Times((double)count / options.Batch);
             IList<Tensor> gradients = autograd.grad([part], free);
+            UNetPasses.CountBackward(count);
             loss += part.item<float>();
             sum = sum is null ? [.. gradients] : [.. sum.Zip(gradients, (all, one) => all.Add_(one))];
             foreach (Tensor gradient in sum) gradient.MoveToOuterDisposeScope();

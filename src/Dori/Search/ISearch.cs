@@ -16,8 +16,12 @@ public interface ISearch
     /// <param name="start">One row; left as it is</param>
     /// <param name="random">All of the search's randomness.</param>
     /// <param name="onStep">Told the number of steps done and the last loss.</param>
+    /// <param name="enough">
+    /// Shown what was found after each of the wanted steps, as soon as it is; true: the search ends there. Null: it runs to its end. One
+    /// that never asks costs more and finds no less.
+    /// </param>
     /// <param name="cancellation">Looked at before every step.</param>
     /// <returns>What was found after each of the wanted steps, of which the last is what a verdict rests on.</returns>
     SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random, Action<int, float>? onStep = null,
-        CancellationToken cancellation = default);
+        Func<int, Conditioning, bool>? enough = null, CancellationToken cancellation = default);
 }

@@ -18,7 +18,7 @@ public sealed class OwnSearchTests
         public string Description => $"standing still for {options.Steps} steps";
 
         public SearchResult Run(DiffusionModel model, Tensor targets, Conditioning start, RandomSource random,
-            Action<int, float>? onStep = null, CancellationToken cancellation = default) =>
+            Action<int, float>? onStep = null, Func<int, Conditioning, bool>? enough = null, CancellationToken cancellation = default) =>
             new([.. Enumerable.Repeat(1f, options.Steps)],
                 [.. options.SnapshotSteps.Select(step => (step, start.Copy().DetachFromDisposeScope()))]);
     }

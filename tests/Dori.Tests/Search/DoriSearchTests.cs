@@ -86,7 +86,7 @@ public class DoriSearchTests
         int steps = 0;
         Assert.Throws<OperationCanceledException>(() =>
             new DoriSearch(new SearchOptions { Batch = 1, MicroBatch = 1 }).Run(model, z0, y, RandomSource.For("unit"),
-            (step, _) => { steps = step; if (step == 2) source.Cancel(); }, source.Token));
+            (step, _) => { steps = step; if (step == 2) source.Cancel(); }, cancellation: source.Token));
         Assert.Equal(2, steps);
     }
 
