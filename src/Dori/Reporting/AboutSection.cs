@@ -8,48 +8,47 @@ internal static class AboutSection
     public static void Write(HtmlWriter html, AuditView view, ReportContext context)
     {
         Summary s = view.Summary;
-        html.Open("section", ("aria-labelledby", "run"), ("class", "once"));
-        html.Element("h2", "What was run", ("id", "run"));
-        html.Open("table", ("class", "run"));
-        html.Open("tbody");
-        Fact(html, "Model", s.Model.Name);
-        Fact(html, "Model, SHA-256 over its files", s.Model.Sha256);
-        Fact(html, "Copy detector", s.CopyDetector);
-        Fact(html, "Threshold", Show.Short(s.Threshold));
-        Fact(html, "Search", $"{Show.Steps(s.Steps)}, {Show.Count(s.Generations)} generations per picture and start");
-        Fact(html, "Mirror images",
-            s.Mirror ? "count: the larger similarity, to the picture or to its mirror image" : "do not count");
-        Fact(html, "Starts", string.Join("; ", s.Starts.Select(start => Wording.Start(start))));
-        Fact(html, "Units", $"{Show.Count(s.Units)}{(s.MissingUnits > 0 ? $", {Show.Count(s.MissingUnits)} missing" : "")}"
-            + (s.SparedUnits > 0 ? $", {Show.Count(s.SparedUnits)} not needed for any verdict" : ""));
-        foreach ((string name, string value) in context.Facts) Fact(html, name, value);
-        if (context.Cost is { } cost) Fact(html, "Time and memory", cost);
-        Fact(html, "Program", $"dori {context.Version}");
-        html.Close();
-        html.Close();
-        html.Element("h3", "To run it again");
-        html.Open("pre");
-        html.Element("code", context.Command);
-        html.Close();
-        html.Close();
-
-        html.Open("section", ("aria-labelledby", "words"));
-        html.Element("h2", "What the words mean", ("id", "words"));
-        html.Open("dl", ("class", "words"));
-        foreach ((string word, string meaning) in Words(s))
+        using (html.Open("section", ("aria-labelledby", "run"), ("class", "once")))
         {
-            html.Element("dt", word);
-            html.Element("dd", meaning);
+            html.Element("h2", "What was run", ("id", "run"));
+            using (html.Open("table", ("class", "run")))
+                using (html.Open("tbody"))
+                {
+                    Fact(html, "Model", s.Model.Name);
+                    Fact(html, "Model, SHA-256 over its files", s.Model.Sha256);
+                    Fact(html, "Copy detector", s.CopyDetector);
+                    Fact(html, "Threshold", Show.Short(s.Threshold));
+                    Fact(html, "Search", $"{Show.Steps(s.Steps)}, {Show.Count(s.Generations)} generations per picture and start");
+                    Fact(html, "Mirror images",
+                        s.Mirror ? "count: the larger similarity, to the picture or to its mirror image" : "do not count");
+                    Fact(html, "Starts", string.Join("; ", s.Starts.Select(start => Wording.Start(start))));
+                    Fact(html, "Units", $"{Show.Count(s.Units)}{(s.MissingUnits > 0 ? $", {Show.Count(s.MissingUnits)} missing" : "")}"
+                        + (s.SparedUnits > 0 ? $", {Show.Count(s.SparedUnits)} not needed for any verdict" : ""));
+                    foreach ((string name, string value) in context.Facts) Fact(html, name, value);
+                    if (context.Cost is { } cost) Fact(html, "Time and memory", cost);
+                    Fact(html, "Program", $"dori {context.Version}");
+                }
+            html.Element("h3", "To run it again");
+            using (html.Open("pre")) html.Element("code", context.Command);
         }
-        html.Close();
-        html.Close();
 
-        html.Open("section", ("aria-labelledby", "caveats"), ("class", "once"));
-        html.Element("h2", "What this audit cannot say", ("id", "caveats"));
-        html.Open("ul");
-        foreach (string caveat in Caveats(s)) html.Element("li", caveat);
-        html.Close();
-        html.Close();
+        using (html.Open("section", ("aria-labelledby", "words")))
+        {
+            html.Element("h2", "What the words mean", ("id", "words"));
+            using (html.Open("dl", ("class", "words")))
+                foreach ((string word, string meaning) in Words(s))
+                {
+                    html.Element("dt", word);
+                    html.Element("dd", meaning);
+                }
+        }
+
+        using (html.Open("section", ("aria-labelledby", "caveats"), ("class", "once")))
+        {
+            html.Element("h2", "What this audit cannot say", ("id", "caveats"));
+            using (html.Open("ul"))
+                foreach (string caveat in Caveats(s)) html.Element("li", caveat);
+        }
     }
 
     private static IEnumerable<(string, string)> Words(Summary s)
@@ -116,11 +115,10 @@ internal static class AboutSection
 
     internal static void Fact(HtmlWriter html, string name, string value)
     {
-        html.Open("tr");
-        html.Element("th", name, ("scope", "row"));
-        html.Open("td");
-        html.Foreign(value);
-        html.Close();
-        html.Close();
+        using (html.Open("tr"))
+        {
+            html.Element("th", name, ("scope", "row"));
+            using (html.Open("td")) html.Foreign(value);
+        }
     }
 }

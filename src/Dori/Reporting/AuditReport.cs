@@ -20,20 +20,19 @@ internal static class AuditReport
     private static void Write(HtmlWriter html, AuditView view, ReportContext context)
     {
         string title = $"Retention audit of {view.Summary.Model.Name}";
-        ReportPage.Begin(html, title, context.Version);
         var pictures = new ReportPictures(html, context);
-        html.Open("main");
-        VerdictSection.Write(html, view, context);
-        RatesSection.Write(html, view);
-        PicturesSection.Write(html, view, pictures, context);
-        CurvesSection.Write(html, view);
-        TableSection.Write(html, view);
-        ControlSection.Write(html, view.Summary.Control, view.Summary.Original);
-        if (context.Pruning is { } pruning) PruningSection.Write(html, pruning, null, "pruning");
-        AboutSection.Write(html, view, context);
-        html.Close();
-        html.Close();
-        html.Close();
+        using (ReportPage.Begin(html, title, context.Version))
+        using (html.Open("main"))
+        {
+            VerdictSection.Write(html, view, context);
+            RatesSection.Write(html, view);
+            PicturesSection.Write(html, view, pictures, context);
+            CurvesSection.Write(html, view);
+            TableSection.Write(html, view);
+            ControlSection.Write(html, view.Summary.Control, view.Summary.Original);
+            if (context.Pruning is { } pruning) PruningSection.Write(html, pruning, null, "pruning");
+            AboutSection.Write(html, view, context);
+        }
         html.Text("\n");
     }
 }

@@ -10,12 +10,13 @@ internal static class ControlSection
 {
     public static void Write(HtmlWriter html, PositiveControl? control, OriginalSummary? original)
     {
-        html.Open("section", ("aria-labelledby", "control"));
-        html.Element("h2", "Could this audit have found anything?", ("id", "control"));
-        html.Element("p", Sentence(control));
-        if (original is not null) Original(html, original);
-        if (control is not null) Figures(html, control);
-        html.Close();
+        using (html.Open("section", ("aria-labelledby", "control")))
+        {
+            html.Element("h2", "Could this audit have found anything?", ("id", "control"));
+            html.Element("p", Sentence(control));
+            if (original is not null) Original(html, original);
+            if (control is not null) Figures(html, control);
+        }
     }
 
     private static string Sentence(PositiveControl? control) => control switch
@@ -31,14 +32,15 @@ internal static class ControlSection
 
     private static void Original(HtmlWriter html, OriginalSummary original)
     {
-        html.Open("p");
-        html.Text("The original, ");
-        html.Foreign(original.Name);
-        html.Text(", is expected to hold the pictures and was searched in the same way. ");
-        html.Text(original.Obstacle is { } obstacle
-            ? $"It does not show that this search finds them: {obstacle}. So pictures that were not found are not judged."
-            : Shown(original));
-        html.Close();
+        using (html.Open("p"))
+        {
+            html.Text("The original, ");
+            html.Foreign(original.Name);
+            html.Text(", is expected to hold the pictures and was searched in the same way. ");
+            html.Text(original.Obstacle is { } obstacle
+                ? $"It does not show that this search finds them: {obstacle}. So pictures that were not found are not judged."
+                : Shown(original));
+        }
     }
 
     private static string Shown(OriginalSummary original)
@@ -59,25 +61,23 @@ internal static class ControlSection
 
     private static void Figures(HtmlWriter html, PositiveControl control)
     {
-        html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "Positive control"), ("tabindex", "0"));
-        html.Open("table", ("class", "rates"), ("aria-label", "Positive control"));
-        html.Open("thead");
-        html.Open("tr");
-        foreach ((string name, string? css) in s_columns) html.Element("th", name, ("scope", "col"), ("class", css));
-        html.Close();
-        html.Close();
-        html.Open("tbody");
-        foreach (ControlFigure figure in control.Figures)
-        {
-            html.Open("tr");
-            html.Element("th", $"{figure.Part}: {figure.Name}", ("scope", "row"));
-            html.Element("td", Show.Similarity(figure.Value ?? double.NaN), ("class", "number"));
-            html.Element("td", figure.Limit, ("class", "number"));
-            html.Element("td", figure.Passed ? "passes" : "fails");
-            html.Close();
-        }
-        html.Close();
-        html.Close();
-        html.Close();
+        using (html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "Positive control"), ("tabindex", "0")))
+            using (html.Open("table", ("class", "rates"), ("aria-label", "Positive control")))
+            {
+                using (html.Open("thead"))
+                    using (html.Open("tr"))
+                        foreach ((string name, string? css) in s_columns) html.Element("th", name, ("scope", "col"), ("class", css));
+                using (html.Open("tbody"))
+                    foreach (ControlFigure figure in control.Figures)
+                    {
+                        using (html.Open("tr"))
+                        {
+                            html.Element("th", $"{figure.Part}: {figure.Name}", ("scope", "row"));
+                            html.Element("td", Show.Similarity(figure.Value ?? double.NaN), ("class", "number"));
+                            html.Element("td", figure.Limit, ("class", "number"));
+                            html.Element("td", figure.Passed ? "passes" : "fails");
+                        }
+                    }
+            }
     }
 }

@@ -15,18 +15,36 @@ internal sealed class HtmlWriter(TextWriter output)
         "dt", "dd", "table", "caption", "thead", "tbody", "tr", "figure", "svg", "g", "pre", "div",
     ];
 
-    private static readonly HashSet<string> Void = ["meta", "img", "br", "hr"];
-
     private readonly Stack<string> open = new();
 
     public void Doctype() => output.Write("<!DOCTYPE html>");
 
-    /// <summary>Opens an element. An attribute whose value is null is left out.</summary>
-    public void Open(string tag, params ReadOnlySpan<(string Name, string? Value)> attributes)
+    /// <summary>An element that is open as long as what is returned is not disposed. An attribute whose value is null is left
+    /// out.</summary>
+    /// <returns>Closes the element and what is still open in it.</returns>
+    public Scope Open(string tag, params ReadOnlySpan<(string Name, string? Value)> attributes)
     {
         Start(tag, attributes);
         output.Write('>');
-        if (!Void.Contains(tag)) open.Push(tag);
+        open.Push(tag);
+        return new Scope(this, open.Count - 1);
+    }
+
+    /// <summary>An open element.</summary>
+    /// <param name="depth">How many are open around it.</param>
+    internal readonly struct Scope(HtmlWriter html, int depth) : IDisposable
+    {
+        public void Dispose()
+        {
+            while (html.open.Count > depth) html.Close();
+        }
+    }
+
+    /// <summary>An element that has no content and no end: <c>meta</c>, <c>img</c>.</summary>
+    public void Void(string tag, params ReadOnlySpan<(string Name, string? Value)> attributes)
+    {
+        Start(tag, attributes);
+        output.Write('>');
     }
 
     /// <summary>A whole SVG element without content.</summary>
@@ -36,7 +54,7 @@ internal sealed class HtmlWriter(TextWriter output)
         output.Write("/>");
     }
 
-    public void Close()
+    private void Close()
     {
         output.Write("</");
         output.Write(open.Pop());
@@ -47,9 +65,7 @@ internal sealed class HtmlWriter(TextWriter output)
 
     public void Element(string tag, string text, params ReadOnlySpan<(string Name, string? Value)> attributes)
     {
-        Open(tag, attributes);
-        Text(text);
-        Close();
+        using (Open(tag, attributes)) Text(text);
     }
 
     /// <summary>Text that a stranger wrote: set apart, so that its writing direction cannot turn the words around it.</summary>
@@ -59,9 +75,7 @@ internal sealed class HtmlWriter(TextWriter output)
     public void Style(string css)
     {
         if (css.Contains('<', StringComparison.Ordinal)) throw new ArgumentException("A style sheet holds no '<'.", nameof(css));
-        Open("style");
-        output.Write(css);
-        Close();
+        using (Open("style")) output.Write(css);
     }
 
     private void Start(string tag, ReadOnlySpan<(string Name, string? Value)> attributes)

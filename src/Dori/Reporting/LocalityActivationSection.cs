@@ -8,21 +8,24 @@ internal static class LocalityActivationSection
     public static void Write(HtmlWriter html, LocalitySummary s)
     {
         ActivationSpace a = s.Activation;
-        html.Open("section", ("aria-labelledby", "activation"));
-        html.Element("h2", "Do they excite the network alike?", ("id", "activation"));
-        LocalityReport.Verdict(html, a.Verdict);
-        if (a.Layers.Count > 0)
+        using (html.Open("section", ("aria-labelledby", "activation")))
         {
-            html.Element("p",
-                $"Distance within one picture\u2019s triggers over the distance between different pictures, at every layer that a pruning "
-                + $"method looks at; one noise, at time step {Show.Short(a.Timestep)}. Below 1, one picture\u2019s triggers are more "
-                + $"alike. Whiskers are 95 % bootstrap intervals.");
-            html.Open("figure", ("class", "plots"));
-            foreach (IGrouping<string, ActivationLayer> method in a.Layers.GroupBy(l => l.Method)) Chart(html, method.Key, [.. method]);
-            html.Close();
-            foreach (IGrouping<string, ActivationLayer> method in a.Layers.GroupBy(l => l.Method)) Table(html, a, method.Key, [.. method]);
+            html.Element("h2", "Do they excite the network alike?", ("id", "activation"));
+            LocalityReport.Verdict(html, a.Verdict);
+            if (a.Layers.Count > 0)
+            {
+                html.Element("p",
+                    $"Distance within one picture\u2019s triggers over the distance between different pictures, at every layer that a "
+                        + $"pruning "
+                    + $"method looks at; one noise, at time step {Show.Short(a.Timestep)}. Below 1, one picture\u2019s triggers are more "
+                    + $"alike. Whiskers are 95 % bootstrap intervals.");
+                using (html.Open("figure", ("class", "plots")))
+                    foreach (IGrouping<string, ActivationLayer> method in a.Layers.GroupBy(l => l.Method))
+                        Chart(html, method.Key, [.. method]);
+                foreach (IGrouping<string, ActivationLayer> method in a.Layers.GroupBy(l => l.Method))
+                    Table(html, a, method.Key, [.. method]);
+            }
         }
-        html.Close();
     }
 
     private static void Chart(HtmlWriter html, string method, IReadOnlyList<ActivationLayer> layers)
@@ -48,16 +51,16 @@ internal static class LocalityActivationSection
     private static void Table(HtmlWriter html, ActivationSpace a, string method, IReadOnlyList<ActivationLayer> layers)
     {
         html.Element("h3", $"{method}, mean pairwise L2 distance");
-        LocalityReport.TableHead(html, $"Activations at {method}\u2019s layers", "Layer", "Triggers", "Their starts", "Different captions",
-            "Triggers / captions", "p", "Within / between triggers", "p");
-        for (int i = 0; i < layers.Count; i++)
-        {
-            ActivationLayer l = layers[i];
-            LocalityReport.TableRow(html, $"{i + 1} {Short(l.Layer)}", false, Value(l.Triggers), Value(l.Starts),
-                Value(l.DifferentCaptions), LocalityReport.Ratio(l.AgainstCaptions), LocalityReport.PValue(l.AgainstCaptions),
-                LocalityReport.Ratio(l.AgainstOthers), LocalityReport.PValue(l.AgainstOthers));
-        }
-        LocalityReport.TableEnd(html);
+        using (LocalityReport.Table(html, $"Activations at {method}\u2019s layers", "Layer", "Triggers", "Their starts",
+            "Different captions",
+            "Triggers / captions", "p", "Within / between triggers", "p"))
+            for (int i = 0; i < layers.Count; i++)
+            {
+                ActivationLayer l = layers[i];
+                LocalityReport.TableRow(html, $"{i + 1} {Short(l.Layer)}", false, Value(l.Triggers), Value(l.Starts),
+                    Value(l.DifferentCaptions), LocalityReport.Ratio(l.AgainstCaptions), LocalityReport.PValue(l.AgainstCaptions),
+                    LocalityReport.Ratio(l.AgainstOthers), LocalityReport.PValue(l.AgainstOthers));
+            }
         html.Element("p",
             $"Triggers: of one picture, averaged over pictures. Their starts: the same before the search. Different captions: "
             + $"{Show.Count(a.Captions)}, of different audited pictures.", ("class", "legend"));

@@ -19,27 +19,26 @@ internal static class LocalityPlots
         double X(double x) => edge + (innerWidth - spanX * scale) / 2 + (x - left) * scale;
         double Y(double y) => height - bottom - edge - (innerHeight - spanY * scale) / 2 - (y - low) * scale;
 
-        Plots.Begin(html, width, height, title, description);
+        using HtmlWriter.Scope plot = Plots.Begin(html, width, height, title, description);
         Plots.Label(html, title, 0, 16, "start", "plot-title");
         double at = 6;
         foreach (ScatterGroup g in groups)
         {
-            html.Open("g", ("class", $"look-{g.Look}"));
-            Plots.Marker(html, g.Look, at, 32, 4, null);
-            Plots.Label(html, g.Name, at + 10, 36, "start", "series-label");
-            html.Close();
+            using (html.Open("g", ("class", $"look-{g.Look}")))
+            {
+                Plots.Marker(html, g.Look, at, 32, 4, null);
+                Plots.Label(html, g.Name, at + 10, 36, "start", "series-label");
+            }
             at += 26 + 6.6 * g.Name.Length;
         }
         html.Leaf("rect", ("class", "grid"), ("fill", "none"), ("x", "0.5"), ("y", Show.Coordinate(top)),
             ("width", Show.Coordinate(width - 1)), ("height", Show.Coordinate(height - top - bottom)));
         foreach (ScatterGroup g in groups)
         {
-            html.Open("g", ("class", $"look-{g.Look}"));
-            foreach ((double x, double y, string name) in g.Points) Plots.Marker(html, g.Look, X(x), Y(y), 3.6, name);
-            html.Close();
+            using (html.Open("g", ("class", $"look-{g.Look}")))
+                foreach ((double x, double y, string name) in g.Points) Plots.Marker(html, g.Look, X(x), Y(y), 3.6, name);
         }
         Plots.Label(html, note, width / 2, height - 8, "middle");
-        html.Close();
     }
 
     /// <summary>Similarities in a square of cells: rows are what was pruned for, columns what was generated from. A cell above the
@@ -52,32 +51,30 @@ internal static class LocalityPlots
         rows.AddRange(picture.Transfer.Select((values, i) => ($"trigger {picture.Triggers[i] + 1}", values, i)));
         rows.AddRange(picture.Null.Select((values, i) => ($"another caption {i + 1}", values, -1)));
         double width = left + columns * cell + 10, height = top + rows.Count * cell + 16;
-        Plots.Begin(html, Math.Max(width, 460), height, title,
+        using HtmlWriter.Scope plot = Plots.Begin(html, Math.Max(width, 460), height, title,
             string.Join(" ", rows.Select(r => $"Pruned for {r.Name}: {string.Join(", ", r.Values.Select(Show.Similarity))}.")));
         Plots.Label(html, title, 0, 16, "start", "plot-title");
         Plots.Label(html, "pruned for", left - 12, top - 8, "end");
         Plots.Label(html, "generated from trigger", left, top - 26, "start");
         for (int j = 0; j < columns; j++) Plots.Label(html, $"{picture.Triggers[j] + 1}", left + (j + 0.5) * cell, top - 8, "middle");
-        html.Open("g", ("class", "look-0"));
-        for (int r = 0; r < rows.Count; r++)
-        {
-            double y = top + r * cell;
-            Plots.Label(html, rows[r].Name, left - 12, y + cell / 2 + 4, "end",
-                r == 0 || r > picture.Transfer.Count ? null : "series-label");
-            for (int j = 0; j < columns; j++)
+        using (html.Open("g", ("class", "look-0")))
+            for (int r = 0; r < rows.Count; r++)
             {
-                double value = rows[r].Values[j];
-                html.Leaf("rect", ("class", "marker"), ("fill-opacity", Show.Coordinate(0.08 + 0.5 * Math.Clamp(value, 0, 1))),
-                    ("x", Show.Coordinate(left + j * cell + 1)), ("y", Show.Coordinate(y + 1)), ("width", Show.Coordinate(cell - 2)),
-                    ("height", Show.Coordinate(cell - 2)));
-                if (value > threshold)
-                    html.Leaf("rect", ("class", "line"), ("x", Show.Coordinate(left + j * cell + 2)), ("y", Show.Coordinate(y + 2)),
-                    ("width", Show.Coordinate(cell - 4)), ("height", Show.Coordinate(cell - 4)));
-                Plots.Label(html, value.ToString("0.00", System.Globalization.CultureInfo.InvariantCulture), left + (j + 0.5) * cell,
-                    y + cell / 2 + 4, "middle", rows[r].Own == j ? "plot-title" : "mark-label");
+                double y = top + r * cell;
+                Plots.Label(html, rows[r].Name, left - 12, y + cell / 2 + 4, "end",
+                    r == 0 || r > picture.Transfer.Count ? null : "series-label");
+                for (int j = 0; j < columns; j++)
+                {
+                    double value = rows[r].Values[j];
+                    html.Leaf("rect", ("class", "marker"), ("fill-opacity", Show.Coordinate(0.08 + 0.5 * Math.Clamp(value, 0, 1))),
+                        ("x", Show.Coordinate(left + j * cell + 1)), ("y", Show.Coordinate(y + 1)), ("width", Show.Coordinate(cell - 2)),
+                        ("height", Show.Coordinate(cell - 2)));
+                    if (value > threshold)
+                        html.Leaf("rect", ("class", "line"), ("x", Show.Coordinate(left + j * cell + 2)), ("y", Show.Coordinate(y + 2)),
+                        ("width", Show.Coordinate(cell - 4)), ("height", Show.Coordinate(cell - 4)));
+                    Plots.Label(html, value.ToString("0.00", System.Globalization.CultureInfo.InvariantCulture), left + (j + 0.5) * cell,
+                        y + cell / 2 + 4, "middle", rows[r].Own == j ? "plot-title" : "mark-label");
+                }
             }
-        }
-        html.Close();
-        html.Close();
     }
 }

@@ -24,50 +24,50 @@ internal static class LocalityReport
     private static void Write(HtmlWriter html, LocalityOutcome outcome, ReportContext context)
     {
         LocalitySummary s = outcome.Summary;
-        ReportPage.Begin(html, $"Is memorization local in {s.Model.Name}?", context.Version);
-        html.Open("main");
-        Answer(html, s, context);
-        LocalityInputSection.Write(html, outcome, new ReportPictures(html, context));
-        LocalityActivationSection.Write(html, s);
-        if (s.Weight is { } weight) LocalityWeightSection.Write(html, s, weight);
-        About(html, s, context);
-        html.Close();
-        html.Close();
-        html.Close();
+        using (ReportPage.Begin(html, $"Is memorization local in {s.Model.Name}?", context.Version))
+        using (html.Open("main"))
+        {
+            Answer(html, s, context);
+            LocalityInputSection.Write(html, outcome, new ReportPictures(html, context));
+            LocalityActivationSection.Write(html, s);
+            if (s.Weight is { } weight) LocalityWeightSection.Write(html, s, weight);
+            About(html, s, context);
+        }
         html.Text("\n");
     }
 
     private static void Answer(HtmlWriter html, LocalitySummary s, ReportContext context)
     {
-        html.Open("header");
-        html.Element("p", $"dori {context.Version} \u00B7 locality", ("class", "eyebrow"));
-        html.Open("h1");
-        html.Text("Is memorization local in ");
-        html.Foreign(s.Model.Name);
-        html.Text("?");
-        html.Close();
-        html.Close();
+        using (html.Open("header"))
+        {
+            html.Element("p", $"dori {context.Version} \u00B7 locality", ("class", "eyebrow"));
+            using (html.Open("h1"))
+            {
+                html.Text("Is memorization local in ");
+                html.Foreign(s.Model.Name);
+                html.Text("?");
+            }
+        }
 
         (string, LocalityVerdict)[] chapters =
             [("As embeddings", s.Input.Verdict), ("As activations", s.Activation.Verdict),
             .. s.Weight is { } w ? [("As weights", w.Verdict)] : ((string, LocalityVerdict)[])[]];
-        html.Open("section",
+        using (html.Open("section",
             ("class", $"answer {(chapters.Any(c => c.Item2.Outcome == LocalityVerdict.Undecided) ? "tone-open" : "tone-none")}"),
-            ("aria-label", "Verdicts"));
-        foreach ((string name, LocalityVerdict verdict) in chapters)
-        {
-            html.Element("p", $"{name}: locality is {verdict.Outcome}.", ("class", "headline"));
-            html.Element("p", verdict.Sentence, ("class", "detail"));
-        }
-        html.Close();
+            ("aria-label", "Verdicts")))
+            foreach ((string name, LocalityVerdict verdict) in chapters)
+            {
+                html.Element("p", $"{name}: locality is {verdict.Outcome}.", ("class", "headline"));
+                html.Element("p", verdict.Sentence, ("class", "detail"));
+            }
         if (s.Warnings.Count > 0)
         {
-            html.Open("section", ("class", "warnings"), ("aria-label", "Warnings"));
-            html.Element("h2", "Before you rely on this");
-            html.Open("ul");
-            foreach (string warning in s.Warnings) html.Element("li", warning);
-            html.Close();
-            html.Close();
+            using (html.Open("section", ("class", "warnings"), ("aria-label", "Warnings")))
+            {
+                html.Element("h2", "Before you rely on this");
+                using (html.Open("ul"))
+                    foreach (string warning in s.Warnings) html.Element("li", warning);
+            }
         }
         LocalityPicture[] own = [.. s.Pictures.Where(p => !p.Other)];
         int others = s.Pictures.Count(p => p.Other);
@@ -84,43 +84,35 @@ internal static class LocalityReport
     /// <summary>A chapter's verdict: the word, the sentence, the figures that decide.</summary>
     internal static void Verdict(HtmlWriter html, LocalityVerdict verdict)
     {
-        html.Open("p");
-        html.Element("span", verdict.Outcome,
-            ("class", $"badge {(verdict.Outcome == LocalityVerdict.Undecided ? "undecided" : "not-found")}"));
-        html.Text(" " + verdict.Sentence);
-        html.Close();
-        html.Open("ul");
-        foreach (string figure in verdict.Figures) html.Element("li", figure);
-        html.Close();
+        using (html.Open("p"))
+        {
+            html.Element("span", verdict.Outcome,
+                ("class", $"badge {(verdict.Outcome == LocalityVerdict.Undecided ? "undecided" : "not-found")}"));
+            html.Text(" " + verdict.Sentence);
+        }
+        using (html.Open("ul"))
+            foreach (string figure in verdict.Figures) html.Element("li", figure);
     }
 
-    internal static void TableHead(HtmlWriter html, string label, params ReadOnlySpan<string> names)
+    /// <returns>Closes the table.</returns>
+    internal static HtmlWriter.Scope Table(HtmlWriter html, string label, params ReadOnlySpan<string> names)
     {
-        html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", label), ("tabindex", "0"));
+        HtmlWriter.Scope all = html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", label), ("tabindex", "0"));
         html.Open("table", ("class", "rates"), ("aria-label", label));
-        html.Open("thead");
-        html.Open("tr");
-        for (int i = 0; i < names.Length; i++) html.Element("th", names[i], ("scope", "col"), ("class", i == 0 ? null : "number"));
-        html.Close();
-        html.Close();
+        using (html.Open("thead"))
+            using (html.Open("tr"))
+                for (int i = 0; i < names.Length; i++) html.Element("th", names[i], ("scope", "col"), ("class", i == 0 ? null : "number"));
         html.Open("tbody");
+        return all;
     }
 
     internal static void TableRow(HtmlWriter html, string name, bool control, params ReadOnlySpan<string> cells)
     {
-        html.Open("tr", ("class", control ? "control" : null));
-        html.Open("th", ("scope", "row"));
-        html.Foreign(name);
-        html.Close();
-        foreach (string cell in cells) html.Element("td", cell, ("class", "number"));
-        html.Close();
-    }
-
-    internal static void TableEnd(HtmlWriter html)
-    {
-        html.Close();
-        html.Close();
-        html.Close();
+        using (html.Open("tr", ("class", control ? "control" : null)))
+        {
+            using (html.Open("th", ("scope", "row"))) html.Foreign(name);
+            foreach (string cell in cells) html.Element("td", cell, ("class", "number"));
+        }
     }
 
     internal static string Ratio(Comparison? c) => c is null ? "\u2013" : $"{Number(c.Ratio)} ({Number(c.Low)} to {Number(c.High)})";
@@ -133,39 +125,38 @@ internal static class LocalityReport
 
     private static void About(HtmlWriter html, LocalitySummary s, ReportContext context)
     {
-        html.Open("section", ("aria-labelledby", "run"), ("class", "once"));
-        html.Element("h2", "What was run", ("id", "run"));
-        html.Open("table", ("class", "run"));
-        html.Open("tbody");
-        foreach ((string name, string value) in context.Facts) AboutSection.Fact(html, name, value);
-        AboutSection.Fact(html, "Searches a picture", Show.Count(s.Searches));
-        if (context.Cost is { } cost) AboutSection.Fact(html, "Time and memory", cost);
-        AboutSection.Fact(html, "Program", $"dori {context.Version}");
-        html.Close();
-        html.Close();
-        html.Element("h3", "To run it again");
-        html.Open("pre");
-        html.Element("code", context.Command);
-        html.Close();
-        html.Close();
-
-        html.Open("section", ("aria-labelledby", "bars"));
-        html.Element("h2", "How the verdicts are made", ("id", "bars"));
-        html.Open("dl", ("class", "words"));
-        foreach ((string word, string meaning) in Bars())
+        using (html.Open("section", ("aria-labelledby", "run"), ("class", "once")))
         {
-            html.Element("dt", word);
-            html.Element("dd", meaning);
+            html.Element("h2", "What was run", ("id", "run"));
+            using (html.Open("table", ("class", "run")))
+                using (html.Open("tbody"))
+                {
+                    foreach ((string name, string value) in context.Facts) AboutSection.Fact(html, name, value);
+                    AboutSection.Fact(html, "Searches a picture", Show.Count(s.Searches));
+                    if (context.Cost is { } cost) AboutSection.Fact(html, "Time and memory", cost);
+                    AboutSection.Fact(html, "Program", $"dori {context.Version}");
+                }
+            html.Element("h3", "To run it again");
+            using (html.Open("pre")) html.Element("code", context.Command);
         }
-        html.Close();
-        html.Close();
 
-        html.Open("section", ("aria-labelledby", "caveats"), ("class", "once"));
-        html.Element("h2", "What this study cannot say", ("id", "caveats"));
-        html.Open("ul");
-        foreach (string caveat in Caveats()) html.Element("li", caveat);
-        html.Close();
-        html.Close();
+        using (html.Open("section", ("aria-labelledby", "bars")))
+        {
+            html.Element("h2", "How the verdicts are made", ("id", "bars"));
+            using (html.Open("dl", ("class", "words")))
+                foreach ((string word, string meaning) in Bars())
+                {
+                    html.Element("dt", word);
+                    html.Element("dd", meaning);
+                }
+        }
+
+        using (html.Open("section", ("aria-labelledby", "caveats"), ("class", "once")))
+        {
+            html.Element("h2", "What this study cannot say", ("id", "caveats"));
+            using (html.Open("ul"))
+                foreach (string caveat in Caveats()) html.Element("li", caveat);
+        }
     }
 
     private static IEnumerable<(string, string)> Bars()

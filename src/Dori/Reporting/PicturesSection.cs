@@ -12,88 +12,93 @@ internal static class PicturesSection
     public static void Write(HtmlWriter html, AuditView view, ReportPictures pictures, ReportContext context)
     {
         bool tight = view.Targets.Sum(p => Math.Min(MostReferences, view.Files(p).Count) + 2) + 2 * view.Controls.Count > MostPictures;
-        html.Open("section", ("aria-labelledby", "pictures"));
-        html.Element("h2", "Picture by picture", ("id", "pictures"));
-        html.Element("p",
-            "Retained first, then undecided, not found, and not judged; within each the most similar first. The nearest control is the "
-            + "same in every row: the picture the model was not trained on that came back closest, "
-            + "so that a find can be held against what the search alone can force."
-                + (tight ? " There are too many pictures to show them all: of each, only the best generation is shown." : ""));
-        PictureSummary? control = view.Controls.Count > 0 ? view.Controls[0] : null;
-        BestGeneration? controlBest = control is null ? null : view.Best(control);
-        if (control is not null)
+        using (html.Open("section", ("aria-labelledby", "pictures")))
         {
-            pictures.Share(ControlOriginal, context.OriginalPicture(control.File));
-            pictures.Share(ControlGenerated, controlBest?.Picture is { } path ? context.GeneratedPicture(path) : null);
+            html.Element("h2", "Picture by picture", ("id", "pictures"));
+            html.Element("p",
+                "Retained first, then undecided, not found, and not judged; within each the most similar first. The nearest control is the "
+                + "same in every row: the picture the model was not trained on that came back closest, "
+                + "so that a find can be held against what the search alone can force."
+                    + (tight ? " There are too many pictures to show them all: of each, only the best generation is shown." : ""));
+            PictureSummary? control = view.Controls.Count > 0 ? view.Controls[0] : null;
+            BestGeneration? controlBest = control is null ? null : view.Best(control);
+            if (control is not null)
+            {
+                pictures.Share(ControlOriginal, context.OriginalPicture(control.File));
+                pictures.Share(ControlGenerated, controlBest?.Picture is { } path ? context.GeneratedPicture(path) : null);
+            }
+            for (int i = 0; i < view.Targets.Count; i++) Card(html, view, pictures, view.Targets[i], i + 1, control, controlBest, tight);
+            if (view.Targets.Count == 0) html.Element("p", "None was audited.");
+            Controls(html, view, pictures);
         }
-        for (int i = 0; i < view.Targets.Count; i++) Card(html, view, pictures, view.Targets[i], i + 1, control, controlBest, tight);
-        if (view.Targets.Count == 0) html.Element("p", "None was audited.");
-        Controls(html, view, pictures);
-        html.Close();
     }
 
     private static void Card(HtmlWriter html, AuditView view, ReportPictures pictures, PictureSummary p, int number,
         PictureSummary? control, BestGeneration? controlBest, bool tight)
     {
         string id = $"picture-{number}";
-        html.Open("article", ("class", "card"), ("aria-labelledby", id));
-        html.Open("div", ("class", "facts"));
-        Badge(html, p.Verdict);
-        html.Open("h3", ("id", id));
-        html.Foreign(p.Caption.Length > 0 ? p.Caption : "(no caption)");
-        html.Close();
-        html.Open("p", ("class", "file"));
-        html.Foreign(p.File);
-        if (p.Kind != PictureKind.None)
+        using (html.Open("article", ("class", "card"), ("aria-labelledby", id)))
         {
-            html.Text(" \u00B7 ");
-            html.Text(p.Kind.Text());
-        }
-        html.Close();
-        Figures(html, view, p);
-        html.Close();
+            using (html.Open("div", ("class", "facts")))
+            {
+                Badge(html, p.Verdict);
+                using (html.Open("h3", ("id", id)))
+                    html.Foreign(p.Caption.Length > 0 ? p.Caption : "(no caption)");
+                using (html.Open("p", ("class", "file")))
+                {
+                    html.Foreign(p.File);
+                    if (p.Kind != PictureKind.None)
+                    {
+                        html.Text(" \u00B7 ");
+                        html.Text(p.Kind.Text());
+                    }
+                }
+                Figures(html, view, p);
+            }
 
-        html.Open("div", ("class", "tiles"));
-        Original(html, view, pictures, p);
-        BestGeneration? prompt = view.ByPrompt(p), search = view.BySearch(p);
-        if (tight)
-        {
-            BestGeneration? best = view.Best(p);
-            Generation(html, view, pictures, best, best?.Start == AuditStart.Prompt ? "By prompt" : "By search", p);
+            using (html.Open("div", ("class", "tiles")))
+            {
+                Original(html, view, pictures, p);
+                BestGeneration? prompt = view.ByPrompt(p), search = view.BySearch(p);
+                if (tight)
+                {
+                    BestGeneration? best = view.Best(p);
+                    Generation(html, view, pictures, best, best?.Start == AuditStart.Prompt ? "By prompt" : "By search", p);
+                }
+                else
+                {
+                    if (prompt is not null || view.Summary.Starts.Contains(AuditStart.Prompt))
+                        Generation(html, view, pictures, prompt, "By prompt", p);
+                    if (search is not null || view.Summary.Starts.Any(s => s != AuditStart.Prompt))
+                        Generation(html, view, pictures, search, "By search", p);
+                }
+                NearestControl(html, pictures, control, controlBest);
+            }
         }
-        else
-        {
-            if (prompt is not null || view.Summary.Starts.Contains(AuditStart.Prompt))
-                Generation(html, view, pictures, prompt, "By prompt", p);
-            if (search is not null || view.Summary.Starts.Any(s => s != AuditStart.Prompt))
-                Generation(html, view, pictures, search, "By search", p);
-        }
-        NearestControl(html, pictures, control, controlBest);
-        html.Close();
-        html.Close();
     }
 
     private static void Figures(HtmlWriter html, AuditView view, PictureSummary p)
     {
         Summary s = view.Summary;
-        html.Open("dl");
-        if (p.Start is null) Pair(html, "Best similarity", "none: no unit of this picture is there");
-        else Pair(html, "Best similarity",
-            $"{Show.Similarity(p.Similarity)} "
-            + $"({Wording.Start(p.Start)}{(p.Start == AuditStart.Prompt || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")}"
-            + $"{(p.Mirrored ? ", to the picture\u2019s mirror image" : "")})");
-        if (p.Verdict == Verdict.NotJudged) Pair(html, "p-value", "not judged");
-        else
+        using (html.Open("dl"))
         {
-            string smallest = Math.Abs(p.PValue - s.Controls.SmallestPValue) < 1e-12
-                ? $"the smallest that {Show.Count(s.Controls.Items)} controls can give; " : "";
-            Pair(html, "p-value",
-                $"{Show.PValue(p.PValue)} ({smallest}{(p.Discovery ? "on" : "not on")} the list at a false discovery rate of "
-                + $"{Show.Short(100 * s.Controls.FalseDiscoveryRate)} %)");
+            if (p.Start is null) Pair(html, "Best similarity", "none: no unit of this picture is there");
+            else Pair(html, "Best similarity",
+                $"{Show.Similarity(p.Similarity)} "
+                + $"({Wording.Start(p.Start)}{(p.Start == AuditStart.Prompt || p.Step == s.Steps ? "" : $", after {Show.Steps(p.Step)}")}"
+                + $"{(p.Mirrored ? ", to the picture\u2019s mirror image" : "")})");
+            if (p.Verdict == Verdict.NotJudged) Pair(html, "p-value", "not judged");
+            else
+            {
+                string smallest = Math.Abs(p.PValue - s.Controls.SmallestPValue) < 1e-12
+                    ? $"the smallest that {Show.Count(s.Controls.Items)} controls can give; " : "";
+                Pair(html, "p-value",
+                    $"{Show.PValue(p.PValue)} ({smallest}{(p.Discovery ? "on" : "not on")} the list at a false discovery rate of "
+                    + $"{Show.Short(100 * s.Controls.FalseDiscoveryRate)} %)");
+            }
+            Pair(html, "First copy after", Wording.FirstCopy(p.StepsToFirstCopy, s.Steps));
+            Original(html, s.Original, p);
         }
-        Pair(html, "First copy after", Wording.FirstCopy(p.StepsToFirstCopy, s.Steps));
-        Original(html, s.Original, p);
-        html.Close();
         if (s.Original?.NotShown(p) == true)
             html.Element("p", "The original did not give it back either: this search may not be able to find it.", ("class", "look-at"));
         if (AuditView.StandsOut(p))
@@ -113,36 +118,37 @@ internal static class PicturesSection
     private static void Original(HtmlWriter html, AuditView view, ReportPictures pictures, PictureSummary p)
     {
         IReadOnlyList<string> files = view.Files(p);
-        html.Open("figure");
-        if (files.Count == 1) pictures.Original(files[0], $"Original: {p.Caption}");
-        else
+        using (html.Open("figure"))
         {
-            html.Open("span", ("class", "mosaic"));
-            for (int i = 0; i < Math.Min(MostReferences, files.Count); i++)
-                pictures.Original(files[i], $"Original {i + 1} of {files.Count}: {p.Caption}");
-            html.Close();
+            if (files.Count == 1) pictures.Original(files[0], $"Original: {p.Caption}");
+            else
+            {
+                using (html.Open("span", ("class", "mosaic")))
+                    for (int i = 0; i < Math.Min(MostReferences, files.Count); i++)
+                        pictures.Original(files[i], $"Original {i + 1} of {files.Count}: {p.Caption}");
+            }
+            Caption(html, "Original",
+                files.Count == 1 ? "" : files.Count > MostReferences ? $"{MostReferences} of {Show.Count(files.Count)} references"
+                : $"{Show.Count(files.Count)} references", null);
         }
-        Caption(html, "Original",
-            files.Count == 1 ? "" : files.Count > MostReferences ? $"{MostReferences} of {Show.Count(files.Count)} references"
-            : $"{Show.Count(files.Count)} references", null);
-        html.Close();
     }
 
     private static void Generation(HtmlWriter html, AuditView view, ReportPictures pictures, BestGeneration? generation, string name,
         PictureSummary p)
     {
-        html.Open("figure");
-        if (generation is null)
+        using (html.Open("figure"))
         {
-            html.Element("span", view.Unfinished ? "Not yet run." : "Not run.", ("class", "picture missing"));
-            Caption(html, name, "", null);
+            if (generation is null)
+            {
+                html.Element("span", view.Unfinished ? "Not yet run." : "Not run.", ("class", "picture missing"));
+                Caption(html, name, "", null);
+            }
+            else
+            {
+                pictures.Generated(generation.Picture, $"{name}, similarity {Show.Similarity(generation.Similarity)}: {p.Caption}");
+                Caption(html, name, How(generation), generation.Similarity, generation.Similarity > view.Summary.Threshold);
+            }
         }
-        else
-        {
-            pictures.Generated(generation.Picture, $"{name}, similarity {Show.Similarity(generation.Similarity)}: {p.Caption}");
-            Caption(html, name, How(generation), generation.Similarity, generation.Similarity > view.Summary.Threshold);
-        }
-        html.Close();
     }
 
     private static string How(BestGeneration generation) =>
@@ -151,76 +157,84 @@ internal static class PicturesSection
 
     private static void NearestControl(HtmlWriter html, ReportPictures pictures, PictureSummary? control, BestGeneration? best)
     {
-        html.Open("figure", ("class", "nearest"));
-        if (control is null)
+        using (html.Open("figure", ("class", "nearest")))
         {
-            html.Element("span", "No control was run.", ("class", "picture missing"));
-            Caption(html, "Nearest control", "", null);
+            if (control is null)
+            {
+                html.Element("span", "No control was run.", ("class", "picture missing"));
+                Caption(html, "Nearest control", "", null);
+            }
+            else
+            {
+                using (html.Open("span", ("class", "pair")))
+                {
+                    pictures.Shared(ControlOriginal, $"Nearest control, original: {control.Caption}");
+                    pictures.Shared(ControlGenerated,
+                        $"Nearest control, best generation, similarity {Show.Similarity(control.Similarity)}");
+                }
+                Caption(html, "Nearest control",
+                    best is null ? "original, generation" : best.Start == AuditStart.Prompt ? "original, by prompt"
+                    : $"original, from {StartWord(best.Start)}", control.Similarity);
+            }
         }
-        else
-        {
-            html.Open("span", ("class", "pair"));
-            pictures.Shared(ControlOriginal, $"Nearest control, original: {control.Caption}");
-            pictures.Shared(ControlGenerated, $"Nearest control, best generation, similarity {Show.Similarity(control.Similarity)}");
-            html.Close();
-            Caption(html, "Nearest control",
-                best is null ? "original, generation" : best.Start == AuditStart.Prompt ? "original, by prompt"
-                : $"original, from {StartWord(best.Start)}", control.Similarity);
-        }
-        html.Close();
     }
 
     private static void Controls(HtmlWriter html, AuditView view, ReportPictures pictures)
     {
         if (view.Controls.Count == 0) return;
-        html.Open("details");
-        html.Open("summary");
-        html.Text(
-            $"The {Show.Count(view.Controls.Count)} controls, the most similar first: {Show.Count(view.Summary.Controls.AboveThreshold)} "
-            + $"above the threshold {Show.Short(view.Summary.Threshold)}, highest {Show.Similarity(view.Controls[0].Similarity)}");
-        html.Close();
-        html.Open("div", ("class", "controls"));
-        foreach (PictureSummary p in view.Controls)
+        using (html.Open("details"))
         {
-            BestGeneration? best = view.Best(p);
-            html.Open("figure");
-            html.Open("span", ("class", "pair"));
-            pictures.Original(p.File, $"Control: {p.Caption}");
-            pictures.Generated(best?.Picture, $"Best generation of the control, similarity {Show.Similarity(p.Similarity)}: {p.Caption}");
-            html.Close();
-            html.Open("figcaption");
-            html.Element("span", Show.Similarity(p.Similarity), ("class", "value"));
-            html.Text(view.Passes(p) ? " above" : " below");
-            html.Open("span", ("class", "how"));
-            html.Foreign(p.Caption.Length > 0 ? p.Caption : p.File);
-            html.Close();
-            html.Close();
-            html.Close();
+            using (html.Open("summary"))
+                html.Text(
+                    $"The {Show.Count(view.Controls.Count)} controls, the most similar first: "
+                        + $"{Show.Count(view.Summary.Controls.AboveThreshold)} "
+                    + $"above the threshold {Show.Short(view.Summary.Threshold)}, highest {Show.Similarity(view.Controls[0].Similarity)}");
+            using (html.Open("div", ("class", "controls")))
+                foreach (PictureSummary p in view.Controls)
+                {
+                    BestGeneration? best = view.Best(p);
+                    using (html.Open("figure"))
+                    {
+                        using (html.Open("span", ("class", "pair")))
+                        {
+                            pictures.Original(p.File, $"Control: {p.Caption}");
+                            pictures.Generated(best?.Picture,
+                                $"Best generation of the control, similarity {Show.Similarity(p.Similarity)}: {p.Caption}");
+                        }
+                        using (html.Open("figcaption"))
+                        {
+                            html.Element("span", Show.Similarity(p.Similarity), ("class", "value"));
+                            html.Text(view.Passes(p) ? " above" : " below");
+                            using (html.Open("span", ("class", "how")))
+                                html.Foreign(p.Caption.Length > 0 ? p.Caption : p.File);
+                        }
+                    }
+                }
         }
-        html.Close();
-        html.Close();
     }
 
     private static void Caption(HtmlWriter html, string name, string how, double? similarity, bool copy = false)
     {
-        html.Open("figcaption");
-        html.Element("span", name, ("class", "name"));
-        if (similarity is { } value)
+        using (html.Open("figcaption"))
         {
-            html.Text(" ");
-            html.Element("span", Show.Similarity(value), ("class", copy ? "value copy" : "value"));
+            html.Element("span", name, ("class", "name"));
+            if (similarity is { } value)
+            {
+                html.Text(" ");
+                html.Element("span", Show.Similarity(value), ("class", copy ? "value copy" : "value"));
+            }
+            if (how.Length > 0) html.Element("span", how, ("class", "how"));
         }
-        if (how.Length > 0) html.Element("span", how, ("class", "how"));
-        html.Close();
     }
 
     internal static void Badge(HtmlWriter html, Verdict verdict)
     {
         (string sign, string css) = Wording.Sign(verdict);
-        html.Open("span", ("class", $"badge {css}"));
-        html.Element("span", sign, ("aria-hidden", "true"));
-        html.Text(" " + verdict.Text());
-        html.Close();
+        using (html.Open("span", ("class", $"badge {css}")))
+        {
+            html.Element("span", sign, ("aria-hidden", "true"));
+            html.Text(" " + verdict.Text());
+        }
     }
 
     private static string StartWord(AuditStart start) => start switch

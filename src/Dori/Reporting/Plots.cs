@@ -43,7 +43,7 @@ internal static class Plots
         double X(double value) => left + (value - xLow) / (xHigh - xLow) * (width - left - right);
         double Y(double value) => height - bottom - (Math.Clamp(value, yLow, yHigh) - yLow) / (yHigh - yLow) * (height - top - bottom);
 
-        Begin(html, width, height, chart.Title, chart.Description);
+        using HtmlWriter.Scope plot = Begin(html, width, height, chart.Title, chart.Description);
         Label(html, chart.Title, 0, 16, "start", "plot-title");
         foreach (double tick in Ticks.Between(yLow, yHigh, 5))
         {
@@ -69,21 +69,21 @@ internal static class Plots
         {
             PlotSeries s = chart.Series[i];
             double aside = Aside(i);
-            html.Open("g", ("class", $"look-{s.Look}"));
-            html.Leaf("polyline", ("class", "line"),
-                ("points", string.Join(' ', s.Points.Select(p => $"{Show.Coordinate(X(p.X) + aside)},{Show.Coordinate(Y(p.Y))}"))),
-                ("stroke-dasharray", Dashes[s.Look]));
-            foreach (PlotPoint p in s.Points)
+            using (html.Open("g", ("class", $"look-{s.Look}")))
             {
-                if (!chart.Bands && p is { Low: { } low, High: { } high }) Whisker(html, X(p.X) + aside, Y(low), Y(high));
-                Marker(html, s.Look, X(p.X) + aside, Y(p.Y), 4, $"{s.Name}, {chart.X.Of(p.X)}: {chart.Y.Of(p.Y)}");
+                html.Leaf("polyline", ("class", "line"),
+                    ("points", string.Join(' ', s.Points.Select(p => $"{Show.Coordinate(X(p.X) + aside)},{Show.Coordinate(Y(p.Y))}"))),
+                    ("stroke-dasharray", Dashes[s.Look]));
+                foreach (PlotPoint p in s.Points)
+                {
+                    if (!chart.Bands && p is { Low: { } low, High: { } high }) Whisker(html, X(p.X) + aside, Y(low), Y(high));
+                    Marker(html, s.Look, X(p.X) + aside, Y(p.Y), 4, $"{s.Name}, {chart.X.Of(p.X)}: {chart.Y.Of(p.Y)}");
+                }
             }
-            html.Close();
         }
         // over the lines, on a halo
         if (chart.Mark is { } named) Label(html, named.Label, width - right - 4, Y(named.Value) - 5, "end", "mark-label");
         EndLabels(html, chart.Series, X, Y, top, height - bottom);
-        html.Close();
     }
 
     public static void Strip(HtmlWriter html, StripChart chart)
@@ -97,7 +97,7 @@ internal static class Plots
             [.. swarms.Select(lanes => Math.Max(34, (lanes.Count == 0 ? 1 : 2 * lanes.Max(Math.Abs) + 1) * (2 * radius + 0.6) + 16))];
         double bottomLine = top + heights.Sum(), height = bottomLine + 46;
 
-        Begin(html, width, height, chart.Title, chart.Description);
+        using HtmlWriter.Scope plot = Begin(html, width, height, chart.Title, chart.Description);
         Label(html, chart.Title, 0, 16, "start", "plot-title");
         foreach (double tick in Ticks.Between(low, high, 12))
         {
@@ -112,12 +112,13 @@ internal static class Plots
             StripRow row = chart.Rows[r];
             double middle = y + heights[r] / 2;
             if (r > 0) Line(html, left, y, width - right, y, "grid");
-            html.Open("g", ("class", $"look-{row.Look}"));
-            Label(html, row.Name, left - 12, middle + 4, "end", "series-label");
-            for (int i = 0; i < row.Points.Count; i++)
-                Marker(html, row.Look, X(row.Points[i].Value), middle + swarms[r][i] * (2 * radius + 0.6), radius,
-                    $"{row.Points[i].Name}: {Show.Similarity(row.Points[i].Value)}");
-            html.Close();
+            using (html.Open("g", ("class", $"look-{row.Look}")))
+            {
+                Label(html, row.Name, left - 12, middle + 4, "end", "series-label");
+                for (int i = 0; i < row.Points.Count; i++)
+                    Marker(html, row.Look, X(row.Points[i].Value), middle + swarms[r][i] * (2 * radius + 0.6), radius,
+                        $"{row.Points[i].Name}: {Show.Similarity(row.Points[i].Value)}");
+            }
             y += heights[r];
         }
         if (chart.Mark is { } mark)
@@ -125,7 +126,6 @@ internal static class Plots
             Line(html, X(mark.Value), top - 8, X(mark.Value), bottomLine, "mark");
             Label(html, mark.Label, X(mark.Value), top - 14, "middle", "mark-label");
         }
-        html.Close();
     }
 
     /// <summary>A share with its interval on a line from 0 to 1, for a table's cell.</summary>
@@ -133,25 +133,25 @@ internal static class Plots
     {
         const double width = 120, height = 18, edge = 6;
         double X(double share) => edge + Math.Clamp(share, 0, 1) * (width - 2 * edge);
-        html.Open("svg", ("class", $"share look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"),
-            ("width", "120"), ("height", "18"), ("aria-hidden", "true"));
-        Line(html, X(0), height / 2, X(1), height / 2, "grid");
-        Line(html, X(0), 4, X(0), height - 4, "grid");
-        Line(html, X(1), 4, X(1), height - 4, "grid");
-        if (double.IsFinite(low) && double.IsFinite(high)) Line(html, X(low), height / 2, X(high), height / 2, "range");
-        if (double.IsFinite(value)) Marker(html, look, X(value), height / 2, 4.5, null);
-        html.Close();
+        using (html.Open("svg", ("class", $"share look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"),
+            ("width", "120"), ("height", "18"), ("aria-hidden", "true")))
+        {
+            Line(html, X(0), height / 2, X(1), height / 2, "grid");
+            Line(html, X(0), 4, X(0), height - 4, "grid");
+            Line(html, X(1), 4, X(1), height - 4, "grid");
+            if (double.IsFinite(low) && double.IsFinite(high)) Line(html, X(low), height / 2, X(high), height / 2, "range");
+            if (double.IsFinite(value)) Marker(html, look, X(value), height / 2, 4.5, null);
+        }
     }
 
     /// <summary>A bar from 0 to 1, for a table's cell.</summary>
     public static void Bar(HtmlWriter html, double share, int look)
     {
         const double width = 160, height = 14;
-        html.Open("svg", ("class", $"bar look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"),
-            ("width", "160"), ("height", "14"), ("aria-hidden", "true"));
-        html.Leaf("rect", ("class", "fill"), ("x", "0"), ("y", "2"), ("width", Show.Coordinate(Math.Clamp(share, 0, 1) * width)),
-            ("height", Show.Coordinate(height - 4)));
-        html.Close();
+        using (html.Open("svg", ("class", $"bar look-{look}"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"),
+            ("width", "160"), ("height", "14"), ("aria-hidden", "true")))
+            html.Leaf("rect", ("class", "fill"), ("x", "0"), ("y", "2"), ("width", Show.Coordinate(Math.Clamp(share, 0, 1) * width)),
+                ("height", Show.Coordinate(height - 4)));
     }
 
     internal static (double, double) Range(PlotAxis axis, IEnumerable<double> values)
@@ -186,9 +186,8 @@ internal static class Plots
         double[] places = Swarm.Apart([.. ends.Select(e => y(e.End.Y))], 15, top, bottom);
         for (int i = 0; i < ends.Count; i++)
         {
-            html.Open("g", ("class", $"look-{ends[i].Series.Look}"));
-            Label(html, ends[i].Series.Name, x(ends[i].End.X) + 14, places[i] + 4, "start", "series-label");
-            html.Close();
+            using (html.Open("g", ("class", $"look-{ends[i].Series.Look}")))
+                Label(html, ends[i].Series.Name, x(ends[i].End.X) + 14, places[i] + 4, "start", "series-label");
         }
     }
 
@@ -208,17 +207,13 @@ internal static class Plots
         if (title is null) html.Leaf(tag, [css, .. shape]);
         else
         {
-            html.Open(tag, [css, .. shape]);
-            html.Element("title", title);
-            html.Close();
+            using (html.Open(tag, [css, .. shape])) html.Element("title", title);
         }
     }
 
-    internal static void Begin(HtmlWriter html, double width, double height, string title, string description)
-    {
+    internal static HtmlWriter.Scope Begin(HtmlWriter html, double width, double height, string title, string description) =>
         html.Open("svg", ("class", "plot"), ("viewBox", $"0 0 {Show.Coordinate(width)} {Show.Coordinate(height)}"), ("role", "img"),
             ("aria-label", $"{title}. {description}"));
-    }
 
     internal static void Line(HtmlWriter html, double x1, double y1, double x2, double y2, string css) =>
         html.Leaf("line", ("class", css), ("x1", Show.Coordinate(x1)), ("y1", Show.Coordinate(y1)), ("x2", Show.Coordinate(x2)),

@@ -20,11 +20,10 @@ internal sealed class ReportPictures(HtmlWriter html, ReportContext context)
         if (EmbeddedPicture.Of(file) is not { } picture) return;
         shared[id] = picture;
         (string width, string height) = Size(picture);
-        html.Open("svg", ("class", "library"), ("width", "0"), ("height", "0"), ("aria-hidden", "true"));
-        html.Open("symbol", ("id", id), ("viewBox", $"0 0 {width} {height}"));
-        html.Leaf("image", ("href", picture.DataUri), ("width", width), ("height", height), ("class", picture.IsSmall ? "small" : null));
-        html.Close();
-        html.Close();
+        using (html.Open("svg", ("class", "library"), ("width", "0"), ("height", "0"), ("aria-hidden", "true")))
+            using (html.Open("symbol", ("id", id), ("viewBox", $"0 0 {width} {height}")))
+                html.Leaf("image", ("href", picture.DataUri), ("width", width), ("height", height),
+                    ("class", picture.IsSmall ? "small" : null));
     }
 
     public void Shared(string id, string alt)
@@ -35,15 +34,14 @@ internal sealed class ReportPictures(HtmlWriter html, ReportContext context)
             return;
         }
         (string width, string height) = Size(picture);
-        html.Open("svg", ("class", "picture"), ("viewBox", $"0 0 {width} {height}"), ("role", "img"), ("aria-label", alt));
-        html.Leaf("use", ("href", "#" + id));
-        html.Close();
+        using (html.Open("svg", ("class", "picture"), ("viewBox", $"0 0 {width} {height}"), ("role", "img"), ("aria-label", alt)))
+            html.Leaf("use", ("href", "#" + id));
     }
 
     private void Image(EmbeddedPicture? picture, string alt, string otherwise)
     {
         if (picture is null) Missing(otherwise);
-        else html.Open("img", ("class", picture.IsSmall ? "picture small" : "picture"), ("src", picture.DataUri), ("alt", alt));
+        else html.Void("img", ("class", picture.IsSmall ? "picture small" : "picture"), ("src", picture.DataUri), ("alt", alt));
     }
 
     private void Missing(string why) => html.Element("span", why, ("class", "picture missing"));

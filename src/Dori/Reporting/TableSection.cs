@@ -8,25 +8,26 @@ internal static class TableSection
 {
     public static void Write(HtmlWriter html, AuditView view)
     {
-        html.Open("section", ("aria-labelledby", "table"));
-        html.Element("h2", "All pictures", ("id", "table"));
-        html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "All pictures"), ("tabindex", "0"));
-        html.Open("table", ("class", "all"), ("aria-label", "All pictures"));
-        html.Open("thead");
-        html.Open("tr");
-        foreach ((string name, string? css) in Columns(view)) html.Element("th", name, ("scope", "col"), ("class", css));
-        html.Close();
-        html.Close();
-        Body(html, view, view.Targets, "Audited pictures, in the order of the section above");
-        Body(html, view, view.Controls, "Controls, the most similar first");
-        html.Close();
-        html.Close();
-        html.Element("p", "Best, prompt and search are similarities: over all starts, of the prompt alone, and over the searches; those "
-            + $"above {Show.Short(view.Summary.Threshold)} are bold. \u201CBy\u201D is the start that gave the best. \u201CFirst "
-            + "copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no "
-            + $"verdict.{(view.Summary.Original is null ? "" : " \u201COriginal\u201D is the best that the original gives back.")}",
-            ("class", "legend"));
-        html.Close();
+        using (html.Open("section", ("aria-labelledby", "table")))
+        {
+            html.Element("h2", "All pictures", ("id", "table"));
+            using (html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "All pictures"), ("tabindex", "0")))
+                using (html.Open("table", ("class", "all"), ("aria-label", "All pictures")))
+                {
+                    using (html.Open("thead"))
+                        using (html.Open("tr"))
+                            foreach ((string name, string? css) in Columns(view))
+                                html.Element("th", name, ("scope", "col"), ("class", css));
+                    Body(html, view, view.Targets, "Audited pictures, in the order of the section above");
+                    Body(html, view, view.Controls, "Controls, the most similar first");
+                }
+            html.Element("p",
+                "Best, prompt and search are similarities: over all starts, of the prompt alone, and over the searches; those "
+                + $"above {Show.Short(view.Summary.Threshold)} are bold. \u201CBy\u201D is the start that gave the best. \u201CFirst "
+                + "copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no "
+                + $"verdict.{(view.Summary.Original is null ? "" : " \u201COriginal\u201D is the best that the original gives back.")}",
+                ("class", "legend"));
+        }
     }
 
     private static (string Name, string? Css)[] Columns(AuditView view) =>
@@ -39,41 +40,40 @@ internal static class TableSection
     private static void Body(HtmlWriter html, AuditView view, IReadOnlyList<PictureSummary> pictures, string name)
     {
         if (pictures.Count == 0) return;
-        html.Open("tbody");
-        html.Open("tr");
-        html.Element("th", name, ("scope", "rowgroup"), ("colspan", Show.Count(Columns(view).Length)), ("class", "start"));
-        html.Close();
-        for (int i = 0; i < pictures.Count; i++)
+        using (html.Open("tbody"))
         {
-            PictureSummary p = pictures[i];
-            bool control = p.Role == PictureRole.Control;
-            html.Open("tr", ("class", control ? "control" : null));
-            html.Element("td", Show.Count(i + 1), ("class", "number"));
-            html.Open("th", ("scope", "row"));
-            html.Foreign(p.Caption.Length > 0 ? p.Caption : "(no caption)");
-            html.Close();
-            html.Open("td");
-            html.Foreign(p.File);
-            html.Close();
-            html.Element("td", control ? ItemGroup.Control : p.Kind.Text());
-            html.Open("td");
-            if (control) html.Text("\u2013");
-            else PicturesSection.Badge(html, p.Verdict);
-            html.Close();
-            Similarity(html, view, p.Similarity);
-            html.Element("td", p.Start?.Text() ?? "");
-            Similarity(html, view, p.PromptSimilarity);
-            Similarity(html, view, p.SearchSimilarity);
-            html.Element("td", control || p.Verdict == Verdict.NotJudged ? "\u2013" : Show.PValue(p.PValue), ("class", "number"));
-            html.Element("td", p.StepsToFirstCopy is { } steps ? Show.Count(steps) : "\u2013", ("class", "number"));
-            if (view.Summary.Original is { } original)
+            using (html.Open("tr"))
+                html.Element("th", name, ("scope", "rowgroup"), ("colspan", Show.Count(Columns(view).Length)), ("class", "start"));
+            for (int i = 0; i < pictures.Count; i++)
             {
-                if (original.Of(p) is { Start: not null } found) Similarity(html, view, found.Similarity);
-                else html.Element("td", "\u2013", ("class", "number"));
+                PictureSummary p = pictures[i];
+                bool control = p.Role == PictureRole.Control;
+                using (html.Open("tr", ("class", control ? "control" : null)))
+                {
+                    html.Element("td", Show.Count(i + 1), ("class", "number"));
+                    using (html.Open("th", ("scope", "row")))
+                        html.Foreign(p.Caption.Length > 0 ? p.Caption : "(no caption)");
+                    using (html.Open("td")) html.Foreign(p.File);
+                    html.Element("td", control ? ItemGroup.Control : p.Kind.Text());
+                    using (html.Open("td"))
+                    {
+                        if (control) html.Text("\u2013");
+                        else PicturesSection.Badge(html, p.Verdict);
+                    }
+                    Similarity(html, view, p.Similarity);
+                    html.Element("td", p.Start?.Text() ?? "");
+                    Similarity(html, view, p.PromptSimilarity);
+                    Similarity(html, view, p.SearchSimilarity);
+                    html.Element("td", control || p.Verdict == Verdict.NotJudged ? "\u2013" : Show.PValue(p.PValue), ("class", "number"));
+                    html.Element("td", p.StepsToFirstCopy is { } steps ? Show.Count(steps) : "\u2013", ("class", "number"));
+                    if (view.Summary.Original is { } original)
+                    {
+                        if (original.Of(p) is { Start: not null } found) Similarity(html, view, found.Similarity);
+                        else html.Element("td", "\u2013", ("class", "number"));
+                    }
+                }
             }
-            html.Close();
         }
-        html.Close();
     }
 
     private static void Similarity(HtmlWriter html, AuditView view, double value) =>

@@ -8,35 +8,39 @@ internal static class VerdictSection
     public static void Write(HtmlWriter html, AuditView view, ReportContext context)
     {
         Summary s = view.Summary;
-        html.Open("header");
-        html.Open("p", ("class", "eyebrow"));
-        html.Text($"dori {context.Version} \u00B7 retention audit");
-        if (context.Date is { } date) html.Text($" \u00B7 {date}");
-        html.Close();
-        html.Open("h1");
-        html.Text("Does ");
-        html.Foreign(s.Model.Name);
-        html.Text(" still hold the pictures?");
-        html.Close();
-        html.Close();
-
-        html.Open("section", ("class", $"answer {Tone(view)}"), ("aria-label", "Verdict"));
-        if (Headline.Obstacle(view) is { } obstacle) html.Element("p", obstacle, ("class", "obstacle"));
-        foreach (Headline headline in Headline.Of(view))
+        using (html.Open("header"))
         {
-            html.Element("p", headline.Sentence, ("class", "headline"));
-            html.Element("p", headline.Detail, ("class", "detail"));
+            using (html.Open("p", ("class", "eyebrow")))
+            {
+                html.Text($"dori {context.Version} \u00B7 retention audit");
+                if (context.Date is { } date) html.Text($" \u00B7 {date}");
+            }
+            using (html.Open("h1"))
+            {
+                html.Text("Does ");
+                html.Foreign(s.Model.Name);
+                html.Text(" still hold the pictures?");
+            }
         }
-        html.Close();
+
+        using (html.Open("section", ("class", $"answer {Tone(view)}"), ("aria-label", "Verdict")))
+        {
+            if (Headline.Obstacle(view) is { } obstacle) html.Element("p", obstacle, ("class", "obstacle"));
+            foreach (Headline headline in Headline.Of(view))
+            {
+                html.Element("p", headline.Sentence, ("class", "headline"));
+                html.Element("p", headline.Detail, ("class", "detail"));
+            }
+        }
 
         if (s.Warnings.Count > 0)
         {
-            html.Open("section", ("class", "warnings"), ("aria-label", "Warnings"));
-            html.Element("h2", "Before you rely on this");
-            html.Open("ul");
-            foreach (string warning in s.Warnings) html.Element("li", warning);
-            html.Close();
-            html.Close();
+            using (html.Open("section", ("class", "warnings"), ("aria-label", "Warnings")))
+            {
+                html.Element("h2", "Before you rely on this");
+                using (html.Open("ul"))
+                    foreach (string warning in s.Warnings) html.Element("li", warning);
+            }
         }
 
         html.Element("p",
