@@ -1,8 +1,7 @@
 using Dori.Audit;
-using Dori.Checkpoints;
 using Dori.Diffusion;
+using Dori.Measures;
 using Dori.Pictures;
-using Dori.Reporting;
 using Dori.Search;
 using Dori.Tests.Mitigation;
 using Dori.Tests.Support;
@@ -19,6 +18,7 @@ public sealed class StopAtVerdictTests : IDisposable
 {
     private static readonly AuditOptions s_options = SampleRun.Options with { StopAtVerdict = true };
     private static readonly Manifest s_manifest = SampleRun.ManifestOf(s_options, audited: 2);
+    private static readonly Lazy<TorchScriptCopyDetector> s_detector = new(() => TorchScriptCopyDetector.Load(Golden.EmojiModel));
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-stop-").FullName;
 
     [Fact]
@@ -95,47 +95,55 @@ public sealed class StopAtVerdictTests : IDisposable
     }
 
     [Fact]
-    public void A_run_that_stops_gives_the_verdicts_of_the_whole_one_and_goes_on_after_a_kill()
+    public void A_run_that_stops_gives_the_verdicts_of_the_whole_one_and_goes_on_where_it_was_left()
     {
-        PictureSet pictures = PictureSet.Load(Emoji.Pictures).Where(item => item.Id is "v00" or "v02" || item.Role == PictureRole.Control)
-            .Limit(19);
+        PictureSet pictures = PictureSet.Load(Emoji.Pictures)
+            .Where(item => item.Id is "v00" or "t01" || (item.Role == PictureRole.Control && int.Parse(item.Id[1..]) < 19));
+        var said = new List<string>();
         Summary whole = Run("whole", stop: false), stopped = Run("stopped", stop: true);
         Assert.Equal((0, 0), (whole.MissingUnits, stopped.MissingUnits));
-        Assert.Contains(stopped.Groups, row => row.LowerBound); // from their captions, after no step
-        Assert.Equal(Verdicts(whole), Verdicts(stopped));
-        Assert.Contains(stopped.Pictures, picture => picture.Verdict == Verdict.Retained);
-        // Nothing of it is left to do; without a unit that decided, what it spared is.
-        var run = RunFolder.Open(Path.Combine(_folder, "stopped"));
+        Assert.Equal(Judged(whole), Judged(stopped));
+        PictureSummary retained = Assert.Single(stopped.Pictures, picture => picture.Verdict == Verdict.Retained);
+        Assert.Equal(("v00", 0), (retained.Item, retained.Step));
+        Assert.Equal(1, stopped.SparedUnits); // start other, after the caption had answered
+        Assert.Contains(stopped.Groups, row => row.LowerBound);
+        Assert.Contains(said, line => line.StartsWith("v00 comes back (", StringComparison.Ordinal));
+
+        RunFolder run = Open("stopped", stop: true);
         IReadOnlyList<AuditUnit> plan = AuditPlan.Of(run.Manifest);
         Assert.Empty(run.Open(plan));
-        string bytes = Bytes("stopped");
-        foreach (string file in Directory.GetFiles(Path.Combine(_folder, "stopped", "units"), "v00-*")) File.Delete(file);
-        Assert.NotEmpty(run.Open(plan));
+        Assert.All(run.ReadUnits().Records, unit => Assert.True(run.ReadCost(unit.Id) is { Forward: > 0, Backward: 0 }));
+        string file = Path.Combine(run.Path, "units", "v00-caption-0.json"), bytes = File.ReadAllText(file);
+        File.Delete(file);
+        Assert.Equal(["v00-caption-0", "v00-other-0"], run.Open(plan).Select(unit => unit.Id));
         Run("stopped", stop: true);
-        Assert.Equal(bytes, Bytes("stopped"));
-        Assert.All(run.ReadUnits().Records, unit => Assert.True(run.ReadCost(unit.Id) is { Forward: > 0 }));
+        Assert.Equal(bytes, File.ReadAllText(file));
 
-        Summary Run(string name, bool stop) => Report.Write(new Dori.Audit.Audit(Checkpoint.Open(Golden.EmojiModel), pictures)
+        AuditOptions Options(bool stop) => AuditOptions.For(Emoji.Model.Defaults, 0.7, "quick") with
         {
-            Protocol = "quick",
-            Options = own => own with
-            {
-                Starts = [AuditStart.Other, AuditStart.Caption], Steps = 1, CurveSteps = [0], Generations = 1,
-                CurveGenerations = 1, StopAtVerdict = stop,
-            },
-            Search = options => new Returning(options),
-            Machine = new Machine { Threads = 2 },
-        }.Run(Path.Combine(_folder, name)));
+            Starts = [AuditStart.Caption, AuditStart.Other], Steps = 1, CurveSteps = [0], Generations = 1, CurveGenerations = 1,
+            Mirror = false, StopAtVerdict = stop,
+        };
 
-        static (string, Verdict, double)[] Verdicts(Summary summary) =>
+        RunFolder Open(string name, bool stop) => RunFolder.Create(Path.Combine(_folder, name),
+            VerdictsTests.ManifestOf([.. pictures.Items.Select(i =>
+                new ManifestItem(i.Id, i.Folder, i.Files, i.Sha256, i.Caption, i.Kind, i.Role))]) with { Options = Options(stop) });
+
+        Summary Run(string name, bool stop)
+        {
+            RunFolder folder = Open(name, stop);
+            var runner = new UnitRunner(Emoji.Model, s_detector.Value, Options(stop), new Staying(Options(stop).SearchOptions));
+            new AuditRunner(runner, folder, () => TimeSpan.Zero, text => { lock (said) said.Add(text); })
+                .Run(AuditPlan.Of(pictures, Options(stop)), new Workers(2, 1));
+            return folder.Summarize();
+        }
+
+        static (string, Verdict, double)[] Judged(Summary summary) =>
             [.. summary.Pictures.Select(picture => (picture.Item, picture.Verdict, picture.PValue))];
-
-        string Bytes(string name) => string.Concat(Directory.GetFiles(Path.Combine(_folder, name, "units")).Order(StringComparer.Ordinal)
-            .Select(File.ReadAllText));
     }
 
     /// <summary>Stays where it begins, and asks at every step whether that is enough.</summary>
-    private sealed class Returning(SearchOptions options) : ISearch
+    private sealed class Staying(SearchOptions options) : ISearch
     {
         public string Description => "staying";
 
