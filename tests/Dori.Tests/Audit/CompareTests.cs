@@ -52,6 +52,36 @@ public sealed class CompareTests
     }
 
     [Fact]
+    public void A_model_that_was_asked_by_its_captions_alone_is_compared_by_those_alone()
+    {
+        AuditedModel asked = Model("original", Unit("v0", "prompt", 0.9), Unit("c0", "prompt", 0.1, "", "control"));
+        asked = asked with { Summary = asked.Summary with { Starts = [AuditStart.Prompt] } };
+        AuditedModel searched = Model("pruned", Unit("v0", "prompt", 0.2), Unit("v0", "caption", 0.9));
+        Comparison c = Comparison.Of([asked, searched], Below);
+        Assert.Equal(["prompt", "caption", "random", "search"], c.Starts);
+        Assert.Equal(["prompt"], c.Models[0].Rows.Select(row => row.Start).Distinct());
+        Assert.Equal("prompt", Assert.Single(c.Tests).Start);
+    }
+
+    [Fact]
+    public void Searches_that_stopped_are_compared_with_no_other_and_their_rates_are_lower_bounds()
+    {
+        AuditedModel Stopped(string name)
+        {
+            AuditedModel model = Model(name, Unit("v0", "prompt", 0.2), Unit("v0", "caption", 0.9));
+            GroupSummary row = model.Summary.Groups[0] with { Group = "verbatim", Start = AuditStart.Caption, LowerBound = true };
+            return model with { Summary = model.Summary with { StopAtVerdict = true, Groups = [row] } };
+        }
+        AuditedModel whole = Model("whole", Unit("v0", "prompt", 0.9), Unit("v0", "caption", 0.9));
+        foreach (AuditedModel[] models in new[] { [whole, Stopped("a")], new[] { Stopped("a"), Stopped("b") } })
+            Assert.Contains("lower bounds", Assert.Throws<DoriException>(() => Comparison.Of(models, Below)).Message,
+                StringComparison.Ordinal);
+        AuditedModel asked = whole with { Summary = whole.Summary with { Starts = [AuditStart.Prompt] } };
+        ComparedRow[] rows = [.. Comparison.Of([asked, Stopped("a")], Below).Models[1].Rows];
+        Assert.Equal([("prompt", false), ("caption", true)], rows.Select(row => (row.Start, row.LowerBound)));
+    }
+
+    [Fact]
     public void Rates_and_tests_by_hand()
     {
         Comparison c = Sample();
