@@ -26,6 +26,11 @@ internal static class ComparisonOutcome
                         $"{N(row.Similarity.Median)} ± {N(row.Similarity.Mad)}", PValue(comparison, model, row));
         shell.Console.Write(table);
         foreach (string warning in comparison.Warnings) shell.Console.WriteLine($"Note: {Flags.In(warning)}");
+        foreach (ComparedModel model in comparison.Models)
+        {
+            (string before, string after) = model.InWords();
+            shell.Console.WriteLine($"{before}{model.Name}{after}");
+        }
         shell.Console.WriteLine($"Comparison: {Path.Combine(folder, "compare.html")}; table: {Path.Combine(folder, "compare.md")}");
     }
 

@@ -48,21 +48,18 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
         {
             shell.Console.WriteLine($"Reports: {Path.Combine(settings.Run, "report.html")} (the model), "
                 + $"{Path.Combine(settings.Run, Pruned, "report.html")} (pruned), {Path.Combine(settings.Run, "compare.html")} (both)");
-            shell.Console.WriteLine(Story(before.Summarize(), after.Summarize()));
+            if (Moral(comparison) is { } moral) shell.Console.WriteLine(moral);
         }
         return DoriApp.Done;
     }
 
-    /// <summary>What was found, in two sentences.</summary>
-    private static string Story(Summary before, Summary after)
+    /// <summary>What the two together mean; null where they do not tell the story.</summary>
+    private static string? Moral(Comparison comparison)
     {
-        PictureSummary[] asked = [.. after.Pictures.Where(picture => picture.Role != PictureRole.Control)];
-        int byPrompt = asked.Count(picture => picture.PromptSimilarity > after.Threshold),
-            first = before.Pictures.Count(p => p.Role != PictureRole.Control && p.PromptSimilarity > before.Threshold),
-            retained = asked.Count(picture => picture.Verdict == Verdict.Retained);
-        return $"Asked by its captions, the model gives back {first} of {asked.Length} pictures, the pruned one {byPrompt}. Searched, the "
-            + $"pruned one gives back {retained}, while {after.Controls.AboveThreshold} of {after.Controls.Items} controls pass"
-            + (byPrompt < first && retained >= first ? ": pruning silenced it and erased nothing." : ".");
+        int[] byPrompt = [.. comparison.Models.Select(model =>
+            model.Rows.Where(row => row is { Start: "prompt", Group: not "control" }).Sum(row => row.MemorizationRate.Count))];
+        return byPrompt[1] < byPrompt[0] && comparison.Models[1].Verdicts.GetValueOrDefault(Verdict.Retained) >= byPrompt[0]
+            ? "Pruning silenced it and erased nothing." : null;
     }
 
     private void Say(DemoSettings settings, string text)

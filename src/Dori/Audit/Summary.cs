@@ -15,6 +15,8 @@ public sealed record Summary
     public required int Steps { get; init; }
     public required int Generations { get; init; }
     public required IReadOnlyList<AuditStart> Starts { get; init; }
+    /// <summary>Whether anything but captions was tried.</summary>
+    [JsonIgnore] internal bool Searched => Starts.Any(start => start != AuditStart.Prompt);
     /// <summary>Whether mirror images count.</summary>
     public bool Mirror { get; init; } = true;
     /// <summary>Whether every unit carries the key of what it was computed from; false for runs of older versions.</summary>

@@ -209,9 +209,11 @@ internal static class Verdicts
                 + $"find cannot be told from the search's own strength.");
         if (controls.AboveThreshold > 0)
             warnings.Add(
-                $"{controls.AboveThreshold} of {controls.Items} controls, which the model has never seen, pass the threshold of "
-                + $"{options.Threshold} too: after {options.Steps} steps the search is at its edge. A picture no more similar than they "
-                + $"are is called undecided; `dori calibrate` finds a budget that keeps controls clean.");
+                $"{controls.AboveThreshold} of {controls.Items} controls, which the model has never seen, "
+                + $"{(controls.AboveThreshold == 1 ? "passes" : "pass")} the threshold of {options.Threshold} too"
+                + (options.Starts is [AuditStart.Prompt] ? ", by caption alone. A picture no more similar is called undecided."
+                    : $": after {options.Steps} steps the search is at its edge. A picture no more similar than they are is called "
+                        + "undecided; `dori calibrate` finds a budget that keeps controls clean."));
         if (cases.Any(c => !c.IsControl && c.Item.Files.Count > 1) && cases.Where(c => c.IsControl).All(c => c.Item.Files.Count == 1))
             warnings.Add(
                 "Items with several references take the largest similarity to any of them, controls have one each: compare their figures "
@@ -220,7 +222,8 @@ internal static class Verdicts
             warnings.Add(
                 $"{manifest.Pictures.Missing.Count} entries of the caption list have no picture and were not audited: the figures are of "
                 + $"the {cases.Count(c => !c.IsControl)} that have one.");
-        if (cases.Any(c => c.Decided))
+        if (cases.Any(c => c.Decided && (c.ByStart.Count < options.Starts.Count
+            || c.ByStart.Values.Any(unit => unit.StoppedAfter(options) is not null))))
             warnings.Add(
                 "Pictures were searched no further once their verdict was certain: their similarities and the rates by start are lower "
                 + "bounds; verdicts and p-values are those of the whole search.");

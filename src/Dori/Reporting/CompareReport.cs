@@ -43,22 +43,19 @@ internal static class CompareReport
         using (html.Open("section", ("class", "answer"), ("aria-label", "Verdicts")))
             foreach (ComparedModel model in comparison.Models)
             {
-                int all = model.Verdicts.Values.Sum();
-                int Of(Verdict verdict) => model.Verdicts.GetValueOrDefault(verdict);
+                (string before, string after) = model.InWords();
                 using (html.Open("p", ("class", "headline")))
                 {
+                    html.Text(before);
                     html.Foreign(model.Name);
-                    html.Text(Of(Verdict.NotJudged) == all ? $": {all} pictures, none judged."
-                        : $": {Of(Verdict.Retained)} of {all} pictures retained, {Of(Verdict.Undecided)} undecided, {Of(Verdict.NotFound)} "
-                            + $"not "
-                        + $"found{(Of(Verdict.NotJudged) > 0 ? $", {Of(Verdict.NotJudged)} not judged" : "")}.");
+                    html.Text(after);
                 }
                 Rate controls = Statistics.Wilson(model.Controls.AboveThreshold, model.Controls.Items);
                 html.Element("p",
                     model.Controls.Items == 0 ? "No controls were run."
-                    : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold after the same search "
-                        + $"(95 "
-                    + $"% interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
+                    : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold "
+                    + (model.Rows.Any(row => row.Start != AuditStart.Prompt.Text()) ? "after the same search" : "by their captions alone")
+                    + $" (95 % interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
             }
         if (comparison.Warnings.Count > 0)
         {
@@ -75,7 +72,8 @@ internal static class CompareReport
         html.Element("p",
             $"Every model was searched with the same options, seeds and noise. Similarity is measured by the copy detector "
             + $"\u201C{comparison.CopyDetector}\u201D; a generation above {Show.Short(comparison.Threshold)} counts as a copy. "
-            + $"Each picture had {Show.Steps(comparison.Steps)} of search and {Show.Count(comparison.Generations)} generations per start.",
+            + $"Where a picture was searched, it had up to {Show.Steps(comparison.Steps)} and {Show.Count(comparison.Generations)} "
+                + $"generations per start.",
                 ("class", "note"));
     }
 

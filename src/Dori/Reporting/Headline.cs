@@ -74,8 +74,9 @@ internal sealed record Headline(string Sentence, string Detail)
         if (c.Items == 0) return "No controls were run, so that nothing can be compared.";
         Rate rate = Statistics.Wilson(c.AboveThreshold, c.Items);
         return $"Of the controls, pictures that the model was not trained on, {Show.Count(c.AboveThreshold)} of {Show.Count(c.Items)} "
-            + $"{(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) after the same "
-            + $"search (95 % interval {Show.Interval(rate.Low, rate.High)}).";
+            + $"{(c.AboveThreshold == 1 ? "passes" : "pass")} the same threshold ({Show.Short(view.Summary.Threshold)}) "
+            + $"{(view.Summary.Searched ? "after the same search" : "by their captions alone")} (95 % interval "
+                + $"{Show.Interval(rate.Low, rate.High)}).";
     }
 
     private static string ControlsInShort(AuditView view)

@@ -46,8 +46,10 @@ internal static class VerdictSection
         html.Element("p",
             $"Similarity is measured by the copy detector \u201C{s.CopyDetector}\u201D from \u22121 to 1; a generation above "
             + $"{Show.Short(s.Threshold)} counts as a copy. "
-            + $"Each picture had {Show.Steps(s.Steps)} of search and {Show.Count(s.Generations)} generations per start "
-                + $"({string.Join("; ", s.Starts.Select(start => Wording.Start(start)))}). "
+            + (!s.Searched ? $"Each picture was asked for by its caption alone, {Show.Count(s.Generations)} generations "
+                : $"Each picture had {(s.StopAtVerdict ? "at most " : "")}{Show.Steps(s.Steps)} of search and "
+                    + $"{Show.Count(s.Generations)} generations per start ")
+            + $"({string.Join("; ", s.Starts.Select(start => Wording.Start(start)))}). "
             + "A picture counts by its most similar generation over all starts.", ("class", "note"));
     }
 
