@@ -34,7 +34,7 @@ internal sealed class AuditSettings : StartsSettings
     [CommandOption("--limit <N>"), Description("The first N items of each role and kind")]
     public int? Limit { get; init; }
 
-    [CommandOption("--shard <I/N>"), Description("Every N-th unit only, from the I-th on; `dori report` merges the folders")]
+    [CommandOption("--shard <I/N>"), Description("Every N-th picture and control only, from the I-th on; `dori report` merges the folders")]
     public string? Shard { get; init; }
 
     [CommandOption("--stop-at-verdict")]

@@ -59,10 +59,17 @@ internal static class AuditPlan
     internal static string[] ControlCaptions(IEnumerable<PictureItem> items) =>
         [.. items.Where(item => item.Role == PictureRole.Control).Select(item => item.Caption).Distinct()];
 
-    /// <summary>Units i, i + N, i + 2N, ... of a plan.</summary>
+    /// <summary>
+    /// A part of a plan: items i, i + N, i + 2N, ... with all their units, audited ones first and controls after them. By units the parts
+    /// would be unequal, with as many starts as parts each would get one kind.
+    /// </summary>
     /// <param name="shard">From 1 to <paramref name="count"/>.</param>
-    public static IReadOnlyList<AuditUnit> Shard(IReadOnlyList<AuditUnit> plan, int shard, int count) =>
-        [.. plan.Where((_, index) => index % count == shard - 1)];
+    public static IReadOnlyList<AuditUnit> Shard(IReadOnlyList<AuditUnit> plan, int shard, int count)
+    {
+        HashSet<string> own = [.. plan.Select(unit => unit.Item).DistinctBy(item => item.Id).OrderBy(item => item.Role)
+            .Where((_, index) => index % count == shard - 1).Select(item => item.Id)];
+        return [.. plan.Where(unit => own.Contains(unit.Item.Id))];
+    }
 
     private static string OtherCaption(PictureItem item, string[] captions, long seed)
     {

@@ -1,5 +1,6 @@
 using Dori.Audit;
 using Dori.Diffusion;
+using Dori.Pictures;
 
 namespace Dori.Tests.Audit;
 
@@ -60,6 +61,23 @@ public sealed class ProtocolTests
 
         CostEstimate Of(AuditOptions o) => CostEstimate.Of(trial, Support.Emoji.Model, o, [.. AuditPlan.Of(SampleRun.ManifestOf(o))],
             new Workers(2, 1));
+    }
+
+    [Theory]
+    [InlineData(4)] // as many as starts
+    [InlineData(3)]
+    public void Shards_share_the_plan_by_items_and_are_alike(int count)
+    {
+        IReadOnlyList<AuditUnit> plan = AuditPlan.Of(SampleRun.ManifestOf(AuditOptions.For(s_emoji, 0.7), audited: 13));
+        AuditUnit[][] shards = [.. Enumerable.Range(1, count).Select(shard => AuditPlan.Shard(plan, shard, count).ToArray())];
+        Assert.Equal(plan.Select(unit => unit.Id).Order(), shards.SelectMany(shard => shard).Select(unit => unit.Id).Order());
+        foreach (AuditUnit[] shard in shards)
+        {
+            Assert.All(shard.GroupBy(unit => unit.Item.Id), item => Assert.Equal(4, item.Count())); // every start of an item
+            Assert.InRange(shard.Length / 4, 32 / count, 32 / count + 1);
+            Assert.InRange(shard.DistinctBy(unit => unit.Item.Id).Count(unit => unit.Item.Role == PictureRole.Audit), 13 / count,
+                13 / count + 1);
+        }
     }
 
     [Fact]
