@@ -121,7 +121,7 @@ public sealed class InputFuzzTests : IDisposable
             new("summary.json", summary, () => InputFile.ReadJson(PathOf("summary.json"), InputKind.Record, AuditJson.Default.Summary)),
             new("mitigation.json", Encoding.UTF8.GetBytes(Pruning), Mitigation),
             new("mitigation.json", Encoding.UTF8.GetBytes(FirstPruning), Mitigation),
-            new("pairs.tar", Archive(), () => OrdinaryPictures.Load(PathOf("pairs.tar")).Dispose()),
+            new("pairs.tar", Archive(), () => OrdinaryPictures.Load(PathOf("pairs.tar"))),
             new("lines/metadata.jsonl", Encoding.UTF8.GetBytes(Lines), () => PictureSet.Load(PathOf("lines"))),
             new("pictures/metadata.csv",
                 "file_name,text,kind,role\ncontrol-00.png,a cat,,control\nverbatim-00.png,\"a, dog\",verbatim,\n"u8.ToArray(), Pictures),

@@ -13,7 +13,8 @@ internal sealed class AuditSettings : StartsSettings
     public string Model { get; init; } = "";
 
     [CommandOption("--images <DIR>"),
-        Description("An imagefolder: pictures beside metadata.csv or metadata.jsonl (file_name, text, and optionally item, kind, role)")]
+        Description("Pictures with captions: a folder with metadata.csv or .jsonl (file_name, text, and optionally item, kind, role), or "
+        + "with .txt beside the pictures; a .tar; a .parquet")]
     public string Images { get; init; } = "";
 
     [CommandOption("--list <FILE>"),
@@ -21,7 +22,7 @@ internal sealed class AuditSettings : StartsSettings
     public string? List { get; init; }
 
     [CommandOption("--controls <DIR>"),
-        Description("An imagefolder of pictures that the model has never seen (default: those of --images with role control)")]
+        Description("Pictures, in the same forms, that the model has never seen (default: those of --images with role control)")]
     public string? Controls { get; init; }
 
     [CommandOption("--original <MODEL>"), Description("The ancestor that is expected to hold the pictures, searched in the same way: shows "
@@ -106,8 +107,9 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
 
     private static PictureSet Pictures(AuditSettings settings)
     {
-        PictureSet set = settings.List is { } list ? PictureSet.FromCaptionList(list, settings.Images) : PictureSet.Load(settings.Images);
-        if (settings.Controls is { } controls) set = set.WithControls(PictureSet.Load(controls));
+        PictureSet set = settings.List is { } list ? PictureSet.FromCaptionList(list, settings.Images)
+            : PictureSet.Load(settings.Images, settings.Reading);
+        if (settings.Controls is { } controls) set = set.WithControls(PictureSet.Load(controls, settings.Reading));
         return settings.Limit is { } limit ? set.Limit(limit) : set;
     }
 }
