@@ -41,6 +41,11 @@ internal class CheckpointSettings : CommonSettings
     /// <exception cref="DoriException">Whatever <see cref="Checkpoint.Open"/> refuses, or an option that cannot be read.</exception>
     public Checkpoint OpenModel(string model) => Checkpoint.Open(model, ModelOptions());
 
+    /// <summary>The model with one of its adapters.</summary>
+    /// <inheritdoc cref="OpenModel"/>
+    public Checkpoint OpenWith(string model, (string Path, double Scale) adapter) =>
+        Checkpoint.Open(model, ModelOptions() with { Adapters = [adapter] });
+
     /// <summary>Another model than the one in question: without its adapters and words, a single file read by the same
     /// options.</summary>
     /// <inheritdoc cref="OpenModel"/>

@@ -49,6 +49,10 @@ internal sealed class AuditSettings : StartsSettings
         Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
 
+    [CommandOption("--each"),
+        Description("Audit MODEL with each --lora by itself, the checkpoints of one training in their order: a curve of copies over it")]
+    public bool Each { get; init; }
+
     public override AuditOptions Over(AuditOptions own) =>
         base.Over(own) is var options && StopAtVerdict ? options with { StopAtVerdict = true } : options;
 
@@ -72,6 +76,12 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
             throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0 && !settings.Estimate) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
+        if (settings.Each)
+        {
+            var each = new EachCheckpoint(shell, settings);
+            each.Say(each.Run(Pictures(settings)));
+            return DoriApp.Done;
+        }
         (int, int) shard = settings.ShardParts();
         Audit.Audit audit = settings.Audit(shell, settings.OpenModel(settings.Model), Pictures(settings), original: settings.OpenOriginal(),
             shard: shard);

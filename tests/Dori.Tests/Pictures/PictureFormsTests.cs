@@ -97,6 +97,25 @@ public sealed class PictureFormsTests : IDisposable
         Assert.All(set.Items, item => Assert.Equal(item.Sha256[0], Hash(item.Read(0))));
     }
 
+    [Fact]
+    public void Parquet_of_a_webdataset_is_read_and_lists_of_captions_are_not()
+    {
+        PictureSet set = PictureSet.Load(Case("captions-parquet-pages/webdataset.parquet")), pages =
+            PictureSet.Load(Case("captions-parquet-pages/pages.parquet"));
+        Assert.Equal(Captions(pages)[0], Captions(set)[0]);
+        Assert.Equal(pages.Items.Select(item => (item.Caption, item.Sha256[0])), set.Items.Select(item => (item.Caption, item.Sha256[0])));
+        Assert.Contains("its \"txt\" was taken for the captions", Notes(set), StringComparison.Ordinal);
+        Assert.Contains("row 0: \"text\" is a list of captions", Assert.Throws<DoriException>(() =>
+            PictureSet.Load(Case("captions-parquet-pages/list.parquet"))).Message, StringComparison.Ordinal);
+        byte[] whole = File.ReadAllBytes(Case("captions-parquet-pages/pages.parquet"));
+        for (int length = 0; length < whole.Length; length += 97)
+        {
+            File.WriteAllBytes(At("cut.parquet"), whole[..length]);
+            Assert.Contains("cut.parquet", Assert.Throws<DoriException>(() => PictureSet.Load(At("cut.parquet"))).Message,
+                StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("spaced", "a cat", "")]
     [InlineData("image-caption", "a cat", "its \"image\" was taken for the pictures' names")]

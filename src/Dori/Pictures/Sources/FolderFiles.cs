@@ -91,7 +91,7 @@ internal sealed partial class FolderFiles
     public IEnumerable<string> PassedOver(IReadOnlyCollection<string> listed)
     {
         foreach ((string folder, (string what, int pictures)) in _folders)
-            if (!listed.Any(name => name.StartsWith(folder, StringComparison.Ordinal)))
+            if (pictures > 0 && !listed.Any(name => name.StartsWith(folder, StringComparison.Ordinal)))
                 yield return $"{folder} is passed over ({what}; {(pictures == 1 ? "1 picture" : $"{pictures} pictures")}).";
         foreach ((List<string> all, string what) in new[]
         {

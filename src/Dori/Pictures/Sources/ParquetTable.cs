@@ -85,7 +85,8 @@ internal sealed class ParquetTable(string path)
     {
         try
         {
-            using FileStream stream = InputFile.Open(path, InputKind.Archive);
+            using FileStream file = InputFile.Open(path, InputKind.Archive);
+            using var stream = new BoundedStream(file, 4 * file.Length + (1 << 20));
             Span<byte> start = stackalloc byte[GitLfs.Length];
             GitLfs.RefusePointer(path, start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
             stream.Position = 0;
