@@ -122,6 +122,8 @@ public sealed class InputFuzzTests : IDisposable
             new("mitigation.json", Encoding.UTF8.GetBytes(Pruning), Mitigation),
             new("mitigation.json", Encoding.UTF8.GetBytes(FirstPruning), Mitigation),
             new("pairs.tar", Archive(), () => OrdinaryPictures.Load(PathOf("pairs.tar"))),
+            new("rows.parquet", File.ReadAllBytes(Golden.PathOf("cases/captions-parquet-pages/pages.parquet")),
+                () => PictureSet.Load(PathOf("rows.parquet"))),
             new("lines/metadata.jsonl", Encoding.UTF8.GetBytes(Lines), () => PictureSet.Load(PathOf("lines"))),
             new("pictures/metadata.csv",
                 "file_name,text,kind,role\ncontrol-00.png,a cat,,control\nverbatim-00.png,\"a, dog\",verbatim,\n"u8.ToArray(), Pictures),

@@ -19,7 +19,7 @@ internal sealed class ParquetTable(string path)
     public string Path => path;
 
     /// <summary>Rows of each group.</summary>
-    public IReadOnlyList<int> Groups => field ??= Reading(reader => Enumerable.Range(0, reader.RowGroupCount).Select(group =>
+    public IReadOnlyList<int> Groups => field ??= Reading((reader, _) => Enumerable.Range(0, reader.RowGroupCount).Select(group =>
     {
         using ParquetRowGroupReader rows = reader.OpenRowGroupReader(group);
         return rows.RowCount is >= 0 and <= MostRows ? (int)rows.RowCount
@@ -27,7 +27,8 @@ internal sealed class ParquetTable(string path)
     }).ToArray());
 
     /// <summary>Columns as <c>image.bytes</c>; of what type, and whether a row may hold several.</summary>
-    public IReadOnlyList<ParquetColumn> Columns => field ??= Reading(reader => reader.Schema.GetDataFields().Select(ColumnOf).ToArray());
+    public IReadOnlyList<ParquetColumn> Columns => field ??= Reading((reader, _) =>
+        reader.Schema.GetDataFields().Select(ColumnOf).ToArray());
 
     private static ParquetColumn ColumnOf(DataField field)
     {
@@ -59,7 +60,7 @@ internal sealed class ParquetTable(string path)
     }
 
     private T?[] Column<TValue, T>(int group, ParquetColumn column, Func<TValue, T> convert) where TValue : struct where T : class =>
-        Reading(reader =>
+        Reading((reader, stream) =>
         {
             DataField field = reader.Schema.GetDataFields().First(f => string.Join('.', f.Path.ToList()) == column.Name);
             using ParquetRowGroupReader rows = reader.OpenRowGroupReader(group);
@@ -69,6 +70,9 @@ internal sealed class ParquetTable(string path)
             if (meta.TotalUncompressedSize > LargestColumn)
                 throw new DoriException($"{path}: a group's {column.Name} is {meta.TotalUncompressedSize} bytes long; at most "
                     + $"{LargestColumn} are read: write it in smaller groups of rows");
+            long first = meta.DictionaryPageOffset is > 0 ? Math.Min(meta.DictionaryPageOffset.Value, meta.DataPageOffset)
+                : meta.DataPageOffset;
+            ParquetCheck.Pages(stream, first, meta.TotalCompressedSize, meta.NumValues);
             var values = new TValue[count];
             int most = field.MaxDefinitionLevel;
             int[]? levels = most > 0 ? new int[count] : null;
@@ -81,19 +85,19 @@ internal sealed class ParquetTable(string path)
             return result;
         });
 
-    private T Reading<T>(Func<ParquetReader, T> read)
+    private T Reading<T>(Func<ParquetReader, Stream, T> read)
     {
         try
         {
             using FileStream file = InputFile.Open(path, InputKind.Archive);
-            using var stream = new BoundedStream(file, 4 * file.Length + (1 << 20));
+            using var stream = new BoundedStream(file, 8 * file.Length + (1 << 24));
             Span<byte> start = stackalloc byte[GitLfs.Length];
             GitLfs.RefusePointer(path, start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
-            stream.Position = 0;
+            ParquetCheck.Footer(stream);
             ParquetReader reader = ParquetReader.CreateAsync(stream).GetAwaiter().GetResult();
             try
             {
-                return read(reader);
+                return read(reader, stream);
             }
             finally
             {
@@ -102,7 +106,7 @@ internal sealed class ParquetTable(string path)
         }
         catch (Exception e) when (e is not (DoriException or OutOfMemoryException))
         {
-            // The library checks little of what it reads: whatever it stumbles over is the file's fault.
+            // The library checks little of what it reads: whatever it stumbles over still is the file's fault.
             throw new DoriException($"{path}: not a Parquet file, or damaged: {e.Message.ReplaceLineEndings(" ")}", e);
         }
     }
