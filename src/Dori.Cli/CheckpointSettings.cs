@@ -14,6 +14,10 @@ internal class CheckpointSettings : CommonSettings
         Description("A LoRA to merge into the model, as a file or a folder, at a scale (default: 1); repeatable")]
     public string[] Loras { get; init; } = [];
 
+    [CommandOption("--embedding <FILE>"),
+        Description("A word of textual inversion (.safetensors), known by its file's name or its key; repeatable")]
+    public string[] Embeddings { get; init; } = [];
+
     [CommandOption("--config <FOLDER>"),
         Description("For a single file of another kind than SD 1.x, 2.x: a diffusers folder that its configs, and missing parts, come "
         + "from")]
@@ -37,15 +41,22 @@ internal class CheckpointSettings : CommonSettings
     /// <exception cref="DoriException">Whatever <see cref="Checkpoint.Open"/> refuses, or an option that cannot be read.</exception>
     public Checkpoint OpenModel(string model) => Checkpoint.Open(model, ModelOptions());
 
-    /// <summary>Another model than the one in question: without its adapters, and as a single file read by the same options.</summary>
+    /// <summary>The model with one of its adapters.</summary>
+    /// <inheritdoc cref="OpenModel"/>
+    public Checkpoint OpenWith(string model, (string Path, double Scale) adapter) =>
+        Checkpoint.Open(model, ModelOptions() with { Adapters = [adapter] });
+
+    /// <summary>Another model than the one in question: without its adapters and words, a single file read by the same
+    /// options.</summary>
     /// <inheritdoc cref="OpenModel"/>
     protected Checkpoint OpenOther(string model) =>
-        Checkpoint.Open(model, Directory.Exists(model) ? null : ModelOptions() with { Adapters = [] });
+        Checkpoint.Open(model, Directory.Exists(model) ? null : ModelOptions() with { Adapters = [], Embeddings = [] });
 
     /// <summary>The model as <see cref="OpenModel"/> opens it.</summary>
     private CheckpointOptions ModelOptions() => new()
     {
         Adapters = [.. Loras.Select(Parse)],
+        Embeddings = Embeddings,
         Config = Config,
         PredictionType = PredictionType is null or "epsilon" or "v_prediction" ? PredictionType
             : throw new DoriException($"--prediction-type {PredictionType}: not known; epsilon and v_prediction are possible"),

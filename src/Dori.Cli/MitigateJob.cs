@@ -30,7 +30,8 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
         (Checkpoint checkpoint, PictureSet all) = settings.Open(shell, $"mitigate {method.Name}");
         PictureSet set = settings.ToForget(all);
         MitigateInputs inputs = settings.Inputs;
-        using OrdinaryPictures? ordinary = inputs.Ordinary is { } path ? OrdinaryPictures.Load(path, inputs.OrdinaryLimit) : null;
+        OrdinaryPictures? ordinary = inputs.Ordinary is not { } path ? null
+            : OrdinaryPictures.Load(path, inputs.OrdinaryLimit, settings.Reading);
         shell.Warn(ordinary?.Warnings ?? []);
         using TorchScriptCopyDetector? detector = !method.Needs.HasFlag(MitigationNeeds.CopyDetector) ? null
             : CopyDetectors.Load(settings.SideFolder(settings.Model), inputs.CopyDetector, inputs.Preset, settings.Device,

@@ -4,6 +4,7 @@ using Dori.Checkpoints;
 using Dori.Mitigation;
 using Dori.Models;
 using Dori.Pictures;
+using Dori.Pictures.Sources;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;
@@ -19,12 +20,21 @@ internal abstract class MitigateSettings : ModelSettings
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
-    [CommandOption("--images <DIR>"), Description("The pictures to forget: an imagefolder (those of role control are left out)")]
+    [CommandOption("--images <DIR>"),
+        Description("The pictures to forget: a folder, .tar or .parquet (those of role control are left out)")]
     public string Images { get; init; } = "";
 
     [CommandOption("--list <FILE>"),
         Description("A published caption list (NeMo's CSV, or JSON lines); --images then holds its pictures by index")]
     public string? List { get; init; }
+
+    [CommandOption("--caption-column <NAME>"),
+        Description("The column or field that holds the captions (default: text, caption or prompt)")]
+    public string? CaptionColumn { get; init; }
+
+    [CommandOption("--caption <TEXT>"),
+        Description("The prompt of pictures without a caption of their own, as DreamBooth trains them; \"\" for none")]
+    public string? Caption { get; init; }
 
     [CommandOption("-o|--output <NEWMODEL>"), Description("The new model's folder: absent or empty")]
     public string Output { get; init; } = "";
@@ -41,6 +51,9 @@ internal abstract class MitigateSettings : ModelSettings
 
     [CommandOption("--seed <N>"), Description("Every random number follows from it (default: 0)")]
     public long Seed { get; init; }
+
+    /// <summary>How sets of pictures are read.</summary>
+    public PictureReading Reading => new(CaptionColumn, Caption);
 
     /// <summary>The method with what the command line says of it.</summary>
     public abstract IMitigation Mitigation();
@@ -63,7 +76,7 @@ internal abstract class MitigateSettings : ModelSettings
         DiffusersFolder.CheckTarget(Output);
         Checkpoint folder = OpenModel(Model);
         DiffusersFolder.CheckBesides(folder.Folder);
-        PictureSet set = List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images);
+        PictureSet set = List is { } list ? PictureSet.FromCaptionList(list, Images) : PictureSet.Load(Images, Reading);
         ClipTokenizer tokenizer = folder.OpenTokenizer();
         shell.Warn([.. folder.Notes, .. set.Warnings, .. PictureLosses.Of(set), .. CaptionLosses.Of(set, tokenizer)]);
         if (set.Missing.Count > 0)

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dori.Audit;
+using Dori.Pictures.Sources;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;
@@ -38,6 +39,14 @@ internal class SearchSettings : SamplingSettings
         Description("A generation that is the picture's mirror image does not count as the picture (the published protocol)")]
     public bool NoMirror { get; init; }
 
+    [CommandOption("--caption-column <NAME>"),
+        Description("The column or field that holds the captions (default: text, caption or prompt)")]
+    public string? CaptionColumn { get; init; }
+
+    [CommandOption("--caption <TEXT>"),
+        Description("The prompt of pictures without a caption of their own, as DreamBooth trains them; \"\" for none")]
+    public string? Caption { get; init; }
+
     [CommandOption("--copy-detector <PATH>"),
         Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
@@ -49,6 +58,9 @@ internal class SearchSettings : SamplingSettings
     [CommandOption("--despite-control")]
     [Description("Search although the positive control failed: everything is measured and nothing judged")]
     public bool DespiteControl { get; init; }
+
+    /// <summary>How sets of pictures are read.</summary>
+    public PictureReading Reading => new(CaptionColumn, Caption);
 
     public override IEnumerable<string> FormerNames => OldSteps is null ? [] : ["--steps is called --search-steps now"];
 

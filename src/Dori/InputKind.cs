@@ -16,7 +16,7 @@ internal sealed record InputKind(string Name, long Largest)
     public static readonly InputKind Any = new("a model's file", long.MaxValue);
     /// <summary>TorchScript is loaded from one array: what it can hold.</summary>
     public static readonly InputKind Network = new("a TorchScript network", 0x7FFF_FFC7);
-    /// <summary>PNG, JPEG or WebP; its pixels have limits of their own.</summary>
+    /// <summary>PNG, JPEG, WebP or BMP; its pixels have limits of their own.</summary>
     public static readonly InputKind Picture = new("a picture", 1L << 28);
     /// <summary>A part's config.json, model_index.json.</summary>
     public static readonly InputKind Config = new("a config file", 4L << 20);
@@ -28,6 +28,8 @@ internal sealed record InputKind(string Name, long Largest)
     public static readonly InputKind ShardIndex = new("an index of shards", 16L << 20);
     /// <summary>metadata.csv, metadata.jsonl, lists of captions.</summary>
     public static readonly InputKind Metadata = new("a list of captions", 32L << 20);
+    /// <summary>A caption beside its picture.</summary>
+    public static readonly InputKind Caption = new("a caption", 1L << 16);
     /// <summary>manifest.json, summaries, mitigation.json: they grow with the set.</summary>
     public static readonly InputKind Record = new("a record", 16L << 20);
     /// <summary>One unit's record, costs.</summary>

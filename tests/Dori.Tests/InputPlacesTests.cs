@@ -62,7 +62,7 @@ public sealed class InputPlacesTests : IDisposable
             case "detector": TorchScriptCopyDetector.Load(_folder).Dispose(); break;
             case "pictures": PictureSet.Load(Path.Combine(_folder, "pictures")); break;
             case "picture": Picture.Load(path); break;
-            case "tar": OrdinaryPictures.Load(path).Dispose(); break;
+            case "tar": OrdinaryPictures.Load(path); break;
             case "manifest": RunFolder.Open(Path.Combine(_folder, "run")); break;
             default: throw new ArgumentException(opener);
         }

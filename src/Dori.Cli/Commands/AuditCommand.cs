@@ -13,7 +13,8 @@ internal sealed class AuditSettings : StartsSettings
     public string Model { get; init; } = "";
 
     [CommandOption("--images <DIR>"),
-        Description("An imagefolder: pictures beside metadata.csv or metadata.jsonl (file_name, text, and optionally item, kind, role)")]
+        Description("Pictures with captions: a folder with metadata.csv or .jsonl (file_name, text, and optionally item, kind, role), or "
+        + "with .txt beside the pictures; a .tar; a .parquet")]
     public string Images { get; init; } = "";
 
     [CommandOption("--list <FILE>"),
@@ -21,7 +22,7 @@ internal sealed class AuditSettings : StartsSettings
     public string? List { get; init; }
 
     [CommandOption("--controls <DIR>"),
-        Description("An imagefolder of pictures that the model has never seen (default: those of --images with role control)")]
+        Description("Pictures, in the same forms, that the model has never seen (default: those of --images with role control)")]
     public string? Controls { get; init; }
 
     [CommandOption("--original <MODEL>"), Description("The ancestor that is expected to hold the pictures, searched in the same way: shows "
@@ -48,6 +49,10 @@ internal sealed class AuditSettings : StartsSettings
         Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
 
+    [CommandOption("--each"),
+        Description("Audit MODEL with each --lora by itself, the checkpoints of one training in their order: a curve of copies over it")]
+    public bool Each { get; init; }
+
     public override AuditOptions Over(AuditOptions own) =>
         base.Over(own) is var options && StopAtVerdict ? options with { StopAtVerdict = true } : options;
 
@@ -71,6 +76,12 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
             throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0 && !settings.Estimate) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
+        if (settings.Each)
+        {
+            var each = new EachCheckpoint(shell, settings);
+            each.Say(each.Run(Pictures(settings)));
+            return DoriApp.Done;
+        }
         (int, int) shard = settings.ShardParts();
         Audit.Audit audit = settings.Audit(shell, settings.OpenModel(settings.Model), Pictures(settings), original: settings.OpenOriginal(),
             shard: shard);
@@ -106,8 +117,9 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
 
     private static PictureSet Pictures(AuditSettings settings)
     {
-        PictureSet set = settings.List is { } list ? PictureSet.FromCaptionList(list, settings.Images) : PictureSet.Load(settings.Images);
-        if (settings.Controls is { } controls) set = set.WithControls(PictureSet.Load(controls));
+        PictureSet set = settings.List is { } list ? PictureSet.FromCaptionList(list, settings.Images)
+            : PictureSet.Load(settings.Images, settings.Reading);
+        if (settings.Controls is { } controls) set = set.WithControls(PictureSet.Load(controls, settings.Reading));
         return settings.Limit is { } limit ? set.Limit(limit) : set;
     }
 }

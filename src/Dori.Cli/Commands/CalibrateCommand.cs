@@ -17,7 +17,7 @@ internal sealed class CalibrateSettings : StartsSettings
     public string Model { get; init; } = "";
 
     [CommandOption("--controls <DIR>"),
-        Description("An imagefolder of pictures that the model has never seen; where it has roles, those with role control")]
+        Description("Pictures (folder, .tar or .parquet) that the model has never seen; where it has roles, those with role control")]
     public string Controls { get; init; } = "";
 
     [CommandOption("-o|--output <RUN>"), Description("The run folder; one that holds the same run is resumed")]
@@ -75,7 +75,7 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
 
     private static PictureSet Controls(CalibrateSettings settings)
     {
-        PictureSet set = PictureSet.Load(settings.Controls);
+        PictureSet set = PictureSet.Load(settings.Controls, settings.Reading);
         bool roles = set.Items.Any(item => item.Role == PictureRole.Control);
         PictureSet controls = roles ? set.Where(item => item.Role == PictureRole.Control) : set.Where(_ => false).WithControls(set);
         return settings.Limit is { } limit ? controls.Limit(limit) : controls;

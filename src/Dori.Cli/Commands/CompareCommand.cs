@@ -16,11 +16,11 @@ internal sealed class CompareSettings : StartsSettings
     [CommandArgument(0, "<MODEL>"), Description("Diffusers folders; the first is what the others are compared with")]
     public string[] Models { get; init; } = [];
 
-    [CommandOption("--images <DIR>"), Description("An imagefolder of the pictures to look for, with its controls")]
+    [CommandOption("--images <DIR>"), Description("Pictures with captions to look for (folder, .tar or .parquet), with its controls")]
     public string Images { get; init; } = "";
 
     [CommandOption("--controls <DIR>"),
-        Description("An imagefolder of pictures that no model has seen (default: those of --images with role control)")]
+        Description("Pictures that no model has seen (default: those of --images with role control)")]
     public string? Controls { get; init; }
 
     [CommandOption("--limit <N>"), Description("The first N items of each role and kind")]
@@ -30,7 +30,7 @@ internal sealed class CompareSettings : StartsSettings
         Description("The folder for all runs and the comparison; one that holds the same comparison is resumed")]
     public string Run { get; init; } = "";
 
-    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions (.tar or imagefolder): quality is compared too")]
+    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions (folder, .tar or .parquet): quality is compared too")]
     public string? Ordinary { get; init; }
 
     [CommandOption("--captions <N>"), Description("Ordinary captions, and related ones at most, for quality"), DefaultValue(200)]
@@ -63,7 +63,8 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
         ComparedRun[] runs = [.. names.Select((name, m) =>
             Run(settings, m == 0 ? Checkpoint.Open(settings.Models[0]) : settings.OpenModel(settings.Models[m]), name, set))];
         Comparison comparison = Comparison.Run(runs, settings.Seed);
-        Report.Write(settings.Run, comparison, runs, settings.Ordinary, shell.CommandLine);
+        Report.Write(settings.Run, comparison, runs, settings.Ordinary, shell.CommandLine, settings.CaptionColumn,
+            settings.Caption);
         ComparisonOutcome.Say(shell, settings, comparison, settings.Run);
         return DoriApp.Done;
     }
@@ -93,6 +94,8 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
             CopyDetector = settings.CopyDetector ?? settings.Models[0],
             Features = settings.Features,
             Preset = settings.Preset,
+            CaptionColumn = settings.CaptionColumn,
+            Caption = settings.Caption,
             Watch = shell.Watch(settings),
         };
         return new ComparedRun(name, audit, evaluation.Run(Path.Combine(folder, "quality")));
@@ -127,8 +130,8 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
 
     private static PictureSet Pictures(CompareSettings settings)
     {
-        PictureSet set = PictureSet.Load(settings.Images);
-        if (settings.Controls is { } controls) set = set.WithControls(PictureSet.Load(controls));
+        PictureSet set = PictureSet.Load(settings.Images, settings.Reading);
+        if (settings.Controls is { } controls) set = set.WithControls(PictureSet.Load(controls, settings.Reading));
         return settings.Limit is { } limit ? set.Limit(limit) : set;
     }
 

@@ -5,6 +5,7 @@ using Dori.Audit;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Pictures;
+using Dori.Pictures.Sources;
 using Dori.Quality;
 using Spectre.Console.Cli;
 using Spectre.Console;
@@ -17,10 +18,10 @@ internal sealed class EvaluateSettings : SamplingSettings
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
 
-    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder")]
+    [CommandOption("--ordinary <PATH>"), Description("Ordinary pictures with captions: a folder, a .tar or a .parquet")]
     public string Ordinary { get; init; } = "";
 
-    [CommandOption("--images <DIR>"), Description("The removed pictures, an imagefolder: captions related to theirs are evaluated too")]
+    [CommandOption("--images <DIR>"), Description("The removed pictures, in the same forms: captions related to theirs are evaluated too")]
     public string? Images { get; init; }
 
     [CommandOption("-o|--output <RUN>"), Description("The folder for the results; one that holds the same run is resumed")]
@@ -54,6 +55,14 @@ internal sealed class EvaluateSettings : SamplingSettings
     [CommandOption("--clip <DIR>"), Description("A CLIP model's folder (default: the model's own clip folder)")]
     public string? Clip { get; init; }
 
+    [CommandOption("--caption-column <NAME>"),
+        Description("The column or field that holds the captions (default: text, caption or prompt)")]
+    public string? CaptionColumn { get; init; }
+
+    [CommandOption("--caption <TEXT>"),
+        Description("The prompt of pictures without a caption of their own, as DreamBooth trains them; \"\" for none")]
+    public string? Caption { get; init; }
+
     [CommandOption("--copy-detector <PATH>"),
         Description("TorchScript file or folder; it is code and will be run (default: the model's own copy_detector folder)")]
     public string? CopyDetector { get; init; }
@@ -61,6 +70,9 @@ internal sealed class EvaluateSettings : SamplingSettings
     [CommandOption("--preset <NAME>"),
         Description("How pictures are brought to that file: nemo, wen, concept-ablation (default: the JSON beside it)")]
     public string? Preset { get; init; }
+
+    /// <summary>How sets of pictures are read.</summary>
+    public PictureReading Reading => new(CaptionColumn, Caption);
 
     public QualityOptions Over(QualityOptions own) => own with
     {
@@ -84,10 +96,10 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
     {
         if (settings.Ordinary.Length == 0)
             throw new DoriException(
-            "evaluate: --ordinary PATH is missing: a .tar or imagefolder of ordinary pictures with captions (the built-in model's: "
+            "evaluate: --ordinary PATH is missing: a folder, .tar or .parquet of ordinary pictures with captions (the built-in model's: "
             + "models/emoji/ordinary.tar)");
         if (settings.Run.Length == 0) throw new DoriException("evaluate: -o RUN is missing: the folder for the results");
-        string[] removed = settings.Images is { } images ? Removed(PictureSet.Load(images)) : [];
+        string[] removed = settings.Images is { } images ? Removed(PictureSet.Load(images, settings.Reading)) : [];
         using var scope = torch.NewDisposeScope();
         QualitySummary summary = new Evaluation(settings.OpenModel(settings.Model), settings.Ordinary)
         {
@@ -98,6 +110,8 @@ internal sealed class EvaluateCommand(Shell shell) : Command<EvaluateSettings>
             Features = settings.Features,
             CopyDetector = settings.CopyDetector,
             Preset = settings.Preset,
+            CaptionColumn = settings.CaptionColumn,
+            Caption = settings.Caption,
             Watch = shell.Watch(settings),
         }.Run(settings.Run).Summary;
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(summary, QualityJson.Default.QualitySummary));

@@ -18,8 +18,22 @@ internal sealed class GenerateSettings : SamplingSettings
     [CommandArgument(1, "<PROMPT>"), Description("What to draw")]
     public string Prompt { get; init; } = "";
 
-    [CommandOption("-n|--generations <N>"), Description("How many pictures"), DefaultValue(4)]
-    public int Count { get; init; } = 4;
+    [CommandOption("-n|--generations <N>"), Description("How many pictures (default: 4, or as many as --latents has)")]
+    public int? Count { get; init; }
+
+    [CommandOption("--width <PIXELS>"), Description("Width of the pictures (default: the model's)")]
+    public int? Width { get; init; }
+
+    [CommandOption("--height <PIXELS>"), Description("Height of the pictures (default: the model's)")]
+    public int? Height { get; init; }
+
+    [CommandOption("--latents <FILE>"),
+        Description("Start from these and not from the seed: safetensors with one tensor, latents, a picture each, as diffusers' latents=")]
+    public string? Latents { get; init; }
+
+    [CommandOption("--save-latents <FILE>"),
+        Description("Keep the final latents too, in one file, as diffusers' output_type=\"latent\" gives them")]
+    public string? SaveLatents { get; init; }
 
     [CommandOption("-o|--output <DIR>"), Description("Where to put them"), DefaultValue("pictures")]
     public string Output { get; init; } = "pictures";
@@ -27,9 +41,12 @@ internal sealed class GenerateSettings : SamplingSettings
 
 internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
 {
+    private const int DefaultCount = 4, MostPictures = 10_000;
+
     protected override int Execute(CommandContext context, GenerateSettings settings, CancellationToken cancellation)
     {
-        if (settings.Count is < 1 or > 10_000) throw new DoriException($"-n {settings.Count}: 1 to 10000 pictures are possible");
+        if (settings.Count is < 1 or > MostPictures)
+            throw new DoriException($"-n {settings.Count}: 1 to {MostPictures} pictures are possible");
         set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(settings.OpenModel(settings.Model), settings.Device, settings.Dtype);
@@ -41,20 +58,53 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
             Steps = settings.SamplerSteps ?? model.Defaults.SamplerSteps,
             Batch = 1, // a picture then depends on nothing but its own noise
         };
+        Tensor? given = settings.Latents is { } file ? LatentsFile.Read(file, model.UNet.Config.InChannels) : null;
+        long[] shape = Shape(settings, model, given);
+        int count = Count(settings, given);
         Conditioning y = model.Embed(settings.Prompt), yNull = model.Embed("");
         RandomSource random = RandomSource.For("generate", settings.Seed.ToString());
         AtomicFile.MakeFolder(settings.Output);
         var files = new List<string>();
-        for (int k = 0; k < settings.Count; k++)
+        var drawn = new List<Tensor>();
+        for (int k = 0; k < count; k++)
         {
             using var inner = NewDisposeScope();
-            Tensor noise = random.Derive("generation", k).Normal([1, .. model.LatentShape]);
-            Tensor picture = Generation.Pictures(model, y, yNull, noise, options, shell.Interrupted);
+            Tensor noise = given?.narrow(0, k, 1) ?? random.Derive("generation", k).Normal(shape);
+            Tensor latents = Generation.Latents(model, y, yNull, noise, options, shell.Interrupted);
+            if (settings.SaveLatents is not null) drawn.Add(latents.cpu().MoveToOuterDisposeScope());
             files.Add(Path.Combine(settings.Output, $"{settings.Seed}-{k}.png"));
-            Picture.Save(files[^1], picture[0]);
+            Picture.Save(files[^1], model.Decode(latents)[0]);
             if (!settings.Quiet && !settings.Json) shell.Console.WriteLine(files[^1]);
         }
+        if (settings.SaveLatents is { } target) LatentsFile.Write(target, cat(drawn, 0));
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(files));
         return DoriApp.Done;
+    }
+
+    /// <summary>(1, C, h, w) of one picture's latent.</summary>
+    private static long[] Shape(GenerateSettings settings, DiffusionModel model, Tensor? given)
+    {
+        long side = model.UNet.Config.SampleSize;
+        return [1, model.UNet.Config.InChannels, Side(settings.Height, "height", model, given?.shape[2] ?? side, given is not null),
+            Side(settings.Width, "width", model, given?.shape[3] ?? side, given is not null)];
+    }
+
+    private static long Side(int? pixels, string name, DiffusionModel model, long own, bool given)
+    {
+        int scale = model.Vae.Scale;
+        if (pixels is not { } asked) return own;
+        if (asked < scale || asked > Picture.LongestSide || asked % scale != 0)
+            throw new DoriException($"--{name} {asked}: a multiple of {scale} up to {Picture.LongestSide} is possible");
+        return !given || asked / scale == own ? asked / scale
+            : throw new DoriException($"--{name} {asked}: the latents of --latents give {own * scale} pixels; leave one of the two out");
+    }
+
+    private static int Count(GenerateSettings settings, Tensor? given)
+    {
+        if (given is null) return settings.Count ?? DefaultCount;
+        long there = given.shape[0];
+        if (there > MostPictures) throw new DoriException($"--latents {settings.Latents}: {there} pictures; {MostPictures} are possible");
+        return settings.Count is { } asked && asked != there
+            ? throw new DoriException($"-n {asked}: --latents {settings.Latents} holds {there}; leave -n out") : (int)there;
     }
 }

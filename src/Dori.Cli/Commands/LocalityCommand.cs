@@ -21,7 +21,7 @@ internal sealed class LocalitySettings : SearchSettings
     public string Model { get; init; } = "";
 
     [CommandOption("--images <DIR>"),
-        Description("An imagefolder with the pictures in question, others to compare with, and controls (role=control)")]
+        Description("A folder, .tar or .parquet with the pictures in question, others to compare with, and controls (role=control)")]
     public string Images { get; init; } = "";
 
     [CommandOption("-o|--output <RUN>"),
@@ -61,7 +61,7 @@ internal sealed class LocalityCommand(Shell shell) : Command<LocalitySettings>
     {
         Check(settings);
         Checkpoint folder = settings.OpenModel(settings.Model);
-        PictureSet set = PictureSet.Load(settings.Images);
+        PictureSet set = PictureSet.Load(settings.Images, settings.Reading);
         IReadOnlyList<string> pictureNotes = PictureLosses.Of(set);
         LocalityPlan plan = Plan(settings, set);
         using TorchScriptCopyDetector detector = CopyDetectors.Load(settings.SideFolder(settings.Model), settings.CopyDetector,

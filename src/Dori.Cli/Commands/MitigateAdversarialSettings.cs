@@ -11,7 +11,7 @@ namespace Dori.Cli.Commands;
 internal sealed class MitigateAdversarialSettings : MitigateSettings
 {
     [CommandOption("--ordinary <PATH>"),
-        Description("Ordinary pictures with captions: a webdataset (.tar) or an imagefolder (default: the model draws them itself)")]
+        Description("Ordinary pictures with captions: a folder, .tar or .parquet (default: the model draws them itself)")]
     public string? Ordinary { get; init; }
 
     [CommandOption("--ordinary-captions <FILE>"),

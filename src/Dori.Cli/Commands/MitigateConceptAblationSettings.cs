@@ -50,7 +50,8 @@ internal sealed class MitigateConceptAblationSettings : MitigatePicturesSettings
             throw new DoriException("--anchors and --paraphrases: give pictures with their captions, or captions to generate from, "
                 + "not both");
         (AblationLoss loss, WeightSelection trained) = (Loss, Trained);
-        return new ConceptAblation(Anchors is { } folder ? PictureSet.Load(folder) : null, Paraphrases is { } file ? ReadParaphrases(file)
+        return new ConceptAblation(Anchors is { } folder ? PictureSet.Load(folder, Reading) : null,
+            Paraphrases is { } file ? ReadParaphrases(file)
             : null, Replacements, own =>
         {
             int batch = Batch ?? own.Batch;

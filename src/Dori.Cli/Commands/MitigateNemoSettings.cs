@@ -27,7 +27,7 @@ internal sealed class MitigateNemoSettings : MitigateSettings
     public override IMitigation Mitigation() => Mitigations.Nemo((model, pictures, control) =>
     {
         IReadOnlyList<string> captions = Controls is { } folder
-            ? [.. PictureSet.Load(folder).Items.Select(item => item.Caption).Where(caption => caption.Length > 0).Distinct()]
+            ? [.. PictureSet.Load(folder, Reading).Items.Select(item => item.Caption).Where(caption => caption.Length > 0).Distinct()]
             : pictures.ControlCaptions;
         if (captions.Count is > 1 and < FewCaptions)
             control.Warn?.Invoke($"{captions.Count} held-out captions; the neurons' statistics rest on them, and {FewCaptions} or "

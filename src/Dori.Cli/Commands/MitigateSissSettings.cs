@@ -21,7 +21,7 @@ internal sealed class MitigateSissSettings : MitigatePicturesSettings
     [CommandOption("--last-timesteps <N>"), Description("Trains the last N time steps of the schedule (default: 1)")]
     public int? LastTimesteps { get; init; }
 
-    public override IMitigation Mitigation() => new Siss(Keep is { } folder ? PictureSet.Load(folder) : null, Replacements, own =>
+    public override IMitigation Mitigation() => new Siss(Keep is { } folder ? PictureSet.Load(folder, Reading) : null, Replacements, own =>
     {
         int batch = Batch ?? own.Batch;
         return own with

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dori.Pictures;
 
 namespace Dori.Audit;
@@ -6,7 +7,28 @@ namespace Dori.Audit;
 internal sealed record ManifestItem(string Id, string Folder, IReadOnlyList<string> Files, IReadOnlyList<string> Sha256, string Caption,
     PictureKind Kind, PictureRole Role)
 {
-    internal PictureItem ToPictureItem() => new(Id, Files, Caption, Kind, Role) { Folder = Folder, Sha256 = Sha256 };
+    /// <summary>How often an epoch of the training showed it; null where its folder does not say.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Repeats { get; init; }
+
+    /// <summary>Captions beside the first, of copies of the same file; null where there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? OtherCaptions { get; init; }
+
+    internal static ManifestItem Of(PictureItem item) => new(item.Id, Path.GetFullPath(item.Folder), item.Files, item.Sha256, item.Caption,
+        item.Kind, item.Role)
+    {
+        Repeats = item.Repeats,
+        OtherCaptions = item.OtherCaptions.Count == 0 ? null : item.OtherCaptions,
+    };
+
+    internal PictureItem ToPictureItem() => new(Id, Files, Caption, Kind, Role)
+    {
+        Folder = Folder,
+        Sha256 = Sha256,
+        Repeats = Repeats,
+        OtherCaptions = OtherCaptions ?? [],
+    };
 
     internal string? Problem()
     {

@@ -7,8 +7,7 @@ namespace Dori.Audit;
 internal sealed record ManifestPictures(string Path, string Sha256, IReadOnlyList<ManifestItem> Items, IReadOnlyList<string> Missing)
 {
     internal static ManifestPictures Of(PictureSet set) => new(System.IO.Path.GetFullPath(set.Path.Length > 0 ? set.Path : "."), set.Sha256,
-        [.. set.Items.Select(i =>
-            new ManifestItem(i.Id, System.IO.Path.GetFullPath(i.Folder), i.Files, i.Sha256, i.Caption, i.Kind, i.Role))],
+        [.. set.Items.Select(ManifestItem.Of)],
         [.. set.Missing.Select(m => $"{m.Index}: {m.Caption}")]);
 
     internal string ItemsKey => string.Join('\n', Items.Select(item => $"{item.Id} {item.Role.Text()} {string.Join(' ', item.Sha256)}"));

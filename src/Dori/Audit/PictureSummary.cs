@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dori.Pictures;
 
 namespace Dori.Audit;
@@ -9,6 +10,12 @@ public sealed record PictureSummary
     public required string File { get; init; }
     public required string Item { get; init; }
     public required string Caption { get; init; }
+    /// <summary>How often an epoch of the training showed it; absent where its folder does not say.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Repeats { get; init; }
+    /// <summary>Captions that copies of the same file have beside it, which were not tried; absent where there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? OtherCaptions { get; init; }
     public required PictureKind Kind { get; init; }
     public required PictureRole Role { get; init; }
     /// <summary>retained, undecided (passes the threshold, but so do controls), not found, or not judged (too few controls, or units are

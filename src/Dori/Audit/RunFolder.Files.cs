@@ -42,11 +42,12 @@ public sealed partial class RunFolder
     public void KeepOriginals(PictureSet set, int side)
     {
         AtomicFile.MakeFolder(System.IO.Path.Combine(Path, OriginalPictures));
-        foreach ((string path, string sha256) in set.Items.SelectMany(item => item.Paths.Zip(item.Sha256)).DistinctBy(pair => pair.Second))
+        foreach ((PictureItem item, int reference, string sha256) in set.Items.SelectMany(item =>
+            item.Sha256.Select((sha256, reference) => (item, reference, sha256))).DistinctBy(picture => picture.sha256))
         {
             string target = System.IO.Path.Combine(Path, OriginalName(sha256));
             if (File.Exists(target)) continue;
-            using torch.Tensor picture = PictureItem.Original(path, side);
+            using torch.Tensor picture = item.Original(reference, side);
             Picture.Save(target, picture);
         }
     }

@@ -109,6 +109,8 @@ internal static class Verdicts
             File = item.Item.Files[0],
             Item = item.Item.Id,
             Caption = item.Item.Caption,
+            Repeats = item.Item.Repeats,
+            OtherCaptions = item.Item.OtherCaptions,
             Kind = item.Item.Kind,
             Role = item.Item.Role,
             Verdict = verdict,

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Dori.Checkpoints.Adapters;
 using Dori.Checkpoints.SingleFile;
+using Dori.Checkpoints.Words;
 using Dori.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -14,6 +15,8 @@ public sealed record CheckpointOptions
 {
     /// <summary>LoRA files or folders with the scale of each, added in this order.</summary>
     public IReadOnlyList<(string Path, double Scale)> Adapters { get; init; } = [];
+    /// <summary>Textual inversions: files of words that the model's own vocabulary lacks.</summary>
+    public IReadOnlyList<string> Embeddings { get; init; } = [];
     /// <summary>For a single file: a diffusers folder that configs and missing parts come from; null: built-in configs.</summary>
     public string? Config { get; init; }
     /// <summary>For a single file: <c>epsilon</c> or <c>v_prediction</c>; null: what the file, a config or the weights say.</summary>
@@ -29,7 +32,11 @@ public sealed class Checkpoint
 {
     private readonly ICheckpointSource _base;
 
-    private Checkpoint(ICheckpointSource source, IReadOnlyList<Adapter> adapters) => (_base, Adapters) = (source, adapters);
+    private Checkpoint(ICheckpointSource source, IReadOnlyList<Adapter> adapters, IReadOnlyList<TrainedWord> words)
+    {
+        (_base, Adapters) = (source, adapters);
+        Words = new CheckpointWords(source, words, adapters);
+    }
 
     /// <summary>The base's, as given.</summary>
     public string Path => _base.Path;
@@ -39,9 +46,11 @@ public sealed class Checkpoint
     public string? Folder => _base.Folder;
     public UNetConfig UNet => _base.UNet;
     public VaeConfig Vae => _base.Vae;
-    public ClipTextConfig TextEncoder => _base.TextEncoder;
+    public ClipTextConfig TextEncoder => _base.TextEncoder with { VocabSize = Words.Rows };
     public SchedulerConfig Scheduler => _base.Scheduler;
     internal IReadOnlyList<Adapter> Adapters { get; }
+    /// <summary>Of textual inversion, from files of their own and from the adapters' files.</summary>
+    internal CheckpointWords Words { get; }
     /// <summary>What was read otherwise than it is written, or taken for granted: for every run and report. One sentence each.</summary>
     public IReadOnlyList<string> Notes => Collected.Said;
     /// <summary>What was passed over without loss: for <c>info</c>. One sentence each.</summary>
@@ -52,15 +61,16 @@ public sealed class Checkpoint
         get
         {
             ModelNotes notes = _base.Collected.Copy();
-            foreach (string note in Adapters.SelectMany(adapter => adapter.Notes)) notes.Say(note);
+            foreach (string note in Adapters.SelectMany(adapter => adapter.Notes).Concat(Words.Notes)) notes.Say(note);
             return notes;
         }
     }
 
     internal ICheckpointSource Base => _base;
 
-    /// <summary>"emoji", "emoji + kohya", "emoji + kohya x 0.6".</summary>
-    public string Name => string.Join(" + ", [BaseName(_base.Path), .. Adapters.Select(adapter => adapter.NameAndScale)]);
+    /// <summary>"emoji", "emoji + kohya", "emoji + kohya x 0.6", "emoji + my-toy" with a word.</summary>
+    public string Name => string.Join(" + ", [BaseName(_base.Path), .. Adapters.Select(adapter => adapter.NameAndScale),
+        .. Words.Names]);
 
     /// <param name="path">A diffusers folder, or a single safetensors file.</param>
     /// <exception cref="DoriException">No model, one that is not supported, or an adapter that does not belong to it.</exception>
@@ -76,7 +86,8 @@ public sealed class Checkpoint
             AdapterTargets targets = Targets(source);
             foreach ((string file, double scale) in options.Adapters) adapters.Add(Adapter.Open(file, scale, targets, BaseName(path)));
         }
-        return new Checkpoint(source, adapters);
+        int width = source.TextEncoder.HiddenSize;
+        return new Checkpoint(source, adapters, [.. options.Embeddings.SelectMany(file => WordFile.Read(file, width))]);
     }
 
     private static bool IsSingleFile(string path) => File.Exists(path) && System.IO.Path.GetExtension(path) == ".safetensors";
@@ -93,9 +104,11 @@ public sealed class Checkpoint
     }
 
     internal WeightSet OpenUNet() => Changed(_base.OpenUNet(), AdapterPart.UNet, key => key);
-    internal WeightSet OpenTextEncoder() => Changed(_base.OpenTextEncoder(), AdapterPart.Text, CheckpointKeys.TextEncoder);
+    internal WeightSet OpenTextEncoder() => Words.AddTo(OpenOwnTextEncoder());
+    /// <summary>Without the rows of added words.</summary>
+    private WeightSet OpenOwnTextEncoder() => Changed(_base.OpenTextEncoder(), AdapterPart.Text, CheckpointKeys.TextEncoder);
     internal WeightSet OpenVae() => _base.OpenVae();
-    public ClipTokenizer OpenTokenizer() => _base.OpenTokenizer();
+    public ClipTokenizer OpenTokenizer() => Words.AddTo(_base.OpenTokenizer());
 
     /// <summary>
     /// SHA-256 of every file that decides what the model is, in lower-case hex: the base's by their names in it, then each adapter's with
@@ -103,7 +116,7 @@ public sealed class Checkpoint
     /// </summary>
     /// <exception cref="DoriException">A file that cannot be read.</exception>
     public IReadOnlyList<(string File, string Sha256)> FileHashes() =>
-        [.. _base.FileHashes(), .. Adapters.SelectMany((adapter, i) => AdapterHashes(adapter, i))];
+        [.. _base.FileHashes(), .. Adapters.SelectMany((adapter, i) => AdapterHashes(adapter, i)), .. Words.Hashes()];
 
     /// <summary>
     /// One hash for the model: SHA-256 of the lines <c>hash, two blanks, file</c> of <see cref="FileHashes"/>, as <c>sha256sum</c> prints
@@ -119,13 +132,15 @@ public sealed class Checkpoint
 
     /// <summary>
     /// Writes the model as a diffusers folder with other UNet weights; adapters are merged into it, so that it is whole, and the card says
-    /// so. See <see cref="DiffusersFolder.SaveWithUNet"/>.
+    /// so. Added words stay in their files, which fit the new model as they did the old one. See
+    /// <see cref="DiffusersFolder.SaveWithUNet"/>.
     /// </summary>
     public void SaveWithUNet(string target, Func<string, Tensor> unetWeight, string? modelCard, string? mitigation = null)
     {
         bool textChanges = Adapters.Any(adapter => adapter.Layers.Any(layer => layer.Part == AdapterPart.Text));
-        using WeightSet? text = textChanges ? OpenTextEncoder() : null;
-        _base.Save(target, unetWeight, text is null ? null : text.Read, Adapters.Count == 0 ? modelCard : $"{modelCard}\n{MergedNote()}",
+        using WeightSet? text = textChanges ? OpenOwnTextEncoder() : null;
+        string? card = Adapters.Count == 0 ? modelCard : $"{modelCard}\n{MergedNote()}";
+        _base.Save(target, unetWeight, text is null ? null : text.Read, Words.All.Count == 0 ? card : $"{card}\n{Words.CardNote()}",
             mitigation);
     }
 

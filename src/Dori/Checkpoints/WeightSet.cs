@@ -62,12 +62,13 @@ internal sealed class WeightSet : IDisposable
     }
 
     /// <summary>From now on the tensor is read as float32 and given as <paramref name="change"/> makes it.</summary>
-    internal void Change(string name, Func<Tensor, Tensor> change)
+    /// <param name="shape">Of what it makes; null: the stored one.</param>
+    internal void Change(string name, Func<Tensor, Tensor> change, IReadOnlyList<long>? shape = null)
     {
         Source source = Holder(name);
         _sourceOf[name] = source with
         {
-            Info = source.Info with { Dtype = ScalarType.Float32 },
+            Info = source.Info with { Dtype = ScalarType.Float32, Shape = shape ?? source.Info.Shape },
             Change = stored => change((source.Change?.Invoke(stored) ?? stored).to(ScalarType.Float32)),
         };
     }

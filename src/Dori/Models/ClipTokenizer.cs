@@ -17,7 +17,7 @@ public sealed class ClipTokenizer
     /// <summary>Symbol pair -> (rank, the symbol it becomes); lower ranks merge first.</summary>
     private readonly Dictionary<(int Left, int Right), (int Rank, int Merged)> merges;
     /// <summary>Tokens that stand for themselves where a text holds them, the longest first.</summary>
-    private readonly (string Text, int Id, bool Normalized, bool Whole)[] special;
+    private readonly (string Text, int[] Ids, bool Normalized, bool Whole)[] special;
     private readonly int unknown;
 
     /// <param name="vocabulary">Token -> id, from 0.</param>
@@ -44,14 +44,18 @@ public sealed class ClipTokenizer
         unknown = Id(tokens.Unknown.Text, "unk_token");
 
         // The last declaration of a text wins, as where transformers adds them in this order.
-        var declared = new Dictionary<string, (string Text, int Id, bool Normalized, bool Whole)>(StringComparer.Ordinal);
+        var declared = new Dictionary<string, (string Text, int[] Ids, bool Normalized, bool Whole)>(StringComparer.Ordinal);
+        HashSet<string> names = [.. AddedTokens.Select(token => token.Text)];
         foreach (ClipAddedToken token in added ?? [])
         {
             string sought = token.Normalized ? Normalize(token.Text) : token.Text;
-            declared[token.Text] = (sought, this.vocabulary[token.Text], token.Normalized, token.SingleWord);
+            // A word of several vectors, as diffusers adds it: <toy> in a prompt stands for <toy> <toy>_1 <toy>_2.
+            IEnumerable<string> places = Enumerable.Range(1, names.Count).Select(n => $"{token.Text}_{n}").TakeWhile(names.Contains);
+            declared[token.Text] = (sought, [.. places.Prepend(token.Text).Select(place => this.vocabulary[place])], token.Normalized,
+                token.SingleWord);
         }
         foreach (ClipSpecialToken token in new[] { tokens.Start, tokens.End, tokens.Unknown, tokens.Pad })
-            declared[token.Text] = (token.Text, this.vocabulary[token.Text], token.Normalized, false);
+            declared[token.Text] = (token.Text, [this.vocabulary[token.Text]], token.Normalized, false);
         special = [.. declared.Values.OrderByDescending(token => token.Text.Length)];
 
         this.merges = [];
@@ -61,6 +65,43 @@ public sealed class ClipTokenizer
             this.merges[(Id(left, $"the merge \"{left} {right}\""), Id(right, $"the merge \"{left} {right}\""))] =
                 (this.merges.Count, merged);
         }
+    }
+
+    private ClipTokenizer(ClipTokenizer other, IReadOnlyList<ClipWord> words)
+    {
+        (vocabulary, merges, unknown, Words) = (other.vocabulary, other.merges, other.unknown, words);
+        (MaxLength, StartId, EndId, PadId, AddedTokens) = (other.MaxLength, other.StartId, other.EndId, other.PadId, other.AddedTokens);
+        HashSet<string> taken = [.. words.Select(word => Normalize(word.Text))];
+        // Looked for before everything of the same length, and in the place of a token of the same text.
+        special = [.. words.Select(word => (Normalize(word.Text), word.Ids, true, word.IsWhole))
+            .Concat(other.special.Where(token => !taken.Contains(Normalize(token.Text))))
+            .OrderByDescending(token => token.Item1.Length)];
+    }
+
+    /// <summary>This tokenizer with words of textual inversion, each standing for one or several rows behind the vocabulary.</summary>
+    /// <exception cref="DoriException">A word is the start, end, unknown or padding token, two are the same, or a row is a
+    /// token's.</exception>
+    internal ClipTokenizer WithWords(IReadOnlyList<ClipWord> words)
+    {
+        foreach (ClipWord word in words)
+        {
+            int[] own = [StartId, EndId, PadId, unknown];
+            if (special.Any(token => token.Ids is [var id] && own.Contains(id) && Normalize(token.Text) == Normalize(word.Text)))
+                throw new DoriException($"the word \"{word.Text}\" is one of the tokenizer's own signs; name its file otherwise");
+            if (word.Ids.Min() < VocabularySize)
+                throw new DoriException($"the word \"{word.Text}\" would take row {word.Ids.Min()} of the text encoder, which is a "
+                    + "token's: tokenizer and text encoder do not belong together");
+        }
+        return words.GroupBy(word => Normalize(word.Text)).FirstOrDefault(group => group.Count() > 1) is not { } twice
+            ? new ClipTokenizer(this, words)
+            : throw new DoriException($"the word \"{twice.Key}\" is given twice; which vectors are meant cannot be told");
+    }
+
+    /// <summary>Whether a text is one token already, of the vocabulary or an added one.</summary>
+    internal bool IsOneToken(string text)
+    {
+        var ids = new List<int>();
+        return EncodeText(text, ids, int.MaxValue) == 0 && ids.Count == 1;
     }
 
     /// <summary>Length of a padded sequence: 77 in SD 1.x and 2.x.</summary>
@@ -74,7 +115,10 @@ public sealed class ClipTokenizer
     public int PadId { get; }
 
     /// <summary>One more than the largest id: what the text encoder's embedding must hold at least.</summary>
-    public int VocabularySize => vocabulary.Values.Max() + 1;
+    public int VocabularySize => vocabulary.Values.Concat(Words.SelectMany(word => word.Ids)).Max() + 1;
+
+    /// <summary>Words of textual inversion that were given beside the files.</summary>
+    internal IReadOnlyList<ClipWord> Words { get; } = [];
 
     /// <summary>Tokens that the files add to the vocabulary, in the order of their ids.</summary>
     internal IReadOnlyList<ClipAddedToken> AddedTokens { get; }
@@ -126,36 +170,37 @@ public sealed class ClipTokenizer
     private int EncodeText(string text, List<int> ids, int enough)
     {
         int lacking = 0;
-        foreach ((string piece, int rawId) in SplitSpecial(text, normalized: false))
+        foreach ((string piece, int[] rawIds) in SplitSpecial(text, normalized: false))
         {
-            if (rawId >= 0) { ids.Add(rawId); continue; }
-            foreach ((string part, int id) in SplitSpecial(Normalize(piece), normalized: true))
+            if (rawIds.Length > 0) { ids.AddRange(rawIds); continue; }
+            foreach ((string part, int[] own) in SplitSpecial(Normalize(piece), normalized: true))
             {
                 if (ids.Count >= enough) return lacking; // the rest would be cut off
-                if (id >= 0) ids.Add(id);
+                if (own.Length > 0) ids.AddRange(own);
                 else lacking += EncodeWords(part, ids, enough);
             }
         }
         return lacking;
     }
 
-    private IEnumerable<(string Piece, int Id)> SplitSpecial(string text, bool normalized)
+    /// <returns>Pieces of the text: those that are tokens with their ids, the others without.</returns>
+    private IEnumerable<(string Piece, int[] Ids)> SplitSpecial(string text, bool normalized)
     {
         int start = 0;
         for (int i = 0; i < text.Length; i++)
         {
-            foreach ((string token, int id, bool afterNormalisation, bool whole) in special)
+            foreach ((string token, int[] ids, bool afterNormalisation, bool whole) in special)
             {
                 if (afterNormalisation != normalized || string.CompareOrdinal(text, i, token, 0, token.Length) != 0) continue;
                 if (whole && (IsWord(text, i - 1) || IsWord(text, i + token.Length))) continue;
-                if (i > start) yield return (text[start..i], -1);
-                yield return (token, id);
+                if (i > start) yield return (text[start..i], []);
+                yield return (token, ids);
                 start = i + token.Length;
                 i = start - 1;
                 break;
             }
         }
-        if (start < text.Length) yield return (text[start..], -1);
+        if (start < text.Length) yield return (text[start..], []);
     }
 
     /// <summary>Whether a word goes on there, for tokens that count as whole words only.</summary>
@@ -302,6 +347,14 @@ public sealed class ClipTokenizer
 /// <param name="Text">As in the vocabulary.</param>
 /// <param name="Normalized">Looked for after lower-casing, so that its upper-case spelling is the same token.</param>
 internal readonly record struct ClipSpecialToken(string Text, bool Normalized);
+
+/// <summary>A word of textual inversion and the text encoder's rows that stand for it, one for each of its places.</summary>
+internal sealed record ClipWord(string Text, int[] Ids)
+{
+    /// <summary>Only where no letter or digit stands beside it: <c>toy</c> is not in <c>toys</c>, <c>&lt;toy&gt;</c> is in
+    /// <c>a&lt;toy&gt;</c>.</summary>
+    public bool IsWhole => char.IsLetterOrDigit(Text[0]) || char.IsLetterOrDigit(Text[^1]);
+}
 
 /// <summary>A token that a tokenizer's files add to its vocabulary.</summary>
 /// <param name="Text">As the files spell it.</param>

@@ -1,3 +1,5 @@
+using Dori.Pictures.Sources;
+
 namespace Dori.Pictures;
 
 /// <summary>Reads the published lists of memorized captions, whose pictures the user brings.</summary>

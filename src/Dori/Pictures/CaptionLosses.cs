@@ -41,7 +41,8 @@ internal static partial class CaptionLosses
 
     private static bool Knows(ClipTokenizer tokenizer, string word) =>
         word is "<|startoftext|>" or "<|endoftext|>"
-        || tokenizer.AddedTokens.Any(token => string.Equals(token.Text, word, StringComparison.OrdinalIgnoreCase));
+        || tokenizer.AddedTokens.Select(token => token.Text).Concat(tokenizer.Words.Select(own => own.Text))
+            .Any(text => string.Equals(text, word, StringComparison.OrdinalIgnoreCase));
 
     private static string Count(List<string> list, string one, string many) => list.Count == 1 ? $"1 {one}" : $"{list.Count} {many}";
 

@@ -1,3 +1,4 @@
+using Dori.Pictures.Sources;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,52 +8,63 @@ namespace Dori.Pictures;
 /// Ordinary pictures with captions, as a model should go on drawing them: the reference of quality, and what fine-tuning keeps a model
 /// alive with. Captions are in memory, pictures are read when asked for. Reading from several threads at once is safe.
 /// </summary>
-internal sealed class OrdinaryPictures : IDisposable
+internal sealed class OrdinaryPictures
 {
-    private readonly IOrdinarySource _source;
+    private readonly PictureSource _source;
+    /// <summary>Of those with a caption: which pictures of the source.</summary>
+    private readonly IReadOnlyList<int> _indices;
     private readonly Lazy<string> _sha256;
 
-    private OrdinaryPictures(string path, IOrdinarySource source, IReadOnlyList<string> captions) =>
-        (Path, _source, Captions, _sha256) = (path, source, captions, new Lazy<string>(source.Sha256));
+    private OrdinaryPictures(string path, PictureSource source, IReadOnlyList<int> indices, IReadOnlyList<string> warnings,
+        Func<string> sha256)
+    {
+        (Path, _source, _indices, Warnings) = (path, source, indices, warnings);
+        Captions = [.. indices.Select(index => source.Pictures[index].Caption)];
+        _sha256 = new Lazy<string>(sha256);
+    }
 
     public string Path { get; }
     public int Count => Captions.Count;
     /// <summary>Of picture 0, 1, ...: none is empty.</summary>
     public IReadOnlyList<string> Captions { get; }
     /// <summary>What was left out, one sentence each.</summary>
-    public IReadOnlyList<string> Warnings => _source.Warnings;
+    public IReadOnlyList<string> Warnings { get; }
     /// <summary>Of the whole set, not only its first pictures; lower-case hexadecimal.</summary>
     public string Sha256 => _sha256.Value;
 
-    /// <param name="path"> A webdataset, <c>.tar</c>: pictures (.png, .jpg, .jpeg, .webp) each with a caption of the same name (.txt, else
-    /// caption, prompt or text of a .json), other files being passed over; or an imagefolder as <see cref="PictureSet.Load"/> reads it,
-    /// whose pictures must not be of a memorized kind. Pictures without a caption are left out and counted.
+    /// <param name="path">Pictures in any of the forms of docs/pictures.md, as <see cref="PictureSet.Load(string, string, string)"/> reads
+    /// them; none may be of a memorized kind. Those without a caption are left out and counted.
     /// </param>
     /// <param name="limit">The first so many pictures; null for all.</param>
-    /// <exception cref="DoriException">Nothing there, cut off, a picture without a caption, and whatever else cannot be trusted, by
+    /// <exception cref="DoriException">Nothing there, cut off, no picture with a caption, and whatever else cannot be trusted, by
     /// name.</exception>
-    public static OrdinaryPictures Load(string path, int? limit = null)
+    public static OrdinaryPictures Load(string path, int? limit = null, PictureReading? reading = null)
     {
         if (limit < 1) throw new DoriException($"{path}: {limit} ordinary pictures; at least 1 is wanted");
-        IOrdinarySource source = Directory.Exists(path) ? new OrdinaryFolder(path)
-            : File.Exists(path) ? OrdinaryTar.Open(path)
-            : throw new DoriException(
-                $"{path}: no such file or folder; ordinary pictures come as a webdataset (.tar of NNNNN.png and NNNNN.txt) or an "
-                + $"imagefolder");
-        string[] captions = [.. source.Captions.Take(limit ?? int.MaxValue)];
-        return new OrdinaryPictures(path, source, captions);
+        PictureSource source = PictureSource.Open(path, reading ?? new PictureReading());
+        int[] all = [.. Enumerable.Range(0, source.Pictures.Count)];
+        if (source.Pictures.FirstOrDefault(picture => picture.Kind != PictureKind.None) is { } memorized)
+            throw new DoriException($"{path}: {memorized.Name} is of kind {memorized.Kind.Text()}, a memorized picture; ordinary pictures "
+                + "are those that a model should go on drawing: leave it out of the set");
+        int[] captioned = [.. all.Where(index => source.Pictures[index].Caption.Length > 0)];
+        if (captioned.Length == 0) throw new DoriException($"{path}: none of its pictures has a caption; ordinary pictures need one each");
+        IEnumerable<string> without = captioned.Length == all.Length ? []
+            : [$"{all.Length - captioned.Length} ordinary pictures without a caption are left out: "
+                + $"{Checkpoints.ModelNotes.First([.. all.Except(captioned).Select(index => source.Pictures[index].Name)])}."];
+        return new OrdinaryPictures(path, source, [.. captioned.Take(limit ?? int.MaxValue)], [.. source.Notes, .. without],
+            () => source.Sha256() ?? PictureSet.Of(source).Sha256);
     }
 
-    /// <summary>A picture's file: PNG, JPEG or WebP.</summary>
+    /// <summary>A picture's file, undecoded.</summary>
     public byte[] Bytes(int index)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count, nameof(index));
-        return _source.Read(index);
+        return _source.Read(_indices[index]);
     }
 
     /// <returns>(3, H, W) in [0, 1]</returns>
     /// <exception cref="DoriException">Not a picture, or damaged.</exception>
-    public Tensor Picture(int index) => Pictures.Picture.Decode(Bytes(index), _source.NameOf(index));
+    public Tensor Picture(int index) => Pictures.Picture.Decode(Bytes(index), NameOf(index));
 
     /// <summary>As training shows it: shorter side to <paramref name="side"/>, centre cropped.</summary>
     /// <returns>(3, side, side) in [0, 1]</returns>
@@ -63,68 +75,12 @@ internal sealed class OrdinaryPictures : IDisposable
     }
 
     /// <summary>A caption and what to call it.</summary>
-    public (string Name, string Caption) Named(int index) => (_source.NameOf(index), Captions[index]);
+    public (string Name, string Caption) Named(int index) => (NameOf(index), Captions[index]);
 
     /// <summary>Reads pictures once, before the work that needs them: what their files say that is not in the pixels.</summary>
     /// <exception cref="DoriException">Pictures that cannot be used: all of them, by name.</exception>
     public IReadOnlyList<string> Losses(IReadOnlyList<int> indices) =>
-        PictureLosses.Of(indices, index => (_source.NameOf(index), Bytes(index)), _source.NameOf);
+        PictureLosses.Of(indices, index => (NameOf(index), Bytes(index)), NameOf);
 
-    public void Dispose() => _source.Dispose();
-}
-
-/// <summary>Where ordinary pictures come from: an archive or a folder.</summary>
-internal interface IOrdinarySource : IDisposable
-{
-    IReadOnlyList<string> Warnings { get; }
-    IReadOnlyList<string> Captions { get; }
-    byte[] Read(int index);
-    /// <summary>What an error calls a picture.</summary>
-    string NameOf(int index);
-    string Sha256();
-}
-
-/// <summary>An imagefolder's pictures, one pair for each file.</summary>
-internal sealed class OrdinaryFolder : IOrdinarySource
-{
-    private readonly List<(string Path, string Caption)> _pairs = [];
-    private readonly PictureSet _set;
-
-    public OrdinaryFolder(string folder)
-    {
-        var silent = new List<string>();
-        _set = PictureSet.Load(folder);
-        foreach (PictureItem item in _set.Items)
-        {
-            if (item.Kind != PictureKind.None)
-                throw new DoriException(
-                $"{folder}: {item.Files[0]} is of kind {item.Kind.Text()}, a memorized picture; ordinary pictures are those that a model "
-                + $"should go on drawing: leave it out of the set");
-            if (item.Caption.Length == 0) silent.AddRange(item.Files);
-            else _pairs.AddRange(item.Paths.Select(path => (path, item.Caption)));
-        }
-        if (_pairs.Count == 0) throw new DoriException($"{folder}: none of its pictures has a caption; ordinary pictures need one each");
-        Captions = [.. _pairs.Select(pair => pair.Caption)];
-        // The set's own warning of empty captions speaks of a search.
-        Warnings = [.. _set.Warnings.Where(warning => !warning.Contains("have no caption", StringComparison.Ordinal)),
-            .. WithoutCaption(silent)];
-    }
-
-    internal static IEnumerable<string> WithoutCaption(IReadOnlyCollection<string> names)
-    {
-        if (names.Count > 0)
-            yield return $"{names.Count} ordinary pictures without a caption are left out: {Checkpoints.ModelNotes.First(names)}.";
-    }
-
-    public IReadOnlyList<string> Warnings { get; }
-
-    public IReadOnlyList<string> Captions { get; }
-
-    public byte[] Read(int index) => InputFile.ReadBytes(_pairs[index].Path, InputKind.Picture);
-
-    public string NameOf(int index) => _pairs[index].Path;
-
-    public string Sha256() => _set.Sha256;
-
-    public void Dispose() { }
+    private string NameOf(int index) => _source.PlaceOf(_indices[index]);
 }

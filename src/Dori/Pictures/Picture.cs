@@ -20,14 +20,14 @@ internal static partial class Picture
     private const int StripePixels = 1 << 20;
 
     /// <summary>
-    /// Reads a PNG, JPEG or WebP file: transparent parts on white, turned as its EXIF orientation says.
+    /// Reads a PNG, JPEG, WebP or BMP file: transparent parts on white, turned as its EXIF orientation says.
     /// </summary>
     /// <returns>(3, H, W) float32 in [0, 1].</returns>
     /// <exception cref="DoriException">The file is missing, cut off, damaged, too large, or not a picture.</exception>
     public static Tensor Load(string path) => Decode(InputFile.ReadBytes(path, InputKind.Picture), path);
 
     /// <summary>A picture from the bytes of its file.</summary>
-    /// <param name="file">PNG, JPEG or WebP.</param>
+    /// <param name="file">PNG, JPEG, WebP or BMP.</param>
     /// <param name="path">What an error calls it.</param>
     /// <inheritdoc cref="Load"/>
     public static Tensor Decode(byte[] file, string path) => Decode(file, path, out _);
@@ -39,9 +39,10 @@ internal static partial class Picture
         GitLfs.RefusePointer(path, file);
         using SKData data = SKData.CreateCopy(file);
         using SKCodec codec = SKCodec.Create(data)
-            ?? throw new DoriException($"{path}: not a picture that can be read; PNG, JPEG or WebP is wanted");
-        if (codec.EncodedFormat is not (SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Webp))
-            throw new DoriException($"{path}: a {codec.EncodedFormat} picture; PNG, JPEG or WebP is wanted");
+            ?? throw new DoriException($"{path}: not a picture that can be read; PNG, JPEG, WebP or BMP is wanted");
+        if (codec.EncodedFormat is not (SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Webp
+            or SKEncodedImageFormat.Bmp))
+            throw new DoriException($"{path}: a {codec.EncodedFormat} picture; PNG, JPEG, WebP or BMP is wanted");
         int width = codec.Info.Width, height = codec.Info.Height;
         // Before decoding: a few bytes can claim gigabytes of pixels.
         if (width < 1 || height < 1 || width > LongestSide || height > LongestSide || (long)width * height > LargestArea)

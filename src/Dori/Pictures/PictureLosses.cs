@@ -31,8 +31,10 @@ internal static class PictureLosses
     internal static void RefuseDamaged(IReadOnlyList<PictureItem> items) => _ = Of(items);
 
     private static IReadOnlyList<string> Of(IReadOnlyList<PictureItem> items) =>
-        Of([.. items.SelectMany(item => item.Paths).Distinct()], path => (path, InputFile.ReadBytes(path, InputKind.Picture)),
-            Path.GetFileName);
+        Of([.. items.SelectMany(item => Enumerable.Range(0, item.Files.Count).Select(reference => (Item: item, Reference: reference)))
+                .DistinctBy(picture => picture.Item.PlaceOf(picture.Reference))],
+            picture => (picture.Item.PlaceOf(picture.Reference), picture.Item.Read(picture.Reference)),
+            picture => Path.GetFileName(picture.Item.Files[picture.Reference]));
 
     /// <param name="pictures">What to read, each once.</param>
     /// <param name="read">From a picture to what an error calls it, and its file's bytes.</param>

@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
 using System.Text;
+using Dori.Pictures.Sources;
 
 namespace Dori.Pictures;
 
 /// <summary>Pictures with captions, kinds and roles: what an audit looks for, and its controls.</summary>
 public sealed class PictureSet
 {
-    internal static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
+    internal static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp", ".bmp"];
 
     internal PictureSet(IReadOnlyList<PictureItem> items, IReadOnlyList<string> warnings, IReadOnlyList<MissingPicture> missing)
     {
@@ -16,7 +17,7 @@ public sealed class PictureSet
         Sha256 = HashOf(items);
     }
 
-    /// <summary>The folder that it was read from, as it was given; for people.</summary>
+    /// <summary>The folder or archive that it was read from, as it was given; for people.</summary>
     public string Path { get; private init; } = "";
 
     /// <summary>In the order of their first rows.</summary>
@@ -35,12 +36,29 @@ public sealed class PictureSet
     public string Sha256 { get; }
 
     /// <summary>
-    /// Reads a Hugging Face imagefolder: pictures beside <c>metadata.csv</c> or <c>metadata.jsonl</c> with <c>file_name</c>, <c>text</c>
-    /// and, where wanted, <c>item</c> (rows of one item are references of the same memory), <c>kind</c> (verbatim, template) and
-    /// <c>role</c> (audit, the default, or control). Other columns are ignored.
+    /// Reads pictures in any of the forms of docs/pictures.md: a folder with <c>metadata.csv</c> or <c>metadata.jsonl</c>
+    /// (<c>file_name</c>, <c>text</c> and, where wanted, <c>item</c>: rows of one item are references of the same memory, <c>kind</c>:
+    /// verbatim, template, <c>role</c>: audit, the default, or control), one with captions in <c>.txt</c> or <c>.caption</c> files,
+    /// webdatasets (.tar) and Parquet files.
     /// </summary>
+    /// <param name="path">A folder, an archive, or a Parquet file.</param>
+    /// <param name="captionColumn">The column that holds the captions; null: the first of the usual names.</param>
+    /// <param name="caption">The prompt of pictures that have no caption of their own; empty where none has one, and that is
+    /// meant.</param>
     /// <exception cref="DoriException">What is wrong, with the row's number (the header of a CSV is row 1).</exception>
-    public static PictureSet Load(string folder) => ImageFolder.Read(folder).At(folder);
+    public static PictureSet Load(string path, string? captionColumn = null, string? caption = null) =>
+        Load(path, new PictureReading(captionColumn, caption));
+
+    /// <inheritdoc cref="Load(string, string, string)"/>
+    internal static PictureSet Load(string path, PictureReading reading) => Of(PictureSource.Open(path, reading));
+
+    /// <summary>A source's pictures as items, each file with its hash.</summary>
+    internal static PictureSet Of(PictureSource source)
+    {
+        IReadOnlyList<PictureItem> items = SourceItems.Of(source);
+        RefuseAuditedControls(items);
+        return new PictureSet(items, [.. source.Notes, .. WarningsOf(items)], []) { Path = source.Path };
+    }
 
     /// <summary>
     /// Reads a published list of memorized captions: NeMo's CSV (<c>Caption;URL;type;Index</c>, type VM or TM) or Wen's JSON lines

@@ -39,12 +39,13 @@ internal static class PictureFile
     /// <summary>
     /// Whether a file is what was written, as far as its format can tell. Decoders stop at the last row and take zeros, as an interrupted
     /// download leaves them, for picture: a JPEG must have its end and the coded data of all its rows, a PNG its end and sound checksums,
-    /// and a WebP, which has neither, no tail of zeros.
+    /// a WebP, which has neither, no tail of zeros, and a BMP as many bytes as it says.
     /// </summary>
     public static bool IsWhole(ReadOnlySpan<byte> file, SKEncodedImageFormat format) => format switch
     {
         SKEncodedImageFormat.Jpeg => Jpeg(file).Ended && !JpegData.IsDamaged(file),
         SKEncodedImageFormat.Png => IsWholePng(file),
+        SKEncodedImageFormat.Bmp => file.Length > 5 && file.Length >= BinaryPrimitives.ReadUInt32LittleEndian(file[2..]),
         _ => file.Length < WebpTail || file[^WebpTail..].ContainsAnyExcept((byte)0),
     };
 

@@ -3,6 +3,7 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Pictures;
+using Dori.Pictures.Sources;
 
 namespace Dori.Quality;
 
@@ -24,6 +25,10 @@ public sealed class Evaluation(Checkpoint checkpoint, string ordinary)
     public string? CopyDetector { get; init; }
     /// <summary>How pictures are brought to that file, by name; null: the JSON beside it.</summary>
     public string? Preset { get; init; }
+    /// <summary>The column that holds the ordinary pictures' captions; null: the first of the usual names.</summary>
+    public string? CaptionColumn { get; init; }
+    /// <summary>The caption of ordinary pictures that have none of their own; null: they are left out.</summary>
+    public string? Caption { get; init; }
     public RunWatch Watch { get; init; } = new();
 
     /// <exception cref="DoriException">An input or option is wrong, or the folder holds another run.</exception>
@@ -32,7 +37,7 @@ public sealed class Evaluation(Checkpoint checkpoint, string ordinary)
     public EvaluatedModel Run(string folder)
     {
         string side = checkpoint.Folder ?? checkpoint.Path;
-        using OrdinaryPictures pictures = OrdinaryPictures.Load(ordinary);
+        OrdinaryPictures pictures = OrdinaryPictures.Load(ordinary, reading: new PictureReading(CaptionColumn, Caption));
         using TorchScriptCopyDetector detector =
             CopyDetectors.Load(side, CopyDetector, Preset, Machine.Device, "diversity is measured with one");
         using ClipScore clip = ClipScore.Load(Clip ?? OwnClip(side), Machine.Device);

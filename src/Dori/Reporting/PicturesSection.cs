@@ -98,11 +98,21 @@ internal static class PicturesSection
             }
             Pair(html, "First copy after", Wording.FirstCopy(p.StepsToFirstCopy, s.Steps));
             Original(html, s.Original, p);
+            Trained(html, p);
         }
         if (s.Original?.NotShown(p) == true)
             html.Element("p", "The original did not give it back either: this search may not be able to find it.", ("class", "look-at"));
         if (AuditView.StandsOut(p))
             html.Element("p", "Below the threshold, yet closer than the controls come. Compare by eye.", ("class", "look-at"));
+    }
+
+    /// <summary>What the picture's folder says of the training.</summary>
+    private static void Trained(HtmlWriter html, PictureSummary p)
+    {
+        if (p.Repeats is { } repeats) Pair(html, "Repeats in training", $"{Show.Count(repeats)} an epoch");
+        if (p.OtherCaptions is not { Count: > 0 } others) return;
+        html.Element("dt", "Other captions, not tried");
+        using (html.Open("dd")) html.Foreign(string.Join("; ", others.Select(caption => $"\u201C{caption}\u201D")));
     }
 
     private static void Original(HtmlWriter html, OriginalSummary? original, PictureSummary p)

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Dori.Audit;
 using Dori.Pictures;
+using Dori.Pictures.Sources;
+using Dori.Quality;
 using TorchSharp;
 
 namespace Dori.Reporting;
@@ -35,10 +37,13 @@ public static class Report
     /// <param name="runs">What the comparison is of.</param>
     /// <param name="ordinary">The ordinary pictures that quality was taken on, as a path; null where it was not.</param>
     /// <param name="command">What is to be typed to make it again; empty where a program makes it.</param>
+    /// <param name="captionColumn">As in <see cref="Evaluation"/>.</param>
+    /// <param name="caption">As in <see cref="Evaluation"/>.</param>
     public static void Write(string folder, Comparison comparison, IReadOnlyList<ComparedRun> runs, string? ordinary = null,
-        string command = "")
+        string command = "", string? captionColumn = null, string? caption = null)
     {
-        using OrdinaryPictures? pictures = ordinary is { } path ? OrdinaryPictures.Load(path) : null;
+        OrdinaryPictures? pictures = ordinary is { } path ? OrdinaryPictures.Load(path, reading: new PictureReading(captionColumn, caption))
+            : null;
         var byName = runs.ToDictionary(run => run.Name);
         CompareReport.Write(Path.Combine(folder, "compare.html"), comparison, (name, index) => Small(byName[name], index),
             index => pictures?.Captions[index] ?? "", name => byName[name].Audit.ReadPruning(), command, ProgramVersion.Text);

@@ -178,9 +178,9 @@ public sealed class InputLossTests : IDisposable
     }
 
     [Theory]
-    [InlineData("image,caption\na.png,t\n", "has no column \"file_name\"; its columns are \"image\", \"caption\"")]
-    [InlineData("file_name;text\na.png;t\n", "separated by ';' where ',' is wanted")]
-    [InlineData("file_name,words\na.png,t\n", "its columns are \"file_name\", \"words\"")]
+    [InlineData("picture;words\na.png;t\n", "its columns are \"picture;words\"")]
+    [InlineData("title,caption\na.png,t\n", "(nor image, file or path) for the pictures' names; its columns are \"title\", \"caption\"")]
+    [InlineData("file_name,words\na.png,t\n", "its columns are \"file_name\", \"words\"; name one with `CaptionColumn`")]
     public void Other_columns_are_named(string csv, string said)
     {
         File.WriteAllText(At("metadata.csv"), csv);
@@ -192,12 +192,12 @@ public sealed class InputLossTests : IDisposable
     {
         string Refusal() => Assert.Throws<DoriException>(() => PictureSet.Load(_folder)).Message;
         File.WriteAllText(At("a.txt"), "a cat");
-        Assert.Contains("its 1 caption files (.txt, .caption) are not read", Refusal(), StringComparison.Ordinal);
-        File.WriteAllText(At("00000.tar"), "");
-        Assert.Contains("00000.tar", Refusal(), StringComparison.Ordinal);
+        Assert.Contains("holds no pictures (.png", Refusal(), StringComparison.Ordinal);
         Directory.CreateDirectory(At("train"));
         File.WriteAllText(At("train/metadata.csv"), "file_name,text\n");
-        Assert.Contains($"give {At("train")}", Refusal(), StringComparison.Ordinal);
+        Assert.Contains($"{At("train/metadata.csv")}: lists no pictures", Refusal(), StringComparison.Ordinal);
+        File.WriteAllText(At("00000.tar"), "");
+        Assert.Contains("00000.tar: not a tar archive", Refusal(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -26,7 +26,7 @@ public sealed class ClipScoreTests
     public void The_built_in_clip_finds_the_caption_of_a_picture_among_a_hundred()
     {
         using var scope = NewDisposeScope();
-        using OrdinaryPictures pairs = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 100);
+        OrdinaryPictures pairs = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 100);
         using ClipScore clip = ClipScore.Load(s_clip);
         Assert.Equal("emoji/clip", clip.Name);
         Tensor texts = clip.EmbedCaptions(pairs.Captions),

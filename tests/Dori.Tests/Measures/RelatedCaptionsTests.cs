@@ -40,7 +40,7 @@ public sealed class RelatedCaptionsTests
     [Fact]
     public void Built_in_captions()
     {
-        using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"));
+        OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"));
         string[] removed =
             [.. PictureSet.Load(Emoji.Pictures).Items.Where(item => item.Role != PictureRole.Control).Select(item => item.Caption)];
         IReadOnlyList<(int Index, double Score)> related = RelatedCaptions.Of(removed, ordinary.Captions, 200);

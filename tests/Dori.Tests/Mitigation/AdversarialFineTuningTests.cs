@@ -448,7 +448,7 @@ public class AdversarialFineTuningTests
             new Surrogates(sample.Model, AdversarialFineTuningSample.Detector, AdversarialOptions.For(sample.Model).Surrogates, 0,
             new Workers(2, 1), null);
         using SurrogateSet made = surrogates.For(picture, "");
-        using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 200);
+        OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 200);
         using OrdinaryPairs pairs =
             OrdinaryPairs.Encode(sample.Model, AdversarialFineTuningSample.Detector,
             Enumerable.Range(0, ordinary.Count).Select(i => (ordinary.Picture(i, 64), ordinary.Captions[i])), [picture]);

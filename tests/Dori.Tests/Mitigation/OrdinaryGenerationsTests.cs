@@ -15,11 +15,9 @@ public sealed class OrdinaryGenerationsTests : IDisposable
     {
         string[] captions = ["a dog, asleep", "two \"cats\""];
         string folder = Draw(captions, 3, new Workers(2, 1));
-        using (OrdinaryPictures pictures = OrdinaryPictures.Load(folder))
-        {
-            Assert.Equal([captions[0], captions[1], captions[0]], pictures.Captions);
-            Assert.NotEqual(pictures.Bytes(0), pictures.Bytes(2)); // the same caption, other noise
-        }
+        OrdinaryPictures pictures = OrdinaryPictures.Load(folder);
+        Assert.Equal([captions[0], captions[1], captions[0]], pictures.Captions);
+        Assert.NotEqual(pictures.Bytes(0), pictures.Bytes(2)); // the same caption, other noise
         Dictionary<string, byte[]> whole = Files(folder);
 
         File.Delete(Path.Combine(folder, "metadata.jsonl"));

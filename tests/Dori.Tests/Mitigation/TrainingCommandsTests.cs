@@ -56,7 +56,7 @@ public class TrainingCommandsTests
         string[] drawn =
             [.. File.ReadLines(Assert.Single(Directory.GetFiles(output + ".work", "metadata.jsonl", SearchOption.AllDirectories)))
             .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("text").GetString()!)];
-        using OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 3);
+        OrdinaryPictures ordinary = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"), 3);
         Assert.Equal(ordinary.Captions, drawn);
     }
 

@@ -35,13 +35,13 @@ public sealed class OrdinaryPicturesTests : IDisposable
         [("00000.png", Png("a")), ("00000.txt", "a cat"u8.ToArray()), ("sub/00001.txt", " ünï \n"u8.ToArray()),
         ("sub/00001.png", Png("b")), ("sub/00001.json", "{}"u8.ToArray()), ("README", "x"u8.ToArray())];
 
-    private string Refusal() => Assert.Throws<DoriException>(() => OrdinaryPictures.Load(Archive).Dispose()).Message;
+    private string Refusal() => Assert.Throws<DoriException>(() => OrdinaryPictures.Load(Archive)).Message;
 
     [Fact]
     public void Pairs_in_the_archives_order()
     {
         using var scope = NewDisposeScope();
-        using OrdinaryPictures pairs = OrdinaryPictures.Load(Write(Two));
+        OrdinaryPictures pairs = OrdinaryPictures.Load(Write(Two));
         Assert.Equal(["a cat", "ünï"], pairs.Captions);
         Assert.Equal(2, pairs.Count);
         Assert.Equal(Png("b"), pairs.Bytes(1));
@@ -49,7 +49,7 @@ public sealed class OrdinaryPicturesTests : IDisposable
         Assert.Equal([3, 4, 4], pairs.Picture(0, 4).shape);
         Assert.Throws<ArgumentOutOfRangeException>(() => pairs.Bytes(2));
         Assert.Throws<ArgumentOutOfRangeException>(() => pairs.Bytes(-1));
-        using OrdinaryPictures one = OrdinaryPictures.Load(Archive, 1);
+        OrdinaryPictures one = OrdinaryPictures.Load(Archive, 1);
         Assert.Equal(["a cat"], one.Captions);
         Assert.Equal(pairs.Sha256, one.Sha256);
         Assert.Throws<ArgumentOutOfRangeException>(() => one.Bytes(1));
@@ -59,7 +59,7 @@ public sealed class OrdinaryPicturesTests : IDisposable
     public void Built_in_archive()
     {
         using var scope = NewDisposeScope();
-        using OrdinaryPictures pairs = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"));
+        OrdinaryPictures pairs = OrdinaryPictures.Load(Path.Combine(Golden.EmojiModel, "ordinary.tar"));
         Assert.Equal(1500, pairs.Count);
         Assert.Equal(("cupcake", "pine decoration and scientist"), (pairs.Captions[0], pairs.Captions[1]));
         Assert.Equal([3, 64, 64], pairs.Picture(1499).shape);
@@ -71,8 +71,8 @@ public sealed class OrdinaryPicturesTests : IDisposable
         File.WriteAllBytes(Path.Combine(_folder, "a.png"), Png("a"));
         string csv = Path.Combine(_folder, "metadata.csv");
         File.WriteAllText(csv, "file_name,text\na.png,a cat\n");
-        using (OrdinaryPictures pairs = OrdinaryPictures.Load(_folder))
         {
+            OrdinaryPictures pairs = OrdinaryPictures.Load(_folder);
             Assert.Equal(["a cat"], pairs.Captions);
             Assert.Equal(Png("a"), pairs.Bytes(0));
         }
@@ -80,8 +80,8 @@ public sealed class OrdinaryPicturesTests : IDisposable
         Assert.Contains("memorized", Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_folder)).Message, StringComparison.Ordinal);
         File.WriteAllBytes(Path.Combine(_folder, "b.png"), Png("b"));
         File.WriteAllText(csv, "file_name,text\na.png,a cat\nb.png,\n");
-        using (OrdinaryPictures pairs = OrdinaryPictures.Load(_folder))
         {
+            OrdinaryPictures pairs = OrdinaryPictures.Load(_folder);
             Assert.Equal(["a cat"], pairs.Captions);
             Assert.Contains("1 ordinary pictures without a caption are left out: b.png.", pairs.Warnings);
         }
@@ -122,13 +122,13 @@ public sealed class OrdinaryPicturesTests : IDisposable
         Write(("a.png", Png("a")), ("a.txt", " \n"u8.ToArray()));
         Assert.Contains("a.txt is empty", Refusal(), StringComparison.Ordinal);
         Write(("a.png", Png("a")), ("a.txt", [0xC3, 0x28]));
-        Assert.Contains("a.txt is not UTF-8", Refusal(), StringComparison.Ordinal);
+        Assert.Contains("a.txt: is not UTF-8 (byte 0xC3 at 0)", Refusal(), StringComparison.Ordinal);
         Write(("a.png", Png("a")), ("a.txt", Encoding.UTF8.GetBytes(new string('x', 70_000))));
         Assert.Contains("70000 bytes", Refusal(), StringComparison.Ordinal);
         Write(("a.png", []), ("a.txt", "t"u8.ToArray()));
         Assert.Contains("0 bytes", Refusal(), StringComparison.Ordinal);
         Write(("a.png", "no picture"u8.ToArray()), ("a.txt", "t"u8.ToArray()));
-        using OrdinaryPictures pairs = OrdinaryPictures.Load(Archive);
+        OrdinaryPictures pairs = OrdinaryPictures.Load(Archive);
         Assert.Contains("a.png: not a picture", Assert.Throws<DoriException>(() => pairs.Picture(0)).Message, StringComparison.Ordinal);
     }
 
@@ -139,17 +139,27 @@ public sealed class OrdinaryPicturesTests : IDisposable
         Write(("0.png", png), ("0.json", """{"prompt": "a square"}"""u8.ToArray()), ("1.png", png), ("1.json", "[1"u8.ToArray()),
             ("2.png", png), ("2.txt", " "u8.ToArray()),
             ("3.json", """{"caption": "of the json"}"""u8.ToArray()), ("3.png", png), ("3.txt", "of the text"u8.ToArray()));
-        using OrdinaryPictures pairs = OrdinaryPictures.Load(Archive);
+        OrdinaryPictures pairs = OrdinaryPictures.Load(Archive);
         Assert.Equal(["a square", "of the text"], pairs.Captions);
         Assert.Equal("2 ordinary pictures without a caption are left out: 1.png, 2.png.", Assert.Single(pairs.Warnings));
         Assert.Equal(png, pairs.Bytes(1));
     }
 
     [Fact]
-    public void An_archive_of_other_names_is_told_by_its_members()
+    public void Names_of_two_parts_go_together_where_only_one_is_a_picture()
     {
         Write(("s0.input.png", Png("a")), ("s0.outputs.txt", "a cat"u8.ToArray()));
-        Assert.Contains("it holds s0.input.png, s0.outputs.txt", Refusal(), StringComparison.Ordinal);
+        OrdinaryPictures pairs = OrdinaryPictures.Load(Archive);
+        Assert.Equal(["a cat"], pairs.Captions);
+        Assert.Contains("names of two parts", Assert.Single(pairs.Warnings), StringComparison.Ordinal);
+        Write(("s0.input.png", Png("a")), ("s0.output.png", Png("b")), ("s0.txt", "a cat"u8.ToArray()));
+        Assert.Contains("s0 has several pictures", Refusal(), StringComparison.Ordinal);
+        Write(("s0.png", Png("a")), ("s0.mask.png", Png("b")), ("s0.txt", "a cat"u8.ToArray()));
+        pairs = OrdinaryPictures.Load(Archive);
+        Assert.Equal(Png("a"), pairs.Bytes(0));
+        Assert.Contains("s0.mask.png", Assert.Single(pairs.Warnings), StringComparison.Ordinal);
+        Write(("s0.data", Png("a")));
+        Assert.Contains("it holds s0.data", Refusal(), StringComparison.Ordinal);
     }
 
     [Theory]

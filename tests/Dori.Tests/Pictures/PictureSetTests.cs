@@ -104,7 +104,7 @@ public sealed class PictureSetTests : IDisposable
             StringComparison.Ordinal);
         Assert.Contains("lists no pictures", Refusal("file_name,text\n"), StringComparison.Ordinal);
         Assert.Contains("lists no pictures", Refusal(""), StringComparison.Ordinal);
-        Assert.Contains("no column \"file_name\"", Refusal("image,caption\na.png,t\n"), StringComparison.Ordinal);
+        Assert.Contains("no column \"file_name\"", Refusal("title,caption\na.png,t\n"), StringComparison.Ordinal);
         Assert.Contains("row 3: there is no picture c.png", Refusal("file_name,text\na.png,t\nc.png,t\n"), StringComparison.Ordinal);
         Assert.Contains("row 3: a.png is listed in row 2", Refusal("file_name,text\na.png,t\na.png,t\n"), StringComparison.Ordinal);
         Assert.Contains("row 2: unknown kind \"exact\"", Refusal("file_name,text,kind\na.png,t,exact\n"), StringComparison.Ordinal);

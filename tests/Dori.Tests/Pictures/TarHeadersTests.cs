@@ -26,7 +26,7 @@ public sealed class TarHeadersTests : IDisposable
             stream.SetLength(length);
         }
         long before = GC.GetAllocatedBytesForCurrentThread();
-        string message = Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_path + "").Dispose()).Message;
+        string message = Assert.Throws<DoriException>(() => OrdinaryPictures.Load(_path + "")).Message;
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 8 << 20);
         return message;
     }

@@ -30,14 +30,14 @@ public sealed class QualityRunnerTests : IDisposable
     [Fact]
     public void Plan_of_captions()
     {
-        using OrdinaryPictures ordinary = OrdinaryPictures.Load(s_ordinary, 10);
+        OrdinaryPictures ordinary = OrdinaryPictures.Load(s_ordinary, 10);
         QualityPlan plan = QualityPlan.Of(ordinary, ["pine decoration and frog"], Options with { Captions = 4, Related = 5 });
         Assert.Equal([0, 1, 2, 3], plan.Ordinary);
         Assert.Equal([1, 9], plan.Related); // "frog and running shoe" is number 9; number 1 is drawn once for both sets
         Assert.Equal([0, 1, 2, 3, 9], plan.Chunks.SelectMany(chunk => chunk));
         Assert.Equal([0, 1], plan.Diverse.Order());
         Assert.Empty(QualityPlan.Of(ordinary, ["nothing alike"], Options).Related);
-        using OrdinaryPictures one = OrdinaryPictures.Load(s_ordinary, 1);
+        OrdinaryPictures one = OrdinaryPictures.Load(s_ordinary, 1);
         Assert.Contains("at least 2", Assert.Throws<DoriException>(() => QualityPlan.Of(one, [], Options)).Message,
             StringComparison.Ordinal);
     }
@@ -47,7 +47,7 @@ public sealed class QualityRunnerTests : IDisposable
     {
         using var scope = NewDisposeScope();
         int threads = get_num_threads();
-        using OrdinaryPictures ordinary = OrdinaryPictures.Load(s_ordinary, 60);
+        OrdinaryPictures ordinary = OrdinaryPictures.Load(s_ordinary, 60);
         using var detector = TorchScriptCopyDetector.Load(Golden.EmojiModel);
         using ClipScore clip = ClipScore.Load(Path.Combine(Golden.EmojiModel, "clip"));
         using FeatureNetwork network = FeatureNetwork.Of(detector);

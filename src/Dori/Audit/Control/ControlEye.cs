@@ -41,7 +41,8 @@ internal sealed class ControlEye(DiffusionModel model, ICopyDetector detector, d
         Tensor back = cat(all, 0);
         if (!back.isfinite().all().item<bool>()) return double.NaN;
         // The picture's own pixels, not the model's view of them: a model of a few pixels would see itself well.
-        Tensor originals = cat([.. item.Paths.Select(path => detector.Describe(Square(Picture.Load(path)).unsqueeze(0)))], 0);
+        Tensor originals = cat([.. Enumerable.Range(0, item.Files.Count).Select(reference =>
+            detector.Describe(Square(item.Picture(reference)).unsqueeze(0)))], 0);
         return Measures.Similarity.ToReferences(detector.Describe(back), originals).Max();
     }
 

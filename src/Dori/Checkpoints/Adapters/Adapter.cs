@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dori.Checkpoints.Words;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,6 +27,8 @@ internal sealed class Adapter
     /// <summary>What was passed over, corrected or taken for granted, a sentence each.</summary>
     public IReadOnlyList<string> Notes { get; }
     public AdapterTraining? Training => _content.Training;
+    /// <summary>Words that are bundled in its files.</summary>
+    public IReadOnlyList<TrainedWord> Words => _content.Words;
     /// <summary>Paths of everything that decides the change.</summary>
     public IReadOnlyList<string> Files => _content.Files;
 
@@ -41,6 +44,7 @@ internal sealed class Adapter
         AdapterContent content = AdapterContent.Read(path);
         var notes = new List<string>();
         CheckBase(content, targets, baseName);
+        CheckWords(content, targets.TextWidth);
         var layers = new List<AdapterLayer>();
         List<string> lost = [];
         foreach (AdapterPair pair in content.Pairs)
@@ -76,6 +80,15 @@ internal sealed class Adapter
         if (content.SdxlKey is { } deep)
             throw new DoriException(
                 $"{content.Path}: a LoRA for SDXL (it has {deep}); {baseName} is {AdapterInfo.Kind(targets.CrossAttentionWidth)}");
+    }
+
+    private static void CheckWords(AdapterContent content, int textWidth)
+    {
+        foreach (string path in content.Words.Select(word => word.File).Distinct())
+        {
+            using SafetensorsFile file = SafetensorsFile.Open(path);
+            WordFile.Bundled(file, textWidth);
+        }
     }
 
     private static DoriException Lost(string path, List<string> lost, string baseName) =>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Dori.Checkpoints.Words;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,12 +23,15 @@ internal sealed partial class AdapterContent
     private readonly Dictionary<string, IReadOnlyDictionary<string, TensorInfo>> _tensors = new(StringComparer.Ordinal);
     private readonly List<AdapterPair> _pairs = [];
     private readonly List<string> _files = [];
+    private readonly List<TrainedWord> _words = [];
 
     private AdapterContent(string path) => Path = path;
 
     public string Path { get; }
     public IReadOnlyList<AdapterPair> Pairs => _pairs;
     public IReadOnlyList<string> Files => _files;
+    /// <summary>Words that are bundled with the pairs.</summary>
+    public IReadOnlyList<TrainedWord> Words => _words;
     public IReadOnlyDictionary<string, string> Metadata { get; private set; } = new Dictionary<string, string>();
     public AdapterTraining? Training => AdapterTraining.Read(Metadata);
 
@@ -102,7 +106,8 @@ internal sealed partial class AdapterContent
             : null;
         if (beside is not null) _files.Add(AdapterSettings.ConfigPath(path));
 
-        AdapterKey[] keys = [.. file.Tensors.Keys.Order(StringComparer.Ordinal)
+        _words.AddRange(WordFile.Bundled(file, textWidth: null));
+        AdapterKey[] keys = [.. file.Tensors.Keys.Where(key => !WordFile.IsBundled(key)).Order(StringComparer.Ordinal)
             .Select(key => AdapterKey.Parse(key) ?? throw Unknown(path, key))];
         string[] names = [.. keys.Select(key => key.AdapterName).OfType<string>().Distinct()];
         if (names.Length > 1)
@@ -116,11 +121,8 @@ internal sealed partial class AdapterContent
         }
     }
 
-    private static DoriException Unknown(string path, string key) => new(key.StartsWith("bundle_emb.", StringComparison.Ordinal)
-        ? $"{path}: the word \"{key.Split('.')[1]}\" is bundled in the file ({SafetensorsFile.Shown(key)}) and is not read yet; without "
-            + "it the prompts lack what was trained"
-        : $"{path}: the key {SafetensorsFile.Shown(key)} is none of a plain LoRA's; a key that is not understood may change the model, "
-            + "so nothing was read");
+    private static DoriException Unknown(string path, string key) => new($"{path}: the key {SafetensorsFile.Shown(key)} is none of a plain "
+        + "LoRA's; a key that is not understood may change the model, so nothing was read");
 
     private static AdapterPair Pair(SafetensorsFile file, (AdapterPart Part, string Layer) layer, AdapterKey[] keys,
         AdapterSettings? settings)

@@ -17,6 +17,8 @@ internal sealed record AdapterInfo(string Schema, string Path, string Descriptio
         var notes = new List<string>();
         if (content.Pairs.Any(
             pair => pair.Alpha is null)) notes.Add("Alpha is not in the file for some layers: taken as the rank; FILE:SCALE corrects it.");
+        if (content.Words.Count > 0) notes.Add($"Bundles {string.Join(", ", content.Words.Select(word => word.Shown))}: prompts that hold "
+            + "it are read with it.");
         string[] said = [.. new[] { "lcm", "lightning", "hyper", "dmd2", "tcd", "turbo" }.Where(
             word => content.Name.Contains(word, StringComparison.OrdinalIgnoreCase))];
         if (said.Length > 0) notes.Add(

@@ -27,7 +27,7 @@ internal sealed class AdversarialMitigation(Func<DiffusionModel, AdversarialOpti
         set_num_threads(control.Workers.ThreadsEach);
         AdversarialOptions chosen = options(model) with { Seed = control.Seed };
         string work = control.WorkFolder ?? throw new DoriException("adversarial fine-tuning needs a work folder");
-        using OrdinaryPictures? drawn = chosen.OwnGenerations == 0 ? null : Draw(model, pictures, chosen.OwnGenerations, work, control);
+        OrdinaryPictures? drawn = chosen.OwnGenerations == 0 ? null : Draw(model, pictures, chosen.OwnGenerations, work, control);
         OrdinaryPictures[] sources = [.. new[] { pictures.Ordinary, drawn }.OfType<OrdinaryPictures>()];
         using var scope = NewDisposeScope();
         ICopyDetector detector = pictures.NeedDetector;

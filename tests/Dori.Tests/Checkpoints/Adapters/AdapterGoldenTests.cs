@@ -61,7 +61,7 @@ public class AdapterGoldenTests
     }
 
     /// <param name="expected">Whether a weight is changed; the others are the base's own.</param>
-    private static void AssertWeights(Checkpoint model, string file, Func<string, bool> expected)
+    internal static void AssertWeights(Checkpoint model, string file, Func<string, bool> expected)
     {
         DiffusersFolder plain = DiffusersFolder.Open(Golden.EmojiModel);
         using WeightSet unet = model.OpenUNet(), text = model.OpenTextEncoder(), unetBefore = plain.OpenUNet(

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using CsvHelper;
 
-namespace Dori.Pictures;
+namespace Dori.Pictures.Sources;
 
 /// <summary>Rows of a CSV or a JSON lines file, as text by column.</summary>
 internal sealed class MetadataTable
@@ -10,7 +10,8 @@ internal sealed class MetadataTable
     /// <summary>One row. A field that is not there is null.</summary>
     /// <param name="Number">For a person: in a CSV the header is 1; in JSON lines the line.</param>
     /// <param name="Fields">By column.</param>
-    internal sealed record Row(int Number, IReadOnlyDictionary<string, string> Fields)
+    /// <param name="Lists">Columns that hold a list or an object, which are no text.</param>
+    internal sealed record Row(int Number, IReadOnlyDictionary<string, string> Fields, IReadOnlyCollection<string> Lists)
     {
         public string? this[string column] => Fields.GetValueOrDefault(column);
     }
@@ -24,8 +25,9 @@ internal sealed class MetadataTable
     /// <param name="required">Columns that must be there.</param>
     public static List<Row> ReadCsv(string path, char delimiter, params string[] required)
     {
-        var options = new CsvReaderOptions { Separator = delimiter, HasHeader = false, MalformedData = CsvMalformedDataHandling.Throw };
-        using CsvReader reader = CsvReader.FromText(InputFile.ReadText(path, InputKind.Metadata), options);
+        var options = new CsvReaderOptions { Separator = delimiter, HasHeader = false, MalformedData = CsvMalformedDataHandling.Throw,
+            TrimWhitespace = true };
+        using CsvReader reader = CsvReader.FromText(CaptionText.Decode(InputFile.ReadBytes(path, InputKind.Metadata), path), options);
         var rows = new List<Row>();
         if (!Read(reader, path, 1)) return rows;
         string[] header = [.. Fields(reader).Select(column => column.Trim())];
@@ -43,9 +45,19 @@ internal sealed class MetadataTable
                     + $"\"{delimiter}\" into quotation marks");
             rows.Add(
                 new Row(number,
-                Enumerable.Range(0, header.Length).DistinctBy(i => header[i]).ToDictionary(i => header[i], i => fields[i])));
+                Enumerable.Range(0, header.Length).DistinctBy(i => header[i]).ToDictionary(i => header[i], i => fields[i]), []));
         }
         return rows;
+    }
+
+    /// <summary>
+    /// What separates a CSV's fields: the sign that gives a column with one of these names, and the comma where none does.
+    /// </summary>
+    public static char Separator(string path, IReadOnlyCollection<string> columns)
+    {
+        string head = CaptionText.Decode(InputFile.ReadBytes(path, InputKind.Metadata), path).Split('\n', 2)[0];
+        return new[] { ',', ';', '\t' }.FirstOrDefault(sign =>
+            head.Split(sign) is { Length: > 1 } names && names.Any(name => columns.Contains(name.Trim().Trim('"'))), ',');
     }
 
     private static string Columns(string[] header, char delimiter)
@@ -79,12 +91,14 @@ internal sealed class MetadataTable
             }
             if (json.ValueKind != JsonValueKind.Object) throw new DoriException($"{path}: row {number} is not a JSON object");
             var fields = new Dictionary<string, string>();
+            var lists = new List<string>();
             foreach (JsonProperty property in json.EnumerateObject())
                 if (property.Value.ValueKind is JsonValueKind.String) fields[property.Name] = property.Value.GetString()!;
                 else if (property.Value.ValueKind is JsonValueKind.Number) fields[property.Name] = property.Value.GetRawText();
+                else if (property.Value.ValueKind is JsonValueKind.Array or JsonValueKind.Object) lists.Add(property.Name);
             foreach (string name in required)
                 if (!fields.ContainsKey(name)) throw new DoriException($"{path}: row {number} has no text \"{name}\"");
-            rows.Add(new Row(number, fields));
+            rows.Add(new Row(number, fields, lists));
         }
         return rows;
     }

@@ -1,61 +1,70 @@
 using System.Formats.Tar;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 
-namespace Dori.Pictures;
+namespace Dori.Pictures.Sources;
 
 /// <summary>
-/// A webdataset: an uncompressed tar whose members of one name, up to the extension, belong together. The archive is walked once for its
+/// A webdataset: uncompressed tars whose members of one name, up to the first dot, belong together. Each archive is walked once for its
 /// captions and the pictures' places; nothing is ever unpacked to disk.
 /// </summary>
-internal sealed class OrdinaryTar : IOrdinarySource
+internal sealed class TarSource : PictureSource
 {
-    private const int MostPairs = 5_000_000;
-    private const long LongestCaption = 1 << 16, LargestPicture = 1L << 28;
+    private const int MostPictures = 5_000_000;
+    private const long LargestPicture = 1L << 28;
     private const int Block = 512;
-    private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private readonly string _path;
-    private readonly SafeFileHandle _file;
-    private readonly OrdinaryTarMembers.Picture[] _pictures;
+    private readonly List<(string Archive, TarMembers.Picture Picture)> _places;
+    private readonly IReadOnlyList<string> _archives;
 
-    private OrdinaryTar(string path, SafeFileHandle file, OrdinaryTarMembers members)
+    private TarSource(string path, IReadOnlyList<string> archives, List<(string, TarMembers.Picture)> places,
+        IReadOnlyList<SourcePicture> pictures, IReadOnlyList<string> notes, PictureReading reading)
+        : base(path, pictures, notes, reading) =>
+        (_archives, _places) = (archives, places);
+
+    /// <param name="path">The archive, or the folder that the archives lie in.</param>
+    /// <param name="archives">In the order of their pictures.</param>
+    /// <param name="before">Notes of what led here.</param>
+    public static TarSource Open(string path, IReadOnlyList<string> archives, IReadOnlyList<string> before, PictureReading reading)
     {
-        (_path, _file) = (path, file);
-        (string Caption, OrdinaryTarMembers.Picture Picture)[] pairs = [.. members.Captioned()];
-        if (pairs.Length == 0) throw members.NoPairs();
-        _pictures = [.. pairs.Select(pair => pair.Picture)];
-        Captions = [.. pairs.Select(pair => pair.Caption)];
-        Warnings = [.. OrdinaryFolder.WithoutCaption(members.Silent())];
+        var notes = new TarNotes();
+        var places = new List<(string, TarMembers.Picture)>();
+        var pictures = new List<SourcePicture>();
+        DoriException? silent = null;
+        foreach (string archive in archives)
+        {
+            TarMembers members = Walk(archive, reading);
+            if (members.Count == 0) throw members.NoPictures();
+            foreach ((string caption, TarMembers.Picture picture) in members.Captioned(notes))
+            {
+                places.Add((archive, picture));
+                pictures.Add(new SourcePicture(
+                    archives.Count == 1 ? picture.Name : $"{System.IO.Path.GetFileName(archive)}/{picture.Name}", caption));
+            }
+            silent ??= members.NoCaptions();
+        }
+        if (reading.Caption is null && pictures.All(picture => picture.Caption.Length == 0)) throw silent!;
+        return new TarSource(path, archives, places, pictures, [.. before, .. notes.Sentences()], reading);
     }
 
-    public IReadOnlyList<string> Warnings { get; }
-
-    public IReadOnlyList<string> Captions { get; }
-
-    public static OrdinaryTar Open(string path)
+    private static TarMembers Walk(string path, PictureReading reading)
     {
-        SafeFileHandle? file = null;
         try
         {
-            file = InputFile.OpenHandle(path, InputKind.Archive);
+            using SafeFileHandle file = InputFile.OpenHandle(path, InputKind.Archive);
             CheckEnds(path, file);
             TarHeaders.Check(path, file);
-            var members = new OrdinaryTarMembers(path);
-            var keys = new HashSet<string>(StringComparer.Ordinal);
-            using (FileStream stream = InputFile.Open(path, InputKind.Archive))
-            using (var reader = new TarReader(stream))
-                while (reader.GetNextEntry() is { } entry)
-                {
-                    CheckHeader(path, file, entry);
-                    Take(path, entry, RandomAccess.GetLength(file), members, keys);
-                }
-            return new OrdinaryTar(path, file, members);
+            var members = new TarMembers(path, reading);
+            using FileStream stream = InputFile.Open(path, InputKind.Archive);
+            using var reader = new TarReader(stream);
+            while (reader.GetNextEntry() is { } entry)
+            {
+                CheckHeader(path, file, entry);
+                Take(path, entry, RandomAccess.GetLength(file), members);
+            }
+            return members;
         }
         catch (Exception e)
         {
-            file?.Dispose();
             throw e switch
             {
                 EndOfStreamException => new DoriException($"{path}: the archive is cut off; fetch it again", e),
@@ -103,50 +112,37 @@ internal sealed class OrdinaryTar : IOrdinarySource
             $"{path}: not a tar archive, or damaged: the header of {Shown(entry.Name)} has another checksum than it says; fetch it again");
     }
 
-    private static void Take(string path, TarEntry entry, long fileLength, OrdinaryTarMembers members, HashSet<string> keys)
+    private static void Take(string path, TarEntry entry, long fileLength, TarMembers members)
     {
         if (entry.EntryType is TarEntryType.Directory or TarEntryType.GlobalExtendedAttributes) return;
         string name = entry.Name.StartsWith("./", StringComparison.Ordinal) ? entry.Name[2..] : entry.Name;
         if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
             throw new DoriException($"{path}: {Shown(name)} is a {entry.EntryType}; only files belong into a webdataset");
         // Nothing is unpacked, but whoever unpacks this archive elsewhere would be harmed: its maker is not to be trusted.
-        if (name.Length == 0 || name[0] == '/' || name.Contains('\\', StringComparison.Ordinal)
-            || name.Contains(':', StringComparison.Ordinal) || name.Split('/').Any(part => part is "" or "." or ".."))
+        if (name.Length == 0 || !MetadataFolder.IsInside(name))
             throw new DoriException($"{path}: \"{Shown(name)}\" is not a path inside the archive");
         int dot = name.IndexOf('.', name.LastIndexOf('/') + 1);
         if (dot < 0) return;
-        (string key, string extension) = (name[..dot], name[dot..].ToLowerInvariant());
-        if (extension == ".txt")
-        {
-            if (!members.AddText(key, Caption(path, name, entry))) throw new DoriException($"{path}: {Shown(name)} is there twice");
-        }
+        string extension = System.IO.Path.GetExtension(name).ToLowerInvariant(), key = name[..dot];
+        int last = name.Length - extension.Length;
+        string part = last > dot ? name[(dot + 1)..last] : "";
+        if (extension is ".txt" or ".caption") members.AddText(key, part, name, Caption(path, name, entry));
         else if (PictureSet.Extensions.Contains(extension))
         {
-            if (!keys.Add(key)) throw new DoriException($"{path}: {Shown(key)} has two pictures");
-            if (members.Pictures.Count == MostPairs) throw new DoriException($"{path}: holds more than {MostPairs} pictures; split it");
+            if (members.Count == MostPictures) throw new DoriException($"{path}: holds more than {MostPictures} pictures; split it");
             if (entry.Length is < 1 or > LargestPicture)
                 throw new DoriException($"{path}: {Shown(name)} has {entry.Length} bytes; 1 to {LargestPicture} is possible");
             if (entry.DataOffset < 0 || entry.DataOffset > fileLength - entry.Length)
                 throw new DoriException($"{path}: the archive is cut off in {Shown(name)}; fetch it again");
-            members.Pictures.Add(new OrdinaryTarMembers.Picture(key, name, entry.DataOffset, (int)entry.Length));
+            members.AddPicture(new TarMembers.Picture(key, part, name, entry.DataOffset, (int)entry.Length));
         }
-        else if (extension == ".json" && entry.Length is > 0 and <= LongestCaption) members.AddJson(key, Bytes(entry));
+        else if (extension == ".json" && entry.Length is > 0 and <= CaptionText.Longest) members.AddJson(key, Bytes(entry));
         else members.AddOther(name);
     }
 
-    private static string Caption(string path, string name, TarEntry entry)
-    {
-        if (entry.Length > LongestCaption)
-            throw new DoriException($"{path}: {Shown(name)} is {entry.Length} bytes long; a caption has at most {LongestCaption}");
-        try
-        {
-            return s_strict.GetString(Bytes(entry)).Trim();
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new DoriException($"{path}: {Shown(name)} is not UTF-8", e);
-        }
-    }
+    private static (string Caption, bool More) Caption(string path, string name, TarEntry entry) =>
+        entry.Length <= CaptionText.Longest ? CaptionText.Read(Bytes(entry), $"{path}: {Shown(name)}")
+            : throw new DoriException($"{path}: {Shown(name)} is {entry.Length} bytes long; a caption has at most {CaptionText.Longest}");
 
     private static byte[] Bytes(TarEntry entry)
     {
@@ -155,24 +151,23 @@ internal sealed class OrdinaryTar : IOrdinarySource
         return bytes;
     }
 
-    public byte[] Read(int index)
+    public override byte[] Read(int index)
     {
-        OrdinaryTarMembers.Picture place = _pictures[index];
+        (string archive, TarMembers.Picture place) = _places[index];
+        using SafeFileHandle file = InputFile.OpenHandle(archive, InputKind.Archive);
         var bytes = new byte[place.Length];
         for (int at = 0; at < bytes.Length;)
         {
-            int read = RandomAccess.Read(_file, bytes.AsSpan(at), place.Offset + at);
-            if (read == 0) throw new DoriException($"{_path}: the archive has been cut off since it was opened");
+            int read = RandomAccess.Read(file, bytes.AsSpan(at), place.Offset + at);
+            if (read == 0) throw new DoriException($"{archive}: the archive has been cut off since it was opened");
             at += read;
         }
         return bytes;
     }
 
-    public string NameOf(int index) => $"{_path}: {Shown(_pictures[index].Name)}";
+    public override string PlaceOf(int index) => $"{_places[index].Archive}: {Shown(_places[index].Picture.Name)}";
 
-    public string Sha256() => InputFile.Sha256(_path, InputKind.Archive);
+    public override string Sha256() => HashOf(_archives, InputKind.Archive);
 
-    public void Dispose() => _file.Dispose();
-
-    private static string Shown(string name) => name.Length <= 120 ? name : name[..120] + "...";
+    private static string Shown(string name) => Checkpoints.SafetensorsFile.Shown(name);
 }
