@@ -3,6 +3,7 @@ using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Mitigation;
+using Dori.Native;
 using Dori.Pictures;
 using Spectre.Console.Cli;
 using Spectre.Console;
@@ -25,7 +26,7 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
     {
         bool float32 = method.Needs.HasFlag(MitigationNeeds.Float32);
         if (settings.SaveEvery < 1) throw new DoriException($"--save-every {settings.SaveEvery}: at least 1 is wanted");
-        if (float32 && settings.DtypeName is not (null or "float32"))
+        if (float32 && settings.DtypeName is not (Devices.Auto or "float32"))
             throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
         (Checkpoint checkpoint, PictureSet all) = settings.Open(shell, $"mitigate {method.Name}");
         PictureSet set = settings.ToForget(all);
@@ -97,7 +98,7 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
         Adapters = MergedAdapter.Of(model),
         Pictures = new RecordedPictures(new DirectoryInfo(images).Name, set.Sha256, [.. set.Items.Select(item => item.Id)]),
         Seed = seed,
-        Device = settings.DeviceName,
+        Device = settings.Machine.DeviceName,
         Dtype = settings.Machine.DtypeName,
         Threads = settings.Threads,
         Options = outcome.Options,

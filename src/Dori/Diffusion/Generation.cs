@@ -57,8 +57,8 @@ public static class Generation
             Tensor timestep = tensor(new[] { t }).to(model.Device);
             if (!guided) return model.Predict(latents, timestep, context).MoveToOuterDisposeScope();
             Tensor both = model.Predict(cat([latents, latents], 0), timestep, context); // (2 N, 4, h, w)
-            Tensor[] halves = both.chunk(2, 0);
-            return halves[0].Times(1 - options.Guidance).Plus(halves[1], options.Guidance).MoveToOuterDisposeScope();
+            (Tensor empty, Tensor own) = both.Halves(0);
+            return empty.Times(1 - options.Guidance).Plus(own, options.Guidance).MoveToOuterDisposeScope();
         }
     }
 

@@ -1,3 +1,4 @@
+using Dori.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,7 +15,7 @@ public sealed record Machine
     public int Threads { get; init; } = Environment.ProcessorCount;
 
     /// <summary>As manifests name it.</summary>
-    internal string DeviceName => Device.type == DeviceType.CPU ? "cpu" : Device.type.ToString().ToLowerInvariant();
+    internal string DeviceName => Devices.KindOf(Device);
     /// <summary>As manifests name it.</summary>
     internal string DtypeName => Dtype.ToString().ToLowerInvariant();
 

@@ -52,8 +52,8 @@ internal sealed class WeightSpaceTest(DiffusionModel model, ICopyDetector detect
         int[][] groups = [.. pictures.Select(p => p.Triggers.Take(weights.Triggers).ToArray())];
         (string Key, Func<DiffusionModel, Conditioning> Y)[] embeddings =
         [
-            .. pictures.Zip(groups).SelectMany(pair =>
-                pair.Second.Select(k => (pair.First.Units[k].Id, (Func<DiffusionModel, Conditioning>)(_ => pair.First.Ends.Narrow(k, 1))))),
+            .. pictures.Zip(groups).SelectMany(pair => pair.Second.Select(k => (pair.First.Units[k].Id,
+                (Func<DiffusionModel, Conditioning>)(own => pair.First.Ends.Narrow(k, 1).To(own.Device))))),
             .. captions.Select(caption =>
                 ("caption-" + Sha256Text.Short(caption), (Func<DiffusionModel, Conditioning>)(own => own.Embed(caption)))),
         ];

@@ -42,10 +42,10 @@ internal sealed class FeatureNetwork : IDisposable
             $"{file}: how are pictures brought to this network? Say it in {Path.GetFileName(beside)} beside it: name, size, resize, mean, "
             + $"std, dimension");
         FeatureNetworkPreset preset = FeatureNetworkPreset.Read(beside);
+        Device place = Devices.ForScripts(device ?? CPU);
         const string wanted = "a feature network is TorchScript, as torch.jit.save writes it";
-        (jit.ScriptModule<Tensor, Tensor> module, string sha256) = TorchScriptFile.Load(file, wanted, device ?? CPU);
-        var network = new FeatureNetwork(preset.Name, sha256, preset.Dimension,
-            pictures => Call(module, preset, device ?? CPU, pictures), module);
+        (jit.ScriptModule<Tensor, Tensor> module, string sha256) = TorchScriptFile.Load(file, wanted, place);
+        var network = new FeatureNetwork(preset.Name, sha256, preset.Dimension, pictures => Call(module, preset, place, pictures), module);
         try
         {
             using Tensor grey = full([1, 3, 64, 64], TensorMath.Kept(0.5), float32);

@@ -43,7 +43,7 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
     public static TorchScriptCopyDetector Load(string path, string? presetName = null, Device? device = null)
     {
         (string file, CopyDetectorPreset preset) = Directory.Exists(path) ? InFolder(path, presetName) : NamedFile(path, presetName);
-        device ??= CPU;
+        device = Devices.ForScripts(device ?? CPU);
         (jit.ScriptModule<Tensor, Tensor> module, string sha256) = TorchScriptFile.Load(file, Wanted, device);
         var detector = new TorchScriptCopyDetector(preset, sha256, module, device);
         try

@@ -116,8 +116,8 @@ internal sealed class Esd(Func<EsdOptions, EsdOptions>? adjust = null) : IMitiga
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor[] halves = frozen.Predict(cat([z, z], 0), t, Conditioning.Cat(yNull, y)).chunk(2, 0);
-        return Target(halves[1], halves[0], eta).MoveToOuterDisposeScope();
+        (Tensor empty, Tensor own) = frozen.Predict(cat([z, z], 0), t, Conditioning.Cat(yNull, y)).Halves(0);
+        return Target(own, empty, eta).MoveToOuterDisposeScope();
     }
 
     internal static Tensor Target(Tensor conditional, Tensor unconditional, double eta)
@@ -156,8 +156,8 @@ internal sealed class Esd(Func<EsdOptions, EsdOptions>? adjust = null) : IMitiga
                 stop.Cancel();
                 return zeros_like(latents).MoveToOuterDisposeScope();
             }
-            Tensor[] halves = model.Predict(cat([latents, latents], 0), at, context).chunk(2, 0);
-            return halves[0].Times(1 - options.Guidance).Plus(halves[1], options.Guidance).MoveToOuterDisposeScope();
+            (Tensor empty, Tensor own) = model.Predict(cat([latents, latents], 0), at, context).Halves(0);
+            return empty.Times(1 - options.Guidance).Plus(own, options.Guidance).MoveToOuterDisposeScope();
         }
     }
 }

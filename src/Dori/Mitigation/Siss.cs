@@ -225,10 +225,12 @@ internal sealed class Siss(PictureSet? keep = null, ReplacementOptions? replacem
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor m = draw.M.to(float64), x = draw.X.to(float64), a = draw.A.to(float64), g = signal.to(float64), s = sigma.to(float64);
+        Tensor m = Exact(draw.M), x = Exact(draw.X), a = Exact(draw.A), g = Exact(signal), s = Exact(sigma);
         Tensor product = g * a.Plus(x, -1) * m.Times(2).Plus(g * x.Plus(a), -1);
         Tensor difference = (product / s.Squared().Times(2)).flatten(1).sum(1);
-        return difference.cpu().data<double>().ToArray();
+        return difference.data<double>().ToArray();
+
+        static Tensor Exact(Tensor t) => t.cpu().to(float64); // a few thousand numbers, and not every device has this type
     }
 
     /// <summary>gamma_t and sigma_t: (B, 1, 1, 1), float32</summary>

@@ -135,7 +135,7 @@ internal static class Wanda
             Tensor scores = size * Row(x[step]), scores0 = size * Row(x0[step]);
             Tensor top = zeros(weight.shape, ScalarType.Bool, device: weight.device).scatter_(1, Top(scores, sparsity),
                 ones(1, ScalarType.Bool, device: weight.device).expand(scores.shape[0], scores.shape[1]));
-            marked.logical_or_(top.logical_and_(scores.gt(scores0)));
+            marked.bitwise_or_(top.bitwise_and_(scores.gt(scores0))); // of bool
         }
         return marked.MoveToOuterDisposeScope();
 

@@ -193,9 +193,9 @@ public sealed class AutoencoderKL : nn.Module
         using var scope = NewDisposeScope();
         Tensor moments = encoder.call(pictures);
         if (quant_conv is not null) moments = quant_conv.call(moments);
-        Tensor[] halves = moments.chunk(2, 1);
-        Tensor std = halves[1].Clamp(-30, 20).Times(0.5).exp();
-        return (halves[0].contiguous().MoveToOuterDisposeScope(), std.MoveToOuterDisposeScope());
+        (Tensor mean, Tensor logVariance) = moments.Halves(1);
+        Tensor std = logVariance.Clamp(-30, 20).Times(0.5).exp();
+        return (mean.contiguous().MoveToOuterDisposeScope(), std.MoveToOuterDisposeScope());
     }
 
     /// <param name="latents">(N, 4, h, w), not scaled</param>

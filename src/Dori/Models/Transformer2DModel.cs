@@ -20,8 +20,8 @@ internal sealed class GeGlu : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        Tensor[] halves = proj.call(input).chunk(2, -1); // (N, L, inner) each
-        return (halves[0] * F.gelu(halves[1])).MoveToOuterDisposeScope();
+        (Tensor value, Tensor gate) = proj.call(input).Halves(-1); // (N, L, inner) each
+        return (value * F.gelu(gate)).MoveToOuterDisposeScope();
     }
 }
 

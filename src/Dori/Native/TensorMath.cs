@@ -51,6 +51,12 @@ internal static class TensorMath
     /// <summary>a += factor b / c, in place, element by element</summary>
     public static Tensor AddQuotient_(this Tensor a, Tensor b, Tensor c, double factor) => a.addcdiv_(b, c, Kept(factor));
     public static Tensor Clamp(this Tensor a, double low, double high) => a.clamp(Kept(low), Kept(high));
+    /// <summary>Both halves along a dimension of even size, as views. <c>chunk</c> gives the same, but not on every device.</summary>
+    public static (Tensor First, Tensor Second) Halves(this Tensor a, int dim)
+    {
+        long half = a.shape[dim < 0 ? a.shape.Length + dim : dim] / 2;
+        return (a.narrow(dim, 0, half), a.narrow(dim, half, half));
+    }
     public static Tensor AtLeast(this Tensor a, double low) => a.clamp_min(Kept(low));
     /// <summary>0, 1, ..., count - 1</summary>
     public static Tensor Range(long count, ScalarType type = ScalarType.Float32) => arange(Kept(0L), Kept(count), Kept(1L), type);

@@ -23,13 +23,14 @@ internal sealed class AdversarialFineTuning : ITrainingTask, IDisposable
     private readonly ITrainedWeights _weights;
     private readonly AdamW _adam;
     private readonly TrainingAverage? _average;
-    private readonly AdversarialState _state = new();
+    private readonly AdversarialState _state;
 
     /// <exception cref="DoriException">See <see cref="AdversarialInputs.Check"/>.</exception>
     public AdversarialFineTuning(AdversarialInputs inputs)
     {
         inputs.Check();
         (_inputs, _options, _batch) = (inputs, inputs.Options, new AdversarialBatch(inputs));
+        _state = new AdversarialState(inputs.Model.Device);
         _schedule = new AdversarialSchedule(_options, _options.StepsFor(inputs.Pictures.Count), inputs.Detector.Preset.Threshold);
         if (_options.DistillationShare > 0) _teachers = new AdversarialTeachers(inputs.Model, inputs.Pictures, inputs.Surrogates);
         _weights = _options.TrainRank > 0

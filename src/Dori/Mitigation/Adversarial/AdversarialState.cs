@@ -8,7 +8,8 @@ using static TorchSharp.torch;
 namespace Dori.Mitigation.Adversarial;
 
 /// <summary>What an unfinished fine-tuning holds besides weights and optimiser: what the last searches found, and the checks.</summary>
-internal sealed class AdversarialState : IDisposable
+/// <param name="device">Where what was found lies: the model's.</param>
+internal sealed class AdversarialState(Device device) : IDisposable
 {
     private const string FoundKey = "found", ChecksKey = "checks";
 
@@ -49,7 +50,7 @@ internal sealed class AdversarialState : IDisposable
             && Conditioning.IsTokens(name)))
         {
             int[] n = [.. name.Split('.').Skip(1).Select(part => int.Parse(part, CultureInfo.InvariantCulture))];
-            Found.Add(new FoundEmbeddings(n[0], n[1], n[2], Conditioning.Read(state, name).DetachFromDisposeScope(),
+            Found.Add(new FoundEmbeddings(n[0], n[1], n[2], Conditioning.Read(state, name).To(device).DetachFromDisposeScope(),
                 BitConverter.Int32BitsToSingle(n[3]), BitConverter.Int32BitsToSingle(n[4])));
         }
         Found.Sort((a, b) => (a.Round, a.Slot).CompareTo((b.Round, b.Slot)));
