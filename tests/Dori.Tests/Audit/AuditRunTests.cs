@@ -123,7 +123,7 @@ public sealed class AuditRunTests : IDisposable
                 .Run(new AuditUnit(of, AuditStart.Prompt, 0, null));
             return result.Record.Snapshots.Single();
         }
-        PictureItem other = item with { Files = ["turned.png"], Folder = _folder };
+        PictureItem other = item with { Files = ["turned.png"], Folder = _folder, Origin = null };
         Snapshot plain = Prompt(item, false), both = Prompt(item, true), swapped = Prompt(other, true), alone = Prompt(other, false);
         Assert.Empty(plain.Mirrored);
         for (int n = 0; n < options.Generations; n++)
