@@ -32,7 +32,7 @@ internal sealed class EachCheckpoint(Shell shell, AuditSettings settings)
         foreach ((TrainingPlace place, Checkpoint model) in places.Zip(models))
         {
             string name = ids.Unique(place.Name);
-            if (!settings.Quiet) shell.Error.WriteLine($"dori: {name}");
+            if (!settings.Quiet) shell.Say(name);
             RunFolder run = settings.Audit(shell, model, pictures, original: settings.OpenOriginal()).Run(Path.Combine(settings.Run, name));
             runs.Add((place, name, model.Adapters[0].Training?.Seen(), Report.Write(run)));
         }

@@ -71,7 +71,7 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
 
     private ComparedRun Run(CompareSettings settings, Checkpoint model, string name, PictureSet set)
     {
-        if (!settings.Quiet) shell.Error.WriteLine($"dori: {name}");
+        if (!settings.Quiet) shell.Say(name);
         string folder = Path.Combine(settings.Run, name);
         RunFolder audit = settings.Audit(shell, model, set).Run(Path.Combine(folder, "audit"));
         Report.Write(audit);

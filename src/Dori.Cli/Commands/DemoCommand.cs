@@ -56,15 +56,14 @@ internal sealed class DemoCommand(Shell shell) : Command<DemoSettings>
     /// <summary>What the two together mean; null where they do not tell the story.</summary>
     private static string? Moral(Comparison comparison)
     {
-        int[] byPrompt = [.. comparison.Models.Select(model =>
-            model.Rows.Where(row => row is { Start: "prompt", Group: not "control" }).Sum(row => row.MemorizationRate.Count))];
-        return byPrompt[1] < byPrompt[0] && comparison.Models[1].Verdicts.GetValueOrDefault(Verdict.Retained) >= byPrompt[0]
+        ComparedModel original = comparison.Models[0], pruned = comparison.Models[1];
+        return pruned.ByPrompt() < original.ByPrompt() && pruned.Verdicts.GetValueOrDefault(Verdict.Retained) >= original.ByPrompt()
             ? "Pruning silenced it and erased nothing." : null;
     }
 
     private void Say(DemoSettings settings, string text)
     {
-        if (!settings.Quiet) shell.Error.WriteLine($"dori: {text}");
+        if (!settings.Quiet) shell.Say(text);
     }
 
     private RunFolder Audit(DemoSettings settings, string model, PictureSet set, string folder, AuditStart[] starts)

@@ -29,7 +29,7 @@ internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>
             (string shard,
             (int taken, IReadOnlyList<string> passed)) in settings.Shards.Zip(run.Merge([.. settings.Shards.Select(RunFolder.Open)])))
         {
-            if (!settings.Quiet) shell.Error.WriteLine($"dori: {taken} units taken over from {shard}");
+            if (!settings.Quiet) shell.Say($"{taken} units taken over from {shard}");
             if (passed.Count > 0)
                 shell.Error.WriteLine(
                     $"dori: warning: {shard}: {passed.Count} files are no units of this run and stay behind: "

@@ -39,19 +39,27 @@ public sealed record PairedTest(string Model, string Group, string Start, int Im
 public sealed record ComparedModel(string Name, string Sha256, int MissingUnits, IReadOnlyDictionary<Verdict, int> Verdicts,
     ControlSummary Controls, IReadOnlyList<ComparedRow> Rows, IReadOnlyList<QualitySet> Quality)
 {
+    /// <summary>Whether anything but captions was tried.</summary>
+    internal bool Searched => Rows.Any(row => row.Start != AuditStart.Prompt.Text());
+
+    /// <summary>Audited pictures that their captions alone bring back; null where not all were asked for so.</summary>
+    internal int? ByPrompt()
+    {
+        ComparedRow[] asked = [.. Rows.Where(row => row.Start == AuditStart.Prompt.Text() && ItemGroup.Audited.Contains(row.Group))];
+        return asked.Length > 0 && asked.Sum(row => row.Images) == Verdicts.Values.Sum()
+            ? asked.Sum(row => row.MemorizationRate.Count) : null;
+    }
+
     /// <summary>What was found, in a sentence or two: before the model's name, and after it.</summary>
     internal (string Before, string After) InWords()
     {
         int Of(Verdict verdict) => Verdicts.GetValueOrDefault(verdict);
         int all = Verdicts.Values.Sum(), retained = Of(Verdict.Retained), undecided = Of(Verdict.Undecided), open = Of(Verdict.NotJudged);
-        ComparedRow[] asked = [.. Rows.Where(row => row.Start == AuditStart.Prompt.Text() && ItemGroup.Audited.Contains(row.Group))];
-        bool byPrompt = asked.Length > 0 && asked.Sum(row => row.Images) == all, searched = Rows.Any(row => row.Start != "prompt");
         string found = open == all ? ": none of them is judged"
             : $": {(retained == all ? "all " : $"{retained} of ")}{all} pictures {(retained == 1 ? "is" : "are")} retained"
                 + (undecided > 0 ? $", {undecided} undecided" : "") + (open > 0 ? $", {open} not judged" : "");
-        return byPrompt
-            ? ("Asked by its captions, ", $" gives back {asked.Sum(row => row.MemorizationRate.Count)} of {all} pictures."
-                + (searched ? $" Searched{found}." : ""))
+        return ByPrompt() is { } byPrompt
+            ? ("Asked by its captions, ", $" gives back {byPrompt} of {all} pictures." + (Searched ? $" Searched{found}." : ""))
             : ("", $"{found}.");
     }
 }

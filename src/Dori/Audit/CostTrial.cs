@@ -45,12 +45,18 @@ internal sealed record CostTrial(double PairSeconds, double SampleSeconds, doubl
         return new CostTrial(pair, sample, picture, resident, Math.Max(ResidentBytes() - resident, 0) / workers.Count);
     }
 
+    /// <summary>Of the second call, since the first prepares kernels; of the first where that is nothing beside the work.</summary>
     private static double Seconds(Action action)
     {
-        action(); // the first call prepares kernels
-        var watch = System.Diagnostics.Stopwatch.StartNew();
-        action();
-        return watch.Elapsed.TotalSeconds;
+        const double enough = 2;
+        return Once() is var first and > enough ? first : Once();
+
+        double Once()
+        {
+            var watch = System.Diagnostics.Stopwatch.StartNew();
+            action();
+            return watch.Elapsed.TotalSeconds;
+        }
     }
 
     private static long ResidentBytes()

@@ -58,10 +58,8 @@ internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, A
 
         bool Enough(int step, Conditioning y)
         {
-            if (step >= options.Steps) return false;
-            (int, int Generations, bool)? planned = unit.Snapshots(options).Where(snapshot => snapshot.Step == step)
-                .Cast<(int, int, bool)?>().FirstOrDefault();
-            return planned is { } look && drawings.After(step, look.Generations, y, cancellation) > bar;
+            int count = unit.Snapshots(options).FirstOrDefault(snapshot => snapshot.Step == step && !snapshot.Last).Generations;
+            return count > 0 && drawings.After(step, count, y, cancellation) > bar; // 0: not looked at here
         }
     }
 

@@ -52,7 +52,7 @@ internal static class ModuleLoader
             if (!parameters.TryGetValue(key, out Parameter? parameter)) unexpected.Add(SafetensorsFile.Shown(name));
             else if (!Fits(info, parameter.shape))
                 misshapen.Add($"{SafetensorsFile.Shown(name)} {Shape(info.Shape)} for {Shape(parameter.shape)}");
-            else if (info.Dtype is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
+            else if (!info.IsFloat)
                 throw new DoriException(
                     $"{what}: tensor '{SafetensorsFile.Shown(name)}' of {weights.FileOf(name)} is stored as {info.Dtype}; quantized "
                     + $"weights are not supported, use the model's float16 or float32 ones");

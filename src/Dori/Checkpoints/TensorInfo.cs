@@ -8,7 +8,11 @@ namespace Dori.Checkpoints;
 /// <param name="Shape">Empty for a scalar.</param>
 /// <param name="Offset">First byte of its data, from the start of the file.</param>
 /// <param name="ByteCount">Elements times the dtype's size.</param>
-internal sealed record TensorInfo(string Name, ScalarType Dtype, IReadOnlyList<long> Shape, long Offset, long ByteCount);
+internal sealed record TensorInfo(string Name, ScalarType Dtype, IReadOnlyList<long> Shape, long Offset, long ByteCount)
+{
+    /// <summary>Whether weights are stored so: anything else is quantised, or no weights.</summary>
+    public bool IsFloat => Dtype is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
+}
 
 /// <summary>The dtypes of the safetensors format that libtorch has through TorchSharp.</summary>
 internal static class SafetensorsDtypes

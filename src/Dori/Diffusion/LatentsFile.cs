@@ -25,7 +25,7 @@ internal static class LatentsFile
         if (info.Shape.Count != 4 || info.Shape.Any(size => size < 1) || info.Shape[1] != channels)
             throw new DoriException($"{path}: {Name} has shape ({string.Join(", ", info.Shape)}); (pictures, {channels}, height, width) is "
                 + "wanted");
-        if (info.Dtype is not (ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64))
+        if (!info.IsFloat)
             throw new DoriException($"{path}: {Name} is stored as {info.Dtype}; float32, float16 and bfloat16 are read");
         Tensor latents = file.Read(Name).to(ScalarType.Float32);
         return latents.isfinite().all().item<bool>() ? latents.MoveToOuterDisposeScope()

@@ -54,21 +54,10 @@ internal static class CompareReport
                 html.Element("p",
                     model.Controls.Items == 0 ? "No controls were run."
                     : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold "
-                    + (model.Rows.Any(row => row.Start != AuditStart.Prompt.Text()) ? "after the same search" : "by their captions alone")
+                    + (model.Searched ? "after the same search" : "by their captions alone")
                     + $" (95 % interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
             }
-        if (comparison.Warnings.Count > 0)
-        {
-            using (html.Open("section", ("class", "warnings"), ("aria-label", "Warnings")))
-            {
-                html.Element("h2", "Before you rely on this");
-                using (html.Open("ul"))
-                    foreach (string warning in comparison.Warnings)
-                    {
-                        using (html.Open("li")) html.Foreign(warning);
-                    }
-            }
-        }
+        ReportPage.Warnings(html, comparison.Warnings, warning => html.Foreign(warning));
         html.Element("p",
             $"Every model was searched with the same options, seeds and noise. Similarity is measured by the copy detector "
             + $"\u201C{comparison.CopyDetector}\u201D; a generation above {Show.Short(comparison.Threshold)} counts as a copy. "

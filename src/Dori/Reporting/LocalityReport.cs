@@ -60,15 +60,7 @@ internal static class LocalityReport
                 html.Element("p", $"{name}: locality is {verdict.Outcome}.", ("class", "headline"));
                 html.Element("p", verdict.Sentence, ("class", "detail"));
             }
-        if (s.Warnings.Count > 0)
-        {
-            using (html.Open("section", ("class", "warnings"), ("aria-label", "Warnings")))
-            {
-                html.Element("h2", "Before you rely on this");
-                using (html.Open("ul"))
-                    foreach (string warning in s.Warnings) html.Element("li", warning);
-            }
-        }
+        ReportPage.Warnings(html, s.Warnings, html.Text);
         LocalityPicture[] own = [.. s.Pictures.Where(p => !p.Other)];
         int others = s.Pictures.Count(p => p.Other);
         html.Element("p",

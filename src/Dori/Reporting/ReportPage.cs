@@ -25,4 +25,18 @@ internal static class ReportPage
         html.Open("body");
         return page;
     }
+
+    /// <summary>What a reader must know before the figures; nothing where there is nothing.</summary>
+    /// <param name="write">Writes one: as the program's own words or, where it names what a stranger named, as foreign.</param>
+    public static void Warnings(HtmlWriter html, IReadOnlyList<string> warnings, Action<string> write)
+    {
+        if (warnings.Count == 0) return;
+        using (html.Open("section", ("class", "warnings"), ("aria-label", "Warnings")))
+        {
+            html.Element("h2", "Before you rely on this");
+            using (html.Open("ul"))
+                foreach (string warning in warnings)
+                    using (html.Open("li")) write(warning);
+        }
+    }
 }

@@ -28,7 +28,7 @@ internal static class TrainingReport
             }
             using (html.Open("section", ("class", "answer"), ("aria-label", "Answer")))
             using (html.Open("p", ("class", "headline"))) html.Foreign(curve.InOneLine());
-            Warnings(html, curve);
+            ReportPage.Warnings(html, curve.Warnings, warning => html.Foreign(warning));
             Chart(html, curve);
             Table(html, "Checkpoints", ["Checkpoint", "Steps", "Epoch", "Retained", "Undecided", "By prompt", "From any start", "Controls",
                 "Best similarity, median", "Each picture seen"], curve.Points.Select(Row));
@@ -38,18 +38,6 @@ internal static class TrainingReport
             using (html.Open("pre")) html.Element("code", command);
         }
         html.Text("\n");
-    }
-
-    private static void Warnings(HtmlWriter html, TrainingCurve curve)
-    {
-        if (curve.Warnings.Count == 0) return;
-        using (html.Open("section", ("class", "warnings"), ("aria-label", "Warnings")))
-        {
-            html.Element("h2", "Before you rely on this");
-            using (html.Open("ul"))
-                foreach (string warning in curve.Warnings)
-                    using (html.Open("li")) html.Foreign(warning);
-        }
     }
 
     private static void Chart(HtmlWriter html, TrainingCurve curve)

@@ -33,15 +33,7 @@ internal static class VerdictSection
             }
         }
 
-        if (s.Warnings.Count > 0)
-        {
-            using (html.Open("section", ("class", "warnings"), ("aria-label", "Warnings")))
-            {
-                html.Element("h2", "Before you rely on this");
-                using (html.Open("ul"))
-                    foreach (string warning in s.Warnings) html.Element("li", warning);
-            }
-        }
+        ReportPage.Warnings(html, s.Warnings, html.Text);
 
         html.Element("p",
             $"Similarity is measured by the copy detector \u201C{s.CopyDetector}\u201D from \u22121 to 1; a generation above "

@@ -142,8 +142,7 @@ internal sealed partial class AdapterContent
                 + "for this layer; the file is not whole");
         TensorInfo info = file.Tensors[down];
         foreach (string name in new[] { down, up, mid, alphaKey }.OfType<string>())
-            if (file.Tensors[name].Dtype is not (ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64)
-                && name != alphaKey)
+            if (!file.Tensors[name].IsFloat && name != alphaKey)
                 throw new DoriException(
                     $"{file.Path}: {name} is stored as {file.Tensors[name].Dtype}; float32, float16 and bfloat16 are read");
         if (info.Shape.Count == 0 || info.Shape[0] == 0)

@@ -100,7 +100,7 @@ internal static partial class WordFile
             if (info.Shape.Count is not (1 or 2) || info.Shape.Any(size => size < 1))
                 throw new DoriException($"{file.Path}: {SafetensorsFile.Shown(key)} has shape ({string.Join(", ", info.Shape)}); a word's "
                     + "vectors are (width) or (vectors, width)");
-            if (info.Dtype is not (ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64))
+            if (!info.IsFloat)
                 throw new DoriException($"{file.Path}: {SafetensorsFile.Shown(key)} is stored as {info.Dtype}; float32, float16 and "
                     + "bfloat16 are read");
             width = info.Shape[^1];
