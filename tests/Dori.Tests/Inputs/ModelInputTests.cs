@@ -107,7 +107,7 @@ public sealed class ModelInputTests : IDisposable
         File.CreateSymbolicLink(path, "/dev/zero");
         using var console = new TestConsole();
         using StringWriter output = new(), error = new() { NewLine = "\n" };
-        string target = _model.PathOf("../new");
+        string target = _model.Folder + "-new"; // not there
         Assert.Equal(DoriApp.WrongInput, DoriApp.Run(["mitigate", "wanda", _model.Folder, "--images", Emoji.Pictures, "-o", target],
             console, output, error));
         Assert.Contains($"{file}: a device", Assert.Single(error.ToString().TrimEnd().Split('\n')), StringComparison.Ordinal);
