@@ -24,7 +24,7 @@ internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, P
         RunFolder? there = RunFolder.IsTaken(path) ? RunFolder.Create(path, manifest) : null;
         if (there is not { Manifest.Control: not null } || there.Open(units).Count > 0)
         {
-            PositiveControl control = TakeControl(manifest);
+            PositiveControl control = TakeControl(manifest, checkpoint);
             there ??= RunFolder.Create(path, manifest);
             there.Record(control);
         }
@@ -40,13 +40,18 @@ internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, P
     /// </param>
     /// <returns>What was found: passed, or failed and to be searched all the same.</returns>
     /// <exception cref="DoriException">It failed.</exception>
-    private PositiveControl TakeControl(Manifest manifest)
+    private PositiveControl TakeControl(Manifest manifest, Checkpoint checkpoint)
     {
         string name = manifest.Model.Path;
         int before = torch.get_num_threads();
         torch.set_num_threads(manifest.Machine.ThreadsPerUnit);
         PositiveControl control;
-        try { control = new ControlRunner(model, detector, manifest.Options).Run(set, cancellation: watch.Cancellation); }
+        Func<DiffusionModel>? withoutAdapters = checkpoint.Adapters.Count == 0 ? null
+            : () => DiffusionModel.Load(checkpoint.WithoutAdapters(), model.Device, model.Dtype);
+        try
+        {
+            control = new ControlRunner(model, detector, manifest.Options, withoutAdapters).Run(set, cancellation: watch.Cancellation);
+        }
         finally { torch.set_num_threads(before); }
         if (!control.Holds && !despiteControl)
             throw new DoriException($"{name}: positive control {control.InOneLine}: this model cannot be judged, {control.Advice}; "

@@ -31,10 +31,11 @@ public sealed record CheckpointOptions
 public sealed class Checkpoint
 {
     private readonly ICheckpointSource _base;
+    private readonly IReadOnlyList<TrainedWord> _words;
 
     private Checkpoint(ICheckpointSource source, IReadOnlyList<Adapter> adapters, IReadOnlyList<TrainedWord> words)
     {
-        (_base, Adapters) = (source, adapters);
+        (_base, Adapters, _words) = (source, adapters, words);
         Words = new CheckpointWords(source, words, adapters);
     }
 
@@ -102,6 +103,9 @@ public sealed class Checkpoint
                 $"`PredictionType` {type}: {path} is a folder, whose scheduler/scheduler_config.json says "
                 + $"{folder.Scheduler.PredictionType}; the option is for single files");
     }
+
+    /// <summary>The base, with the words that were given beside it.</summary>
+    internal Checkpoint WithoutAdapters() => new(_base, [], _words);
 
     internal WeightSet OpenUNet() => Changed(_base.OpenUNet(), AdapterPart.UNet, key => key);
     internal WeightSet OpenTextEncoder() => Words.AddTo(OpenOwnTextEncoder());

@@ -23,6 +23,9 @@ internal static class ControlSection
     {
         null => "This run recorded no positive control: whether the model can draw at all was not asked before the search.",
         { Holds: false } => $"No. The positive control failed, so that nothing is judged: {control.Advice}.",
+        { OnControls: [var first, ..] } => "Of the audited pictures, yes: the model without its adapter is sound, and with it knows these "
+            + "pictures by heart. It no longer draws others, as an overtrained model does not: that these were not copied says little "
+            + $"({first.Shown}).",
         { Unseen.Count: 0 } => $"Yes: all {Show.Count(control.Looked)} pictures come back from the model\u2019s autoencoder as copies of "
             + "themselves, the model denoises and draws ordinary pictures, and captions matter to it.",
         _ => $"For {Show.Count(control.Seen)} of {Show.Count(control.Looked)} pictures. The model denoises and draws ordinary pictures, "

@@ -2,6 +2,7 @@ using Dori.Pictures;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Tests.Support;
@@ -13,11 +14,14 @@ namespace Dori.Tests.Control;
 /// The table that the limits were chosen from (docs/method.md, section 11), to be taken again: every figure of the built-in model, of the
 /// folders in DORI_CONTROL_MODELS (by commas) and of the broken models whose names match DORI_CONTROL_KINDS, into the file
 /// DORI_CONTROL_TABLE, tab-separated. For models that pass, with DORI_CONTROL_SEARCH, also what a search gives back of four pictures.
+/// DORI_CONTROL_PICTURES names another folder of pictures than the built-in one, DORI_CONTROL_ROLE the only role that is looked at,
+/// and what ends in .safetensors among the models is an adapter of the built-in one.
 /// </summary>
 public sealed class ControlMeasurements : IDisposable
 {
     private static readonly Lazy<TorchScriptCopyDetector> s_detector = new(() => TorchScriptCopyDetector.Load(Golden.EmojiModel));
-    private static readonly PictureSet s_set = PictureSet.Load(Emoji.Pictures);
+    private static readonly PictureSet s_set = PictureSet.Load(Variable("PICTURES", Emoji.Pictures))
+        .Where(item => item.Role.ToString().StartsWith(Variable("ROLE", ""), StringComparison.OrdinalIgnoreCase));
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-control-").FullName;
     private static readonly AuditOptions s_options = new()
     {
@@ -45,7 +49,7 @@ public sealed class ControlMeasurements : IDisposable
         List<string> row = [name];
         try
         {
-            using DiffusionModel model = DiffusionModel.Load(path);
+            using DiffusionModel model = Load(path);
             PositiveControl control = new ControlRunner(model, s_detector.Value, s_options).Run(s_set, complete: true);
             if (new FileInfo(_table).Length == 0)
                 File.WriteAllText(_table,
@@ -63,6 +67,9 @@ public sealed class ControlMeasurements : IDisposable
         }
         File.AppendAllText(_table, string.Join('\t', row) + "\n");
     }
+
+    private static DiffusionModel Load(string path) => DiffusionModel.Load(path.EndsWith(".safetensors", StringComparison.Ordinal)
+        ? Checkpoint.Open(Golden.EmojiModel, new CheckpointOptions { Adapters = [(path, 1)] }) : Checkpoint.Open(path));
 
     private static double Best(DiffusionModel model, PictureItem item) => new[] { "prompt", "caption" }.Max(start =>
     {

@@ -1,4 +1,5 @@
 using Dori.Audit;
+using Dori.Checkpoints;
 using Dori.Cli;
 using Dori.Diffusion;
 using Dori.Measures;
@@ -144,8 +145,42 @@ public sealed class PositiveControlTests : IDisposable
         Assert.NotNull((SampleControl.Passed with { Unseen = [null!] }).Problem());
     }
 
-    private static PositiveControl Take(DiffusionModel model, PictureSet set) =>
-        new ControlRunner(model, s_detector.Value, s_options).Run(set);
+    /// <summary>An adapter that was trained on eight pictures and nothing else: it knows these by heart and has forgotten the rest.</summary>
+    [Fact]
+    public void An_overtrained_adapter_passes_on_its_own_pictures_beside_a_sound_base()
+    {
+        using DiffusionModel overtrained = Overtrained(1);
+        PositiveControl control = Take(overtrained, s_adapters, () => DiffusionModel.Load(Golden.EmojiModel));
+        Assert.True(control.Holds, control.InOneLine);
+        Assert.Contains("as an overtrained model does: hand: denoising loss", control.InOneLine, StringComparison.Ordinal);
+        Assert.All(control.OnControls!, figure => Assert.False(figure.Passed));
+        Assert.Null(Take(Emoji.Model, s_adapters, () => throw new DoriException("the base is not asked where the model is sound")).OnControls);
+    }
+
+    /// <summary>
+    /// What is broken must not be taken for overtrained: a whole model has nothing beside it that says which of the two it is.
+    /// </summary>
+    [Theory]
+    [InlineData(1, null)]
+    [InlineData(1, "cross-attention zero")]
+    [InlineData(3, "")]
+    public void Without_a_sound_base_or_with_pictures_that_it_does_not_know_it_fails(double scale, string? kind)
+    {
+        using DiffusionModel overtrained = Overtrained(scale);
+        Func<DiffusionModel>? withoutAdapters = kind is null ? null
+            : () => DiffusionModel.Load(kind == "" ? Golden.EmojiModel : BrokenModel.Make(_folder, kind));
+        PositiveControl control = Take(overtrained, s_adapters, withoutAdapters);
+        Assert.False(control.Holds, control.InOneLine);
+        Assert.Null(control.OnControls);
+    }
+
+    private static readonly PictureSet s_adapters = PictureSet.Load(Path.Combine(Emoji.Lora, "pictures"));
+
+    private static DiffusionModel Overtrained(double scale) => DiffusionModel.Load(Checkpoint.Open(Golden.EmojiModel,
+        new CheckpointOptions { Adapters = [(Path.Combine(Emoji.Lora, "kohya.safetensors"), scale)] }));
+
+    private static PositiveControl Take(DiffusionModel model, PictureSet set, Func<DiffusionModel>? withoutAdapters = null) =>
+        new ControlRunner(model, s_detector.Value, s_options, withoutAdapters).Run(set);
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 }

@@ -17,7 +17,8 @@ internal sealed class ControlEar(ControlSample sample, ControlHand hand)
             atLeast: ControlLimits.Embeddings);
         yield return ControlFigure.Of(PositiveControl.Ear, "what another caption changes in predictions, over their error",
             Math.Sqrt(hand.Losses.Sum(at => at.Moved) / hand.Losses.Sum(at => at.Own.Average())), atLeast: ControlLimits.Moved);
-        if (sample.Captions < ControlLimits.CaptionsNeeded) yield break; // a caption or two may say little of their pictures
+        // a caption or two may say little of their pictures, unless these are all that the model knows
+        if (sample.Captions < ControlLimits.CaptionsNeeded && !sample.Held) yield break;
         yield return ControlFigure.Of(PositiveControl.Ear, "advantage of the own caption over another in denoising, in standard errors",
             InErrors([.. hand.Losses.SelectMany(at => at.Other.Zip(at.Own, Gain))]), atLeast: ControlLimits.OverOther);
         yield return ControlFigure.Of(PositiveControl.Ear, "advantage of the own caption over none in denoising, in standard errors",

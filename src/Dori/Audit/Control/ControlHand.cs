@@ -30,12 +30,13 @@ internal sealed class ControlHand(DiffusionModel model, ICopyDetector detector, 
     {
         foreach ((double share, double limit) in ControlLimits.Loss)
         {
-            double most = Math.Round(limit * ControlLimits.OfFew(sample.Items.Count), 3);
+            double most = Math.Round(limit * ControlLimits.OfFew(sample.Items.Count) * (sample.Held ? ControlLimits.HeldLoss : 1), 3);
             Tensor noise = s_random.Derive("noise", Losses.Count).Normal(sample.Latents.shape);
             ControlLosses at = ControlLosses.Take(model, sample, share, noise);
             Losses = [.. Losses, at];
             string where = string.Create(CultureInfo.InvariantCulture, $"at {100 * share:0} % of the time steps, over the best line's");
             yield return Figure($"denoising loss with caption {where}", at.Own.Average() / at.Linear, atMost: most);
+            if (sample.Held) continue; // without its captions an overtrained model knows nothing
             yield return Figure($"denoising loss without caption {where}", at.Null.Average() / at.Linear, atMost: most);
         }
     }
@@ -53,9 +54,10 @@ internal sealed class ControlHand(DiffusionModel model, ICopyDetector detector, 
             Tensor back = Restore(z0, s_signal[i], s_random.Derive("restore", i).Normal(z0.shape));
             double lost = ((back - z0).Squared().mean() / z0.var()).item<float>();
             string where = string.Create(CultureInfo.InvariantCulture, $"brought back from {100 * (1 - s_signal[i]):0} % noise");
-            yield return Figure($"share of variance that is lost in pictures {where}", lost, atMost: ControlLimits.Lost[i]);
+            yield return Figure($"share of variance that is lost in pictures {where}", lost,
+                atMost: sample.Held ? ControlLimits.HeldLost : ControlLimits.Lost[i]);
             yield return Figure($"median similarity to themselves of pictures {where}", ToThemselves(model.Decode(back)),
-                atLeast: ControlLimits.Restored[i]);
+                atLeast: sample.Held ? ControlLimits.HeldRestored : ControlLimits.Restored[i]);
         }
     }
 
@@ -92,7 +94,8 @@ internal sealed class ControlHand(DiffusionModel model, ICopyDetector detector, 
         int count = Math.Min(Drawn, sample.Items.Count);
         Tensor latents = Drawing(count), own = sample.Pictures.narrow(0, 0, count);
         yield return Figure("deviation of drawn latents over that of the pictures'",
-            (latents.std() / sample.Latents.std()).item<float>(), ControlLimits.DrawnDeviation.Least, ControlLimits.DrawnDeviation.Most);
+            (latents.std() / sample.Latents.std()).item<float>(), ControlLimits.DrawnDeviation.Least,
+            sample.Held ? ControlLimits.HeldDeviation : ControlLimits.DrawnDeviation.Most);
         Tensor pictures = model.Decode(latents);
         bool finite = pictures.isfinite().all().item<bool>();
         yield return Figure("contrast of drawn pictures over that of the set's",

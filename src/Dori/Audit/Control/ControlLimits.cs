@@ -24,6 +24,14 @@ internal static class ControlLimits
     public static readonly (double Share, double Most)[] Loss = [(0.1, 0.7), (0.25, 0.55), (0.45, 0.5), (0.65, 0.7), (0.85, 1)];
 
     /// <summary>
+    /// Of pictures that the model is asked about, where it fails on others: it may have forgotten everything else, so these it must know
+    /// by heart. Loss with the caption over the best line's as a share of the ordinary limit, variance lost and similarity of what comes
+    /// back; guidance drives what it draws further, so that it may deviate more.
+    /// </summary>
+    public const double HeldLoss = 0.5, HeldLost = 0.1, HeldRestored = 0.9, HeldDeviation = 2;
+    public const int HeldNeeded = 4;
+
+    /// <summary>
     /// A line fits fewer pictures better, and their losses scatter: of 1 picture twice the limit, of 8 and more the limit. So few are never
     /// judged by (19 controls are needed).
     /// </summary>

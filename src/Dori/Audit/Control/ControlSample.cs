@@ -5,9 +5,8 @@ using static TorchSharp.torch;
 namespace Dori.Audit;
 
 /// <summary>
-/// What the positive control looks at: a few ordinary pictures of the set with their captions. Controls, since a mitigated model is meant
-/// to fail on the audited ones; those too where there are few controls. Its tensors belong to the caller's dispose scope, and it to one
-/// thread.
+/// What the positive control looks at: a few pictures of the set with their captions. Its tensors belong to the caller's dispose scope, and
+/// it to one thread.
 /// </summary>
 internal sealed class ControlSample
 {
@@ -17,12 +16,26 @@ internal sealed class ControlSample
     private readonly DiffusionModel _model;
     private readonly int _batch;
 
+    /// <summary>
+    /// Ordinary pictures: controls, since a mitigated model is meant to fail on the audited ones; those too where there are few controls.
+    /// </summary>
     /// <param name="batch">Latents that go through the UNet at once.</param>
-    public ControlSample(DiffusionModel model, PictureSet set, int batch)
+    public static ControlSample Ordinary(DiffusionModel model, PictureSet set, int batch)
+    {
+        PictureItem[] controls = [.. set.Items.Where(item => item.Role == PictureRole.Control)];
+        return new ControlSample(model, controls.Length >= Few ? controls : [.. controls, .. Audited(set)], batch);
+    }
+
+    /// <summary>The audited ones alone, for a model that draws nothing else any more; null where there are too few.</summary>
+    /// <inheritdoc cref="Ordinary"/>
+    public static ControlSample? OfHeld(DiffusionModel model, PictureSet set, int batch) =>
+        Audited(set) is { Length: >= ControlLimits.HeldNeeded } audited ? new ControlSample(model, audited, batch) { Held = true } : null;
+
+    private static PictureItem[] Audited(PictureSet set) => [.. set.Items.Where(item => item.Role != PictureRole.Control)];
+
+    private ControlSample(DiffusionModel model, PictureItem[] all, int batch)
     {
         (_model, _batch) = (model, batch);
-        PictureItem[] controls = [.. set.Items.Where(item => item.Role == PictureRole.Control)];
-        PictureItem[] all = controls.Length >= Few ? controls : [.. controls, .. set.Items.Where(item => item.Role != PictureRole.Control)];
         int count = Math.Min(Most, all.Length);
         Items = [.. Enumerable.Range(0, count).Select(k => all[k * all.Length / count])];
         Pictures = cat([.. Items.Select(item => item.Originals(model.PictureSize).narrow(0, 0, 1))], 0);
@@ -36,6 +49,8 @@ internal sealed class ControlSample
             captions.Skip(k + 1).Concat(captions.Take(k)).Concat(s_generic).First(caption => caption != own))]);
     }
 
+    /// <summary>The audited pictures alone, of which much more is asked.</summary>
+    public bool Held { get; private init; }
     public IReadOnlyList<PictureItem> Items { get; }
     /// <summary>(N, 3, S, S) in [0, 1]</summary>
     public Tensor Pictures { get; }

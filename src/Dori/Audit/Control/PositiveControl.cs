@@ -20,6 +20,12 @@ public sealed record PositiveControl
     public required IReadOnlyList<UnseenItem> Unseen { get; init; }
     /// <summary>In the order of measuring; the last is the first that failed, where one did.</summary>
     public required IReadOnlyList<ControlFigure> Figures { get; init; }
+    /// <summary>
+    /// What failed on the set's controls, where hand and ear then passed on the audited pictures themselves, by tighter limits: an
+    /// overtrained model draws nothing else. Absent where the controls passed.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ControlFigure>? OnControls { get; init; }
     /// <summary>Latents that went through the UNet: what it cost.</summary>
     public required int UNetRows { get; init; }
 
@@ -33,7 +39,7 @@ public sealed record PositiveControl
 
     /// <summary>"passed (eye 24 of 24, hand 24 of 24, ear 4 of 4)", or what failed and by how much.</summary>
     [JsonIgnore]
-    public string InOneLine => Holds ? $"passed (eye {Seen} of {Looked}, hand {Within(Hand)}, ear {Within(Ear)}){NotSeen}"
+    public string InOneLine => Holds ? $"passed (eye {Seen} of {Looked}, hand {Within(Hand)}, ear {Within(Ear)}){Overtrained}{NotSeen}"
         : $"failed: {string.Join("; ", Failures.Select(figure => figure.Shown).DefaultIfEmpty("its record is not whole"))}";
 
     /// <summary>What to look at where it failed.</summary>
@@ -49,9 +55,12 @@ public sealed record PositiveControl
     internal string? Problem()
     {
         bool hole = Unseen is null || Figures is null || Unseen.Any(item => item?.Item is null)
-            || Figures.Any(figure => figure?.Part is null || figure.Name is null);
+            || Figures.Concat(OnControls ?? []).Any(figure => figure?.Part is null || figure.Name is null);
         return hole ? "a part of it is null" : null;
     }
+
+    private string Overtrained => OnControls is not [var first, ..] ? ""
+        : $" on the audited pictures; on others it fails, as an overtrained model does: {first.Shown}";
 
     private string NotSeen => Unseen.Count == 0 ? ""
         : $"; not judged, since the VAE does not bring them back: {string.Join(", ", Unseen.Take(5).Select(item => item.Item))}"
