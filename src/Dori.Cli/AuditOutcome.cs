@@ -6,7 +6,7 @@ using Dori.Reporting;
 
 namespace Dori.Cli;
 
-/// <summary>What is said of an audit's result, and the exit code that it asks for.</summary>
+/// <summary>What is said of an audit's result.</summary>
 internal static class AuditOutcome
 {
     /// <summary>Summary, report and tables of a run folder, and what is said of them on the console.</summary>
@@ -38,15 +38,5 @@ internal static class AuditOutcome
         if (summary.Original is { } original) console.WriteLine($"The original, {original.Name}, {original.InOneLine}");
         foreach (string warning in summary.Warnings) console.WriteLine($"Note: {Flags.In(warning)}");
         console.WriteLine($"Report: {Path.Combine(run.Path, "report.html")}");
-    }
-
-    /// <exception cref="DoriException">The gate was asked, and it is not known whether the pictures are gone.</exception>
-    public static int ExitCode(Summary summary, bool gate)
-    {
-        if (!gate) return DoriApp.Done;
-        Gate result = Gate.Of(summary);
-        if (result.Outcome == GateOutcome.Unknown)
-            throw new DoriException($"--gate: {result.Reason}, so the gate cannot open; see the report");
-        return result.Outcome == GateOutcome.Open ? DoriApp.Done : DoriApp.Gate;
     }
 }

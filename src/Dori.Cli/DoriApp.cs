@@ -42,6 +42,10 @@ internal static class DoriApp
                     "locality");
             config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards")
                 .WithExample("report", "run", "run-shard2", "run-shard3");
+            config.AddCommand<SignCommand>("sign").WithDescription("Sign a run: an in-toto statement of its verdicts and files")
+                .WithExample("sign", "run", "--key", "key.pem");
+            config.AddCommand<VerifyCommand>("verify").WithDescription("Does a signed run still hold? And units of it, computed again?")
+                .WithExample("verify", "run", "--key", "key.pub", "--units", "3");
             config.AddBranch("mitigate", Mitigations);
             config.AddCommand<EvaluateCommand>("evaluate").WithDescription("Quality: distances to real pictures, CLIP score, diversity")
                 .WithExample("evaluate", "models/emoji", "--ordinary", "models/emoji/ordinary.tar", "--images", "models/emoji/pictures",

@@ -39,6 +39,8 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         ["calibrate"] = typeof(CalibrateSettings),
         ["locality"] = typeof(LocalitySettings),
         ["report"] = typeof(ReportSettings),
+        ["sign"] = typeof(SignSettings),
+        ["verify"] = typeof(VerifySettings),
         ["wanda"] = typeof(MitigateWandaSettings),
         ["nemo"] = typeof(MitigateNemoSettings),
         ["esd"] = typeof(MitigateEsdSettings),

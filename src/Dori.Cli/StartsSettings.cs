@@ -50,8 +50,14 @@ internal class StartsSettings : SearchSettings
         Shard = shard ?? (1, 1),
         DespiteControl = DespiteControl,
         Command = shell.CommandLine,
+        Title = Names.Title,
+        Auditor = Names.Auditor,
+        Note = Names.Note,
         Watch = shell.Watch(this),
     };
+
+    /// <summary>What the report says of itself, where a verb asks for it.</summary>
+    protected virtual (string? Title, string? Auditor, string? Note) Names => default;
 
     private static AuditStart[] StartsOf(string text) =>
         [.. Parts(text).Select(name => Word.Parse<AuditStart>(name)

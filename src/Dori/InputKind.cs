@@ -38,6 +38,8 @@ internal sealed record InputKind(string Name, long Largest)
     public static readonly InputKind Reference = new("a revision's name", 1L << 10);
     /// <summary>A model's README.md.</summary>
     public static readonly InputKind Card = new("a model's card", 4L << 20);
+    /// <summary>A key in PEM.</summary>
+    public static readonly InputKind Key = new("a key", 1L << 16);
     /// <summary>The system's own text files, which say that they are empty.</summary>
     public static readonly InputKind System = new("a file of the system", 1L << 24);
 }

@@ -42,12 +42,31 @@ internal sealed class AuditSettings : StartsSettings
     [Description("Controls are searched first; then no picture further than its verdict needs: as soon as it is nearer than all of them")]
     public bool StopAtVerdict { get; init; }
 
+    [CommandOption("--picture <FILE>"), Description("One picture that somebody asks about, with its --caption, in place of --images")]
+    public string? Picture { get; init; }
+
+    [CommandOption("--title <TEXT>"), Description("Of the report")]
+    public string? Title { get; init; }
+
+    [CommandOption("--auditor <NAME>"), Description("Who answers for the audit: for the report")]
+    public string? Auditor { get; init; }
+
+    [CommandOption("--note <TEXT>"), Description("For the report, such as what the audit is for")]
+    public string? Note { get; init; }
+
     [CommandOption("--estimate"), Description("Says what the audit would cost here, under each protocol, and ends")]
     public bool Estimate { get; init; }
 
-    [CommandOption("--gate"),
-        Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
+    [CommandOption("--gate"), Description(GateOptions.AskedText)]
     public bool Gate { get; init; }
+
+    [CommandOption("--baseline <FILE>"), Description(GateOptions.BaselineText)]
+    public string? Baseline { get; init; }
+
+    [CommandOption("--fail-if <RULE>"), Description(GateOptions.FailIfText)]
+    public string? FailIf { get; init; }
+
+    public GateOptions GateOptions => new(Gate, Baseline, FailIf);
 
     [CommandOption("--each"),
         Description("Audit MODEL with each --lora by itself, the checkpoints of one training in their order: a curve of copies over it")]
@@ -55,6 +74,8 @@ internal sealed class AuditSettings : StartsSettings
 
     public override AuditOptions Over(AuditOptions own) =>
         base.Over(own) is var options && StopAtVerdict ? options with { StopAtVerdict = true } : options;
+
+    protected override (string? Title, string? Auditor, string? Note) Names => (Title, Auditor, Note);
 
     public Checkpoint? OpenOriginal() => Original is null ? null : OpenOther(Original);
 
@@ -72,9 +93,12 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
 {
     protected override int Execute(CommandContext context, AuditSettings settings, CancellationToken cancellation)
     {
-        if (settings.Images.Length == 0)
+        if (settings.Picture is not null && (settings.Images.Length > 0 || settings.List is not null))
+            throw new DoriException("--picture: stands alone; --images and --list name other pictures");
+        if (settings.Images.Length == 0 && settings.Picture is null)
             throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0 && !settings.Estimate) throw new DoriException("audit: -o RUN is missing: the folder for the results");
+        settings.GateOptions.Check();
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
         if (settings.Each)
         {
@@ -91,7 +115,7 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
             return DoriApp.Done;
         }
         RunFolder run = audit.Run(settings.Run);
-        return AuditOutcome.ExitCode(AuditOutcome.Finish(shell, run, settings), settings.Gate);
+        return settings.GateOptions.ExitCode(run, AuditOutcome.Finish(shell, run, settings));
     }
 
     private void Print(IReadOnlyList<(string Name, CostEstimate Cost)> estimates, bool json)
@@ -117,7 +141,8 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
 
     private static PictureSet Pictures(AuditSettings settings)
     {
-        PictureSet set = settings.List is { } list ? PictureSet.FromCaptionList(list, settings.Images)
+        PictureSet set = settings.Picture is { } file ? PictureSet.OfFile(file, settings.Reading.Caption)
+            : settings.List is { } list ? PictureSet.FromCaptionList(list, settings.Images)
             : PictureSet.Load(settings.Images, settings.Reading);
         if (settings.Controls is { } controls) set = set.WithControls(PictureSet.Load(controls, settings.Reading));
         return settings.Limit is { } limit ? set.Limit(limit) : set;

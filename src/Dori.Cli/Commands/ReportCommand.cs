@@ -12,9 +12,16 @@ internal sealed class ReportSettings : CommonSettings
     [CommandArgument(1, "[SHARD]"), Description("Run folders of other shards of the same run, whose units are taken over")]
     public string[] Shards { get; init; } = [];
 
-    [CommandOption("--gate"),
-        Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
+    [CommandOption("--gate"), Description(GateOptions.AskedText)]
     public bool Gate { get; init; }
+
+    [CommandOption("--baseline <FILE>"), Description(GateOptions.BaselineText)]
+    public string? Baseline { get; init; }
+
+    [CommandOption("--fail-if <RULE>"), Description(GateOptions.FailIfText)]
+    public string? FailIf { get; init; }
+
+    public GateOptions GateOptions => new(Gate, Baseline, FailIf);
 
     [CommandOption("--threads <N>", IsHidden = true), Description("Nothing: scripts give it to every verb")]
     public int? ThreadCount { get; init; }
@@ -24,6 +31,7 @@ internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>
 {
     protected override int Execute(CommandContext context, ReportSettings settings, CancellationToken cancellation)
     {
+        settings.GateOptions.Check();
         RunFolder run = RunFolder.Open(settings.Run);
         foreach (
             (string shard,
@@ -35,6 +43,6 @@ internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>
                     $"dori: warning: {shard}: {passed.Count} files are no units of this run and stay behind: "
                     + $"{string.Join(", ", passed.Take(5))}{(passed.Count > 5 ? ", ..." : "")}");
         }
-        return AuditOutcome.ExitCode(AuditOutcome.Finish(shell, run, settings), settings.Gate);
+        return settings.GateOptions.ExitCode(run, AuditOutcome.Finish(shell, run, settings));
     }
 }

@@ -33,6 +33,14 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     public bool DespiteControl { get; init; }
     /// <summary>What is to be typed to make the run again, for the report; empty where a program makes it.</summary>
     public string Command { get; init; } = "";
+    /// <summary>Of the report; null: after the model.</summary>
+    public string? Title { get; init; }
+    /// <summary>Who answers for the audit, for the report.</summary>
+    public string? Auditor { get; init; }
+    /// <summary>For the report, such as what the audit is for.</summary>
+    public string? Note { get; init; }
+    /// <summary>Dates the run in <c>run.json</c>; nothing else asks it.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
     public RunWatch Watch { get; init; } = new();
 
     /// <summary>Runs what the folder lacks.</summary>
@@ -63,13 +71,17 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
         var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other);
         RunFolder run = search.Begin(folder, manifest, checkpoint, own);
+        run.Begin(new RunSession(Now(), null, ProgramVersion.WithCommit, Command), Title, Auditor, Note);
         WarnOfControls();
         Announce(run, model, detector, own, workers);
         if (Original is not null) SearchOriginal(Original, run, detector, own, workers, other);
         search.Run(run, own);
         run.Restore();
+        run.End(Now());
         return run;
     }
+
+    private DateTimeOffset Now() => DateTimeOffset.FromUnixTimeSeconds(Clock.GetUtcNow().ToUnixTimeSeconds());
 
     /// <summary>What the run would cost, from a trial on this machine; nothing is written.</summary>
     /// <returns>As asked, then under each protocol with what was asked besides.</returns>

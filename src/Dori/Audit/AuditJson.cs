@@ -11,4 +11,6 @@ namespace Dori.Audit;
 [JsonSerializable(typeof(UnitCost))]
 [JsonSerializable(typeof(Summary))]
 [JsonSerializable(typeof(Manifest))]
+[JsonSerializable(typeof(AuditOptions))]
+[JsonSerializable(typeof(RunLog))]
 internal sealed partial class AuditJson : JsonSerializerContext;

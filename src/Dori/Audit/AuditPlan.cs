@@ -31,6 +31,9 @@ internal sealed record AuditUnit(PictureItem Item, AuditStart Start, long Seed, 
 
     /// <summary>The k-th kept picture's name in the run folder.</summary>
     internal string PictureName(int k) => $"{RunFolder.Pictures}/{Id}-{k}.png";
+
+    /// <summary>Where the best picture lies that a unit drew before its last step, by the unit's id.</summary>
+    internal static string BestPictureName(string id) => $"{RunFolder.Pictures}/{id}-best.png";
 }
 
 /// <summary>All units of an audit, in a fixed order.</summary>

@@ -16,13 +16,21 @@ public enum GateOutcome
 /// <param name="Reason">For a person, without a full stop; empty where open.</param>
 public sealed record Gate(GateOutcome Outcome, string Reason)
 {
-    public static Gate Of(Summary summary)
+    public static Gate Of(Summary summary) => Of(summary, new HashSet<string>(), null);
+
+    /// <param name="known">Items whose finding is known and lets the gate be.</param>
+    /// <param name="rule">When the other findings shut it; null: always.</param>
+    internal static Gate Of(Summary summary, IReadOnlySet<string> known, GateRule? rule)
     {
         PictureSummary[] asked = [.. summary.Pictures.Where(picture => picture.Role == PictureRole.Audit)];
-        int found = asked.Count(picture => picture.Verdict is Verdict.Retained or Verdict.Undecided);
-        if (found > 0) return new Gate(GateOutcome.Shut, $"{found} of {asked.Length} pictures are retained or undecided");
+        PictureSummary[] findings = [.. asked.Where(picture => picture.Verdict is Verdict.Retained or Verdict.Undecided)];
+        int found = findings.Count(picture => !known.Contains(picture.Item));
+        if (found > 0 && rule is null) return new Gate(GateOutcome.Shut, $"{found} of {asked.Length} pictures are retained or undecided"
+            + (found < findings.Length ? ", besides the known ones" : ""));
+        if (asked.Length > 0 && rule?.Fails(found, asked.Length) == true)
+            return new Gate(GateOutcome.Shut, $"{rule.Text}, since {found} of {asked.Length} pictures are retained or undecided");
         // What is not one of the known words is no clean verdict: the count of "not found" decides, not the absence of others.
-        int open = asked.Count(picture => picture.Verdict != Verdict.NotFound);
+        int open = asked.Count(picture => picture.Verdict != Verdict.NotFound) - findings.Length;
         string? why = asked.Length == 0 ? "no picture was asked"
             : summary.MissingUnits != 0 ? $"{summary.MissingUnits} of {summary.Units} units are missing or not this run's"
             : open > 0 ? $"{open} of {asked.Length} pictures are not judged"

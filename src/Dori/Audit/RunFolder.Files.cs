@@ -24,6 +24,9 @@ public sealed partial class RunFolder
         }
     }
 
+    /// <summary>Whether there is a file of this name in one of the run's own folders.</summary>
+    internal bool HasPart(string name) => PartPath(name) is { } path && File.Exists(path);
+
     private static InputKind KindOf(string name) => name[..name.IndexOf('/')] switch
     {
         Units or Costs => InputKind.UnitRecord,
@@ -52,6 +55,41 @@ public sealed partial class RunFolder
         }
     }
 
+    /// <summary>Notes that the program works on the run from now on.</summary>
+    internal void Begin(RunSession session, string? title, string? auditor, string? note)
+    {
+        RunLog log = ReadLog();
+        Write(log with
+        {
+            Title = title ?? log.Title, Auditor = auditor ?? log.Auditor, Note = note ?? log.Note, Sessions = [.. log.Sessions, session],
+        });
+    }
+
+    /// <summary>Notes that the session that began last has come to its end.</summary>
+    internal void End(DateTimeOffset now)
+    {
+        RunLog log = ReadLog();
+        if (log.Sessions is [.., var last]) Write(log with { Sessions = [.. log.Sessions.SkipLast(1), last with { Finished = now }] });
+    }
+
+    /// <summary>Empty where there is none, or none that can be read: it decides nothing.</summary>
+    internal RunLog ReadLog()
+    {
+        string file = System.IO.Path.Combine(Path, RunLog.FileName);
+        try
+        {
+            RunLog? log = File.Exists(file) && !IsLink(file) ? InputFile.ReadJson(file, InputKind.Record, AuditJson.Default.RunLog) : null;
+            return log?.Problem() is null && log is not null ? log : new RunLog();
+        }
+        catch (DoriException)
+        {
+            return new RunLog();
+        }
+    }
+
+    private void Write(RunLog log) => AtomicFile.WriteText(System.IO.Path.Combine(Path, RunLog.FileName),
+        System.Text.Json.JsonSerializer.Serialize(log, AuditJson.Default.RunLog) + "\n");
+
     /// <summary>Keeps what a pruning left beside the model, for the report.</summary>
     /// <exception cref="DoriException">The model's record cannot be read.</exception>
     public void KeepPruning(string modelFolder)
@@ -77,7 +115,7 @@ public sealed partial class RunFolder
 
     internal static bool IsHash(string? text) => text is { Length: 64 } && text.All(char.IsAsciiHexDigitLower);
 
-    private static string OriginalName(string sha256) => $"{OriginalPictures}/{sha256}.png";
+    internal static string OriginalName(string sha256) => $"{OriginalPictures}/{sha256}.png";
 
     /// <summary>
     /// Where a file that a record names lies: <c>folder/name</c> with one of the run's folders and a plain name, and no link. Anything else

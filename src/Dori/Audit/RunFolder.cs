@@ -30,7 +30,8 @@ public sealed partial class RunFolder
 {
     internal const string Units = "units", Embeddings = "embeddings", Pictures = "pictures", Costs = "costs",
         OriginalPictures = "originals";
-    private const string ManifestName = "manifest.json", SummaryName = "summary.json";
+    private const string ManifestName = "manifest.json";
+    internal const string SummaryName = "summary.json";
     private static readonly string[] Folders = [Units, Embeddings, Pictures, Costs, OriginalPictures];
 
     private RunFolder(string path, Manifest manifest) => (Path, Manifest) = (path, manifest);
@@ -221,6 +222,7 @@ public sealed partial class RunFolder
         {
             for (int k = 0; k < result.Pictures.shape[0]; k++)
                 Picture.Save(System.IO.Path.Combine(Path, unit.PictureName(k)), result.Pictures[k]);
+            if (result.Best is { } best) Picture.Save(System.IO.Path.Combine(Path, AuditUnit.BestPictureName(unit.Id)), best);
             if (result.Embeddings.Count > 0)
                 SafetensorsWriter.Write(System.IO.Path.Combine(Path, Embeddings, unit.Id + ".safetensors"),
                     [.. result.Embeddings.SelectMany(e => e.Y.Stored($"y.{e.Step}"))]);
@@ -232,6 +234,8 @@ public sealed partial class RunFolder
     }
 
     public void WriteSummary(Summary summary) =>
-        AtomicFile.WriteText(System.IO.Path.Combine(Path, SummaryName),
-            JsonSerializer.Serialize(summary, AuditJson.Default.Summary) + "\n");
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, SummaryName), Text(summary));
+
+    /// <summary>As it is written.</summary>
+    internal static string Text(Summary summary) => JsonSerializer.Serialize(summary, AuditJson.Default.Summary) + "\n";
 }

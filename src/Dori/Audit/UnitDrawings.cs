@@ -18,6 +18,7 @@ internal sealed class UnitDrawings : IDisposable
     private readonly Conditioning _yNull;
     private readonly SortedDictionary<int, Snapshot> _snapshots = [];
     private Tensor? _pictures; // (n, 3, H, W), of the latest step
+    private (int Step, float Similarity, Tensor Picture)? _best; // (3, H, W)
 
     /// <param name="originals">(R, 3, S, S) in [0, 1]: the unit's pictures</param>
     public UnitDrawings(DiffusionModel model, ICopyDetector detector, AuditOptions options, AuditUnit unit, Tensor originals)
@@ -47,6 +48,7 @@ internal sealed class UnitDrawings : IDisposable
             Mirrored = mirrors,
             Diversity = (float)Similarity.Diversity(descriptors),
         };
+        KeepBest(snapshot, pictures);
         if (_snapshots.Count == 0 || step > _snapshots.Keys.Max())
         {
             _pictures?.Dispose();
@@ -54,6 +56,14 @@ internal sealed class UnitDrawings : IDisposable
         }
         _snapshots.Add(step, snapshot);
         return snapshot.Best;
+    }
+
+    private void KeepBest(Snapshot snapshot, Tensor pictures)
+    {
+        if (_best is { } before && before.Similarity >= snapshot.Best) return;
+        _best?.Picture.Dispose();
+        int best = Enumerable.Range(0, snapshot.Similarities.Count).MaxBy(i => snapshot.Similarities[i]);
+        _best = (snapshot.Step, snapshot.Best, pictures[best].clone().DetachFromDisposeScope());
     }
 
     /// <summary>Ascending by step; the last names the pictures that are kept.</summary>
@@ -72,5 +82,20 @@ internal sealed class UnitDrawings : IDisposable
         return pictures;
     }
 
-    public void Dispose() => _pictures?.Dispose();
+    /// <summary>
+    /// (3, H, W) in [0, 1]: the picture that decides, where it was drawn after an earlier step than the last; else null. The caller
+    /// disposes it.
+    /// </summary>
+    public Tensor? TakeBest()
+    {
+        if (_best is not { } best || best.Step == _snapshots.Keys.Max()) return null;
+        _best = null;
+        return best.Picture;
+    }
+
+    public void Dispose()
+    {
+        _pictures?.Dispose();
+        _best?.Picture.Dispose();
+    }
 }

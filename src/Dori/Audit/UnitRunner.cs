@@ -9,11 +9,14 @@ namespace Dori.Audit;
 /// <summary>What a unit leaves behind besides its record. Disposing it frees the tensors.</summary>
 /// <param name="Embeddings">One row by step; empty for start <c>prompt</c>.</param>
 /// <param name="Pictures">(n, 3, H, W) in [0, 1]: the generations after the last step.</param>
-internal sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Conditioning Y)> Embeddings, Tensor Pictures) : IDisposable
+/// <param name="Best">(3, H, W) in [0, 1]: the best of all, where it is not among these; else null.</param>
+internal sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Conditioning Y)> Embeddings, Tensor Pictures,
+    Tensor? Best = null) : IDisposable
 {
     public void Dispose()
     {
         Pictures.Dispose();
+        Best?.Dispose();
         foreach ((int _, Conditioning y) in Embeddings) y.Dispose();
     }
 }
@@ -54,7 +57,8 @@ internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, A
             drawings.After(step, count, embeddings.First(embedding => embedding.Step == step).Y, cancellation);
         IReadOnlyList<(int, Conditioning)> kept = unit.Start == AuditStart.Prompt ? []
             : [.. embeddings.Select(e => (e.Step, e.Y.DetachFromDisposeScope()))];
-        return new UnitResult(Record(unit, losses, drawings.Snapshots(unit.PictureName)), kept, drawings.TakePictures());
+        return new UnitResult(Record(unit, losses, drawings.Snapshots(unit.PictureName)), kept, drawings.TakePictures(),
+            drawings.TakeBest());
 
         bool Enough(int step, Conditioning y)
         {

@@ -78,6 +78,12 @@ internal static partial class Picture
             pixmap =>
             pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample444, SKJpegEncoderAlphaOption.Ignore)));
 
+    /// <summary>WebP bytes of a (3, H, W) picture, lossy.</summary>
+    /// <param name="picture">Rounded as <see cref="Save"/> does.</param>
+    /// <param name="quality">1 to 100.</param>
+    public static byte[] EncodeWebp(Tensor picture, int quality = 80) =>
+        Encode(picture, pixmap => pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
+
     private static bool IsOpaque(ReadOnlySpan<byte> rgba)
     {
         for (int i = 3; i < rgba.Length; i += 4)

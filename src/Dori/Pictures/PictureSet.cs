@@ -60,6 +60,23 @@ public sealed class PictureSet
         return new PictureSet(items, [.. source.Notes, .. WarningsOf(items)], []) { Path = source.Path };
     }
 
+    /// <summary>One picture that somebody asks about.</summary>
+    /// <param name="caption">What it was trained with.</param>
+    /// <exception cref="DoriException">No such picture, or no caption.</exception>
+    internal static PictureSet OfFile(string path, string? caption)
+    {
+        if (caption is null)
+            throw new DoriException($"{path}: give the caption that it was trained with, or what describes it best: `Caption` TEXT");
+        var item =
+            new PictureItem(new ItemIds().Unique(System.IO.Path.GetFileNameWithoutExtension(path)), [System.IO.Path.GetFileName(path)],
+            caption, PictureKind.None, PictureRole.Audit)
+        {
+            Folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!,
+            Sha256 = [InputFile.Sha256(path, InputKind.Picture)],
+        };
+        return new PictureSet([item], [.. WarningsOf([item])], []) { Path = path };
+    }
+
     /// <summary>
     /// Reads a published list of memorized captions: NeMo's CSV (<c>Caption;URL;type;Index</c>, type VM or TM) or Wen's JSON lines
     /// (<c>caption</c>, <c>index</c>, <c>url</c>; no kinds). A picture belongs to an entry where the folder holds <c>INDEX.png</c> (.jpg,

@@ -14,7 +14,7 @@ internal static class AuditReport
     /// <param name="context">The pictures, and what a reader needs to run the audit again.</param>
     public static void Write(string path, Summary summary, IReadOnlyList<UnitRecord> units, ReportContext context)
     {
-        AtomicFile.WriteText(path, writer => Write(new HtmlWriter(writer), new AuditView(summary, units), context));
+        AtomicFile.WriteText(path, writer => Write(new HtmlWriter(writer), new AuditView(summary, units, context.HasPicture), context));
     }
 
     private static void Write(HtmlWriter html, AuditView view, ReportContext context)

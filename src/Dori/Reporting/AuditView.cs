@@ -11,9 +11,12 @@ internal sealed record BestGeneration(AuditStart Start, int Steps, double Simila
 internal sealed class AuditView
 {
     private readonly ILookup<string, UnitRecord> units;
+    private readonly Func<string, bool> _kept;
 
-    public AuditView(Summary summary, IReadOnlyList<UnitRecord> units)
+    /// <param name="kept">Whether the run holds a picture of this name; null: all that its records name.</param>
+    public AuditView(Summary summary, IReadOnlyList<UnitRecord> units, Func<string, bool>? kept = null)
     {
+        _kept = kept ?? (_ => false);
         Summary = summary;
         this.units = units.OrderBy(u => u.Id, StringComparer.Ordinal).ToLookup(u => u.Item, StringComparer.Ordinal);
         IEnumerable<PictureSummary> sorted = summary.Pictures.OrderBy(p => p.Verdict)
@@ -48,14 +51,20 @@ internal sealed class AuditView
 
     public BestGeneration? Best(PictureSummary picture) => Best(units[picture.Item]);
 
-    private static BestGeneration? Best(IEnumerable<UnitRecord> units) => units
-        .Where(u => u.Snapshots.Count > 0 && u.Snapshots[^1].Similarities.Count > 0)
-        .Select(u =>
-        {
-            Snapshot last = u.Snapshots[^1];
-            int best = Enumerable.Range(0, last.Similarities.Count).MaxBy(i => last.Similarities[i]);
-            return new BestGeneration(u.Start, last.Step, last.Similarities[best],
-                last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null, last.Mirrored.Contains(best));
-        })
+    private BestGeneration? Best(IEnumerable<UnitRecord> units) => units
+        .Where(u => u.Snapshots.Count > 0 && u.Snapshots.All(snapshot => snapshot.Similarities.Count > 0)).Select(Best)
         .MaxBy(g => g.Similarity);
+
+    /// <summary>
+    /// What decides, whichever step it came after; the best of the last step in runs of older versions, which kept no other.
+    /// </summary>
+    private BestGeneration Best(UnitRecord unit)
+    {
+        Snapshot last = unit.Snapshots[^1], shown = unit.Snapshots.MaxBy(snapshot => snapshot.Best)!;
+        string early = AuditUnit.BestPictureName(unit.Id);
+        if (shown.Best <= last.Best || !_kept(early)) shown = last;
+        int best = Enumerable.Range(0, shown.Similarities.Count).MaxBy(i => shown.Similarities[i]);
+        string? picture = shown != last ? early : last.Pictures.Count == last.Similarities.Count ? last.Pictures[best] : null;
+        return new BestGeneration(unit.Start, shown.Step, shown.Similarities[best], picture, shown.Mirrored.Contains(best));
+    }
 }

@@ -14,15 +14,17 @@ internal static class CompareReport
     /// <param name="pruning">What a pruning method says of a model, by the model's name; null where none does.</param>
     /// <param name="command">The command that runs the comparison again.</param>
     /// <param name="version">The program's.</param>
+    /// <param name="strip">The pictures; null: none are at hand.</param>
     public static void Write(string path, Comparison comparison, Func<string, int, byte[]?> drawn, Func<int, string> caption,
         Func<string, PruningRecord?> pruning,
-        string command, string version) => AtomicFile.WriteText(path, writer =>
+        string command, string version, CompareStrip? strip = null) => AtomicFile.WriteText(path, writer =>
     {
         var html = new HtmlWriter(writer);
         using (ReportPage.Begin(html, $"Comparison of {comparison.Models.Count} models", version))
         using (html.Open("main"))
         {
             Head(html, comparison, version);
+            strip?.Write(html);
             Rates(html, comparison);
             if (comparison.Models.Any(model => model.Quality.Count > 0)) Quality(html, comparison);
             CompareSamples.Write(html, comparison, drawn, caption);

@@ -19,6 +19,28 @@ internal sealed record EmbeddedPicture(string DataUri, int Width, int Height)
         return new EmbeddedPicture($"data:image/{type};base64,{Convert.ToBase64String(file)}", width, height);
     }
 
+    /// <summary>Of about <see cref="Side"/> pixels in WebP, where the file is larger.</summary>
+    public static EmbeddedPicture? Thumbnail(byte[]? file)
+    {
+        if (Of(file) is not { } whole || Math.Min(whole.Width, whole.Height) is 0 or <= Side) return Of(file);
+        try
+        {
+            using var scope = TorchSharp.torch.NewDisposeScope();
+            TorchSharp.torch.Tensor picture =
+                Pictures.Picture.ResizeSmallEdge(Pictures.Picture.Decode(file!, "a picture of the run"), Side);
+            (long height, long width) = (picture.shape[1], picture.shape[2]);
+            return new EmbeddedPicture($"data:image/webp;base64,{Convert.ToBase64String(Pictures.Picture.EncodeWebp(picture))}",
+                (int)width, (int)height);
+        }
+        catch (DoriException)
+        {
+            return whole; // a browser may make more of it
+        }
+    }
+
+    /// <summary>The shorter side of a thumbnail in pixels: shown at half of it, for screens of two pixels to one.</summary>
+    private const int Side = 384;
+
     private static string? Type(ReadOnlySpan<byte> file) =>
         file.StartsWith((ReadOnlySpan<byte>)[0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) ? "png"
         : file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? "jpeg"

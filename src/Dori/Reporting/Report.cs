@@ -10,7 +10,9 @@ namespace Dori.Reporting;
 /// <summary>What people and programs read of a run, from what lies in its folder alone.</summary>
 public static class Report
 {
-    /// <summary>Writes an audit's <c>summary.json</c>, <c>report.html</c> and tables into its folder.</summary>
+    /// <summary>
+    /// Writes an audit's <c>summary.json</c>, <c>report.html</c>, tables and what a model card may take over into its folder.
+    /// </summary>
     public static Summary Write(RunFolder run)
     {
         Manifest manifest = run.Manifest;
@@ -21,14 +23,19 @@ public static class Report
         {
             OriginalPicture = RunFacts.Originals(run),
             GeneratedPicture = run.ReadPart,
+            HasPicture = run.HasPart,
+            OriginalFile = RunFacts.OriginalFiles(run),
             Command = manifest.Command,
             Version = manifest.Version,
+            Log = run.ReadLog(),
+            Identity = RunFacts.Identity(manifest),
             Facts = RunFacts.Of(manifest),
             Pruning = run.ReadPruning(),
             Cost = RunFacts.Cost([.. units.Records.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>(), .. ofOriginal],
                 ofOriginal.Count),
         });
         CsvTables.Write(run.Path, summary);
+        ModelCardFragments.Write(run, summary);
         run.WriteSummary(summary); // last: it says that the rest is there
         return summary;
     }
@@ -46,7 +53,8 @@ public static class Report
             : null;
         var byName = runs.ToDictionary(run => run.Name);
         CompareReport.Write(Path.Combine(folder, "compare.html"), comparison, (name, index) => Small(byName[name], index),
-            index => pictures?.Captions[index] ?? "", name => byName[name].Audit.ReadPruning(), command, ProgramVersion.Text);
+            index => pictures?.Captions[index] ?? "", name => byName[name].Audit.ReadPruning(), command, ProgramVersion.Text,
+            new CompareStrip(runs));
         CompareTable.Write(Path.Combine(folder, "compare.md"), comparison);
         string json = JsonSerializer.Serialize(comparison, CompareJson.Default.Comparison);
         AtomicFile.WriteText(Path.Combine(folder, "compare.json"), json + "\n"); // last: it says that the rest is there

@@ -5,19 +5,19 @@ internal sealed class ReportPictures(HtmlWriter html, ReportContext context)
 {
     private readonly Dictionary<string, EmbeddedPicture> shared = [];
 
-    public void Original(string file, string alt) =>
-        Image(EmbeddedPicture.Of(context.OriginalPicture(file)), alt, "The original's file is missing or is no PNG, JPEG, GIF or WebP.");
+    public void Original(string file, string alt) => Image(EmbeddedPicture.Thumbnail(context.OriginalPicture(file)), alt,
+        "The original's file is missing or is no PNG, JPEG, GIF or WebP.", context.OriginalFile(file));
 
     /// <summary>A generation; a path that is null says that it was not kept.</summary>
     public void Generated(string? path, string alt) =>
-        Image(path is null ? null : EmbeddedPicture.Of(context.GeneratedPicture(path)), alt,
-        path is null ? "Picture not kept." : "The picture's file is missing.");
+        Image(path is null ? null : EmbeddedPicture.Thumbnail(context.GeneratedPicture(path)), alt,
+        path is null ? "Picture not kept." : "The picture's file is missing.", path is not null && context.HasPicture(path) ? path : null);
 
     /// <summary>Embeds a picture once, so that every card can show it with <see cref="Shared"/>. The id is the program's own name for
     /// it.</summary>
     public void Share(string id, byte[]? file)
     {
-        if (EmbeddedPicture.Of(file) is not { } picture) return;
+        if (EmbeddedPicture.Thumbnail(file) is not { } picture) return;
         shared[id] = picture;
         (string width, string height) = Size(picture);
         using (html.Open("svg", ("class", "library"), ("width", "0"), ("height", "0"), ("aria-hidden", "true")))
@@ -38,10 +38,20 @@ internal sealed class ReportPictures(HtmlWriter html, ReportContext context)
             html.Leaf("use", ("href", "#" + id));
     }
 
-    private void Image(EmbeddedPicture? picture, string alt, string otherwise)
+    /// <param name="whole">The whole file beside the report, to be opened from the thumbnail; null: none.</param>
+    private void Image(EmbeddedPicture? picture, string alt, string otherwise, string? whole)
     {
-        if (picture is null) Missing(otherwise);
-        else html.Void("img", ("class", picture.IsSmall ? "picture small" : "picture"), ("src", picture.DataUri), ("alt", alt));
+        if (picture is null)
+        {
+            Missing(otherwise);
+            return;
+        }
+        if (whole is null) Show();
+        else
+            using (html.Open("a", ("href", whole))) Show();
+
+        void Show() =>
+            html.Void("img", ("class", picture.IsSmall ? "picture small" : "picture"), ("src", picture.DataUri), ("alt", alt));
     }
 
     private void Missing(string why) => html.Element("span", why, ("class", "picture missing"));

@@ -40,6 +40,7 @@ internal static class ReportStyle
         h3 { font-size: 1rem; line-height: 1.35; font-weight: 600; margin: 24px 0 8px; overflow-wrap: anywhere; }
         section { margin: 0 0 56px; }
         section > p, section > ul { margin: 0 0 16px; }
+        .identity { margin: 4px 0 0; color: var(--quiet); font-size: .8125rem; overflow-wrap: anywhere; }
         .eyebrow { margin: 0 0 4px; color: var(--quiet); font-size: .875rem; }
         .note { color: var(--quiet); margin: 0 0 56px; font-size: .9375rem; }
 
@@ -119,6 +120,12 @@ internal static class ReportStyle
         summary { cursor: pointer; font-weight: 600; }
         .controls { display: grid; grid-template-columns: repeat(auto-fill, minmax(166px, 1fr)); gap: 18px 16px; padding-top: 18px; }
         .controls .picture { width: 80px; height: 80px; }
+        .strip { border-collapse: collapse; }
+        .strip th, .strip td { padding: 0 14px 12px 0; vertical-align: top; text-align: left; font-weight: normal; }
+        .strip thead th { color: var(--quiet); font-size: .875rem; padding-bottom: 6px; }
+        .strip th[scope=row] { max-width: 160px; }
+        .strip .how { display: block; color: var(--quiet); font-size: .8125rem; }
+        .strip .copy { outline: 3px solid var(--red); }
         .controls figure { break-inside: avoid; }
 
         .plot { display: block; width: 100%; height: auto; overflow: visible; font-size: 12px; }
@@ -161,7 +168,8 @@ internal static class ReportStyle
           .run td { padding-top: 0; }
         }
         @media print {
-          @page { size: A4; margin: 16mm 14mm; }
+          @page { size: A4; margin: 16mm 14mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 8pt; } }
+          header .identity { position: fixed; bottom: -9mm; left: 0; font-size: 7pt; }
           html { font-size: 9.5pt; }
           body { font-size: 1rem; }
           p, li, dd { max-width: none; }

@@ -11,10 +11,19 @@ internal static class RunFacts
     /// <summary>The originals that the run keeps, by their paths in the set.</summary>
     public static Func<string, byte[]?> Originals(RunFolder run)
     {
-        var hashes = run.Manifest.Pictures.Items.SelectMany(item => item.Files.Zip(item.Sha256)).GroupBy(pair => pair.First)
-            .ToDictionary(g => g.Key, g => g.First().Second);
+        Dictionary<string, string> hashes = Hashes(run);
         return file => hashes.TryGetValue(file, out string? sha256) ? run.ReadOriginal(sha256) : null;
     }
+
+    /// <summary>Where they lie in the run folder.</summary>
+    public static Func<string, string?> OriginalFiles(RunFolder run)
+    {
+        Dictionary<string, string> hashes = Hashes(run);
+        return file => hashes.TryGetValue(file, out string? sha256) ? RunFolder.OriginalName(sha256) : null;
+    }
+
+    private static Dictionary<string, string> Hashes(RunFolder run) => run.Manifest.Pictures.Items
+        .SelectMany(item => item.Files.Zip(item.Sha256)).GroupBy(pair => pair.First).ToDictionary(g => g.Key, g => g.First().Second);
 
     private static IEnumerable<(string, string)> OriginalFacts(ManifestModel? original)
     {
@@ -57,6 +66,24 @@ internal static class RunFacts
                 $"{m.Machine.Device}, {m.Machine.Dtype}, {m.Machine.ThreadsPerUnit} "
                 + $"{(m.Machine.ThreadsPerUnit == 1 ? "thread" : "threads")} a unit, libtorch {m.Machine.Libtorch}"),
         ];
+    }
+
+    /// <summary>Hashes by their first 12 digits: the whole ones stand in the facts.</summary>
+    public static string Identity(Manifest m) =>
+        string.Create(CultureInfo.InvariantCulture, $"model {m.Model.Sha256[..Math.Min(12, m.Model.Sha256.Length)]} \u00B7 "
+        + $"copy detector {m.CopyDetector.Name} {m.CopyDetector.Sha256[..Math.Min(12, m.CopyDetector.Sha256.Length)]} \u00B7 seed "
+            + $"{m.Options.Seed} \u00B7 "
+        + $"{m.Options.Sampler ?? "the checkpoint\u2019s sampler"}, {m.Options.SamplerSteps} steps, guidance {m.Options.Guidance} \u00B7 "
+        + $"{m.Machine.Device}, {m.Machine.Processor}");
+
+    /// <summary>"28 November 2026, 17:12 to 17:45 UTC"; null where nothing says.</summary>
+    public static string? Dates(RunLog log)
+    {
+        if (log.Started is not { } started) return null;
+        string begun = started.UtcDateTime.ToString("d MMMM yyyy, HH:mm", CultureInfo.InvariantCulture);
+        if (log.Finished is not { } finished) return $"begun {begun} UTC";
+        bool sameDay = started.UtcDateTime.Date == finished.UtcDateTime.Date;
+        return $"{begun} to {finished.UtcDateTime.ToString(sameDay ? "HH:mm" : "d MMMM yyyy, HH:mm", CultureInfo.InvariantCulture)} UTC";
     }
 
     /// <summary>Time and memory; null where there are no units.</summary>

@@ -12,15 +12,14 @@ internal static class VerdictSection
         {
             using (html.Open("p", ("class", "eyebrow")))
             {
-                html.Text($"dori {context.Version} \u00B7 retention audit");
-                if (context.Date is { } date) html.Text($" \u00B7 {date}");
+                html.Text($"dori {string.Join(", ", context.Log.Versions.DefaultIfEmpty(context.Version))} \u00B7 retention audit");
+                if (RunFacts.Dates(context.Log) is { } dates) html.Text($" \u00B7 {dates}");
             }
-            using (html.Open("h1"))
-            {
-                html.Text("Does ");
-                html.Foreign(s.Model.Name);
-                html.Text(" still hold the pictures?");
-            }
+            using (html.Open("h1")) Title(html, s, context.Log);
+            if (context.Identity.Length > 0)
+                using (html.Open("p", ("class", "identity"))) html.Foreign(context.Identity);
+            Said(html, "Auditor: ", context.Log.Auditor);
+            Said(html, "", context.Log.Note);
         }
 
         using (html.Open("section", ("class", $"answer {Tone(view)}"), ("aria-label", "Verdict")))
@@ -43,6 +42,28 @@ internal static class VerdictSection
                     + $"{Show.Count(s.Generations)} generations per start ")
             + $"({string.Join("; ", s.Starts.Select(start => Wording.Start(start)))}). "
             + "A picture counts by its most similar generation over all starts.", ("class", "note"));
+    }
+
+    private static void Title(HtmlWriter html, Summary summary, RunLog log)
+    {
+        if (log.Title is { } title)
+        {
+            html.Foreign(title);
+            return;
+        }
+        html.Text("Does ");
+        html.Foreign(summary.Model.Name);
+        html.Text(" still hold the pictures?");
+    }
+
+    private static void Said(HtmlWriter html, string before, string? text)
+    {
+        if (text is null) return;
+        using (html.Open("p", ("class", "note")))
+        {
+            html.Text(before);
+            html.Foreign(text);
+        }
     }
 
     private static string Tone(AuditView view) =>

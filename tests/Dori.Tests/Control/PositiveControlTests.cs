@@ -145,7 +145,7 @@ public sealed class PositiveControlTests : IDisposable
         Assert.NotNull((SampleControl.Passed with { Unseen = [null!] }).Problem());
     }
 
-    /// <summary>An adapter that was trained on eight pictures and nothing else: it knows these by heart and has forgotten the rest.</summary>
+    /// <summary>Trained on eight pictures and nothing else: it knows these by heart and has forgotten the rest.</summary>
     [Fact]
     public void An_overtrained_adapter_passes_on_its_own_pictures_beside_a_sound_base()
     {
@@ -154,7 +154,8 @@ public sealed class PositiveControlTests : IDisposable
         Assert.True(control.Holds, control.InOneLine);
         Assert.Contains("as an overtrained model does: hand: denoising loss", control.InOneLine, StringComparison.Ordinal);
         Assert.All(control.OnControls!, figure => Assert.False(figure.Passed));
-        Assert.Null(Take(Emoji.Model, s_adapters, () => throw new DoriException("the base is not asked where the model is sound")).OnControls);
+        PositiveControl sound = Take(Emoji.Model, s_adapters, () => throw new DoriException("the base is not asked of a sound model"));
+        Assert.Null(sound.OnControls);
     }
 
     /// <summary>

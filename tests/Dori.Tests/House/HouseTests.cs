@@ -13,7 +13,8 @@ public sealed class HouseTests
     private static readonly string[] s_rooms =
     [
         "Dori", "Dori.Native", "Dori.Models", "Dori.Checkpoints", "Dori.Diffusion", "Dori.Pictures", "Dori.Measures", "Dori.Search",
-        "Dori.Training", "Dori.Mitigation", "Dori.Quality", "Dori.Audit", "Dori.Locality", "Dori.Reporting", "Dori.Cli",
+        "Dori.Training", "Dori.Mitigation", "Dori.Quality", "Dori.Audit", "Dori.Locality", "Dori.Reporting", "Dori.Signing",
+        "Dori.Cli",
     ];
 
     [Fact]

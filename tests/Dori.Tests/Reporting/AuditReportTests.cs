@@ -165,7 +165,11 @@ public partial class AuditReportTests
             Curve = [.. sample.Summary.Curve.Select(g => g with { Group = g.Group == ItemGroup.All ? hostile : g.Group })],
         };
         ReportContext context =
-            sample.Context with { Command = hostile, Version = hostile, Date = hostile, Cost = hostile, Facts = [(hostile, hostile)] };
+            sample.Context with
+            {
+                Command = hostile, Version = hostile, Cost = hostile, Facts = [(hostile, hostile)], Identity = hostile,
+                Log = sample.Context.Log with { Title = hostile, Auditor = hostile, Note = hostile },
+            };
         string html = SampleAudit.Html(summary, sample.Units, context);
         string plain = SampleAudit.Html(Tame(summary), sample.Units, TameContext(context));
 
@@ -181,9 +185,32 @@ public partial class AuditReportTests
             Curve = [.. s.Curve.Select(g => g with { Group = g.Group == hostile ? "x" : g.Group })],
         };
         static ReportContext TameContext(ReportContext c) =>
-            c with { Command = "x", Version = "x", Date = "x", Cost = "x", Facts = [("x", "x")] };
+            c with
+            {
+                Command = "x", Version = "x", Cost = "x", Facts = [("x", "x")], Identity = "x",
+                Log = c.Log with { Title = "x", Auditor = "x", Note = "x" },
+            };
         static IEnumerable<string> Markup(string page) =>
             Regex.Matches(page, "<[^<>]*>").Select(m => Regex.Replace(m.Value, "\"[^\"]*\"", "\"\""));
+    }
+
+    [Fact]
+    public void It_says_who_had_it_computed_when_and_what_a_page_is_told_by()
+    {
+        var sample = new SampleAudit();
+        string html = SampleAudit.Html(sample.Summary, sample.Units,
+            sample.Context with { Log = sample.Context.Log with { Auditor = "A. Auditor", Note = "For the board" } });
+        Assert.Contains("31 January 2026, 09:05 to 1 February 2026, 00:02 UTC", html, StringComparison.Ordinal);
+        Assert.Contains("A. Auditor", html, StringComparison.Ordinal);
+        Assert.Contains("For the board", html, StringComparison.Ordinal);
+        Assert.Contains("model 0123456789ab", html, StringComparison.Ordinal);
+        ReportContext stopped = sample.Context with
+        {
+            Log = new RunLog { Title = "Complaint 7", Sessions = [sample.Context.Log.Sessions[0] with { Finished = null }] },
+        };
+        html = SampleAudit.Html(sample.Summary, sample.Units, stopped);
+        Assert.Contains("begun 31 January 2026, 09:05 UTC", html, StringComparison.Ordinal);
+        Assert.Matches("<h1>\\s*<[^>]*>Complaint 7<|<h1>Complaint 7<", html);
     }
 
     [Fact]

@@ -77,7 +77,11 @@ internal sealed class SampleAudit
             "dori audit models/emoji --images models/emoji/pictures --steps 50 --generations 4 --starts prompt,caption,random --seed 0 -o "
             + "run",
         Version = "0.1.0",
-        Date = "2026-01-31",
+        Log = new RunLog
+        {
+            Sessions = [new RunSession(new(2026, 1, 31, 9, 5, 0, TimeSpan.Zero), new(2026, 2, 1, 0, 2, 0, TimeSpan.Zero), "0.1.0", "dori")],
+        },
+        Identity = "model 0123456789ab \u00B7 seed 0",
         Facts =
         [
             ("Picture set, SHA-256", "1f0e6a5d48c7b2e1f09d8c7b6a5f4e3d2c1b0a99887766554433221100ffaabb"),

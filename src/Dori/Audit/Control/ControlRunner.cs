@@ -77,8 +77,8 @@ internal sealed class ControlRunner(DiffusionModel model, ICopyDetector detector
     }
 
     /// <summary>
-    /// An adapter may have made the model forget everything but its own pictures; then the model without it must be sound, or what is broken
-    /// would be taken for what is overtrained.
+    /// An adapter may have made the model forget everything but its own pictures; then the model without it must be sound, or what is
+    /// broken would be taken for what is overtrained.
     /// </summary>
     private bool BaseHolds(PictureSet set, CancellationToken cancellation)
     {
