@@ -10,9 +10,10 @@ namespace Dori.Cli;
 internal static class AuditOutcome
 {
     /// <summary>Summary, report and tables of a run folder, and what is said of them on the console.</summary>
-    public static Summary Finish(Shell shell, RunFolder run, CommonSettings settings)
+    /// <param name="pictures">Whether the report shows them.</param>
+    public static Summary Finish(Shell shell, RunFolder run, CommonSettings settings, bool pictures = true)
     {
-        Summary summary = Report.Write(run);
+        Summary summary = Report.Write(run, pictures);
         if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(summary, AuditJson.Default.Summary));
         else if (!settings.Quiet) Print(shell, run, summary);
         return summary;

@@ -23,6 +23,9 @@ internal sealed class ReportSettings : CommonSettings
 
     public GateOptions GateOptions => new(Gate, Baseline, FailIf);
 
+    [CommandOption("--no-pictures"), Description("Hashes, scores and verdicts only: for pictures that may not be passed on")]
+    public bool NoPictures { get; init; }
+
     [CommandOption("--threads <N>", IsHidden = true), Description("Nothing: scripts give it to every verb")]
     public int? ThreadCount { get; init; }
 }
@@ -43,6 +46,6 @@ internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>
                     $"dori: warning: {shard}: {passed.Count} files are no units of this run and stay behind: "
                     + $"{string.Join(", ", passed.Take(5))}{(passed.Count > 5 ? ", ..." : "")}");
         }
-        return settings.GateOptions.ExitCode(run, AuditOutcome.Finish(shell, run, settings));
+        return settings.GateOptions.ExitCode(run, AuditOutcome.Finish(shell, run, settings, !settings.NoPictures));
     }
 }

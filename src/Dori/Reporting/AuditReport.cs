@@ -14,14 +14,38 @@ internal static class AuditReport
     /// <param name="context">The pictures, and what a reader needs to run the audit again.</param>
     public static void Write(string path, Summary summary, IReadOnlyList<UnitRecord> units, ReportContext context)
     {
-        AtomicFile.WriteText(path, writer => Write(new HtmlWriter(writer), new AuditView(summary, units, context.HasPicture), context));
+        var view = new AuditView(summary, units, context.HasPicture);
+        AtomicFile.WriteText(path, writer => Write(new HtmlWriter(writer), view, context));
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        int pages = PicturesIndex.PagesOf(view);
+        for (int page = 2; page <= pages; page++)
+        {
+            int number = page;
+            AtomicFile.WriteText(Path.Combine(folder, PicturesIndex.FileOf(page)),
+                writer => WritePage(new HtmlWriter(writer), view, context, number));
+        }
+        for (int page = pages + 1; File.Exists(Path.Combine(folder, PicturesIndex.FileOf(page))); page++)
+            File.Delete(Path.Combine(folder, PicturesIndex.FileOf(page))); // of a report of more pictures
+    }
+
+    private static string TitleOf(AuditView view) => $"Retention audit of {view.Summary.Model.Name}";
+
+    /// <summary>Pictures that the report itself has no room for.</summary>
+    private static void WritePage(HtmlWriter html, AuditView view, ReportContext context, int page)
+    {
+        using (ReportPage.Begin(html, $"{TitleOf(view)}, page {page}", context.Version))
+        using (html.Open("main"))
+        {
+            using (html.Open("p", ("class", "identity"))) html.Foreign(context.Identity);
+            PicturesSection.Write(html, view, new ReportPictures(html, context), context, page);
+        }
+        html.Text("\n");
     }
 
     private static void Write(HtmlWriter html, AuditView view, ReportContext context)
     {
-        string title = $"Retention audit of {view.Summary.Model.Name}";
         var pictures = new ReportPictures(html, context);
-        using (ReportPage.Begin(html, title, context.Version))
+        using (ReportPage.Begin(html, TitleOf(view), context.Version))
         using (html.Open("main"))
         {
             VerdictSection.Write(html, view, context);

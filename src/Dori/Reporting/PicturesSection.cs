@@ -6,38 +6,41 @@ namespace Dori.Reporting;
 /// <summary>Every audited picture beside what the model made of it, the most worrying first; controls folded away at the end.</summary>
 internal static class PicturesSection
 {
-    private const int MostPictures = 400, MostReferences = 4;
+    /// <summary>Pictures on a page of their own, from the second on.</summary>
+    public const int PerPage = 100;
+    private const int MostReferences = 4;
     private const string ControlOriginal = "nearest-control", ControlGenerated = "nearest-control-generation";
 
-    public static void Write(HtmlWriter html, AuditView view, ReportPictures pictures, ReportContext context)
+    /// <param name="page">From 1; the first is the report itself.</param>
+    public static void Write(HtmlWriter html, AuditView view, ReportPictures pictures, ReportContext context, int page = 1)
     {
-        bool tight = view.Targets.Sum(p => Math.Min(MostReferences, view.Files(p).Count) + 2) + 2 * view.Controls.Count > MostPictures;
-        using (html.Open("section", ("aria-labelledby", "pictures")))
+        int from = (page - 1) * PerPage, to = Math.Min(view.Targets.Count, from + PerPage);
+        using (html.Open("section", ("aria-labelledby", "pictures"), ("class", "all-pictures")))
         {
             html.Element("h2", "Picture by picture", ("id", "pictures"));
             html.Element("p",
-                "Retained first, then undecided, not found, and not judged; within each the most similar first. The nearest control is the "
-                + "same in every row: the picture the model was not trained on that came back closest, "
-                + "so that a find can be held against what the search alone can force."
-                    + (tight ? " There are too many pictures to show them all: of each, only the best generation is shown." : ""));
+                "Retained first, then undecided, not found, and not judged; within each the most similar first. The nearest control is "
+                + "shown once: the picture the model was not trained on that came back closest, "
+                + "so that a find can be held against what the search alone can force.");
+            PicturesIndex.Write(html, view, page);
             PictureSummary? control = view.Controls.Count > 0 ? view.Controls[0] : null;
             BestGeneration? controlBest = control is null ? null : view.Best(control);
-            if (control is not null)
+            if (control is not null && pictures.Shown)
             {
                 pictures.Share(ControlOriginal, context.OriginalPicture(control.File));
                 pictures.Share(ControlGenerated, controlBest?.Picture is { } path ? context.GeneratedPicture(path) : null);
             }
-            for (int i = 0; i < view.Targets.Count; i++) Card(html, view, pictures, view.Targets[i], i + 1, control, controlBest, tight);
+            for (int i = from; i < to; i++) Card(html, view, pictures, view.Targets[i], i + 1, i == from ? control : null, controlBest);
             if (view.Targets.Count == 0) html.Element("p", "None was audited.");
-            Controls(html, view, pictures);
+            if (page == 1) Controls(html, view, pictures);
         }
     }
 
     private static void Card(HtmlWriter html, AuditView view, ReportPictures pictures, PictureSummary p, int number,
-        PictureSummary? control, BestGeneration? controlBest, bool tight)
+        PictureSummary? control, BestGeneration? controlBest)
     {
-        string id = $"picture-{number}";
-        using (html.Open("article", ("class", "card"), ("aria-labelledby", id)))
+        string id = PicturesIndex.IdOf(number);
+        using (html.Open("article", ("class", $"card {PicturesIndex.Mark(p.Verdict)}"), ("aria-labelledby", id)))
         {
             using (html.Open("div", ("class", "facts")))
             {
@@ -53,26 +56,22 @@ internal static class PicturesSection
                         html.Text(p.Kind.Text());
                     }
                 }
+                if (!pictures.Shown)
+                    foreach (string file in view.Files(p))
+                        html.Element("p", $"SHA-256 {pictures.HashOf(file) ?? "not kept"}", ("class", "file"));
                 Figures(html, view, p);
             }
 
+            if (!pictures.Shown) return;
             using (html.Open("div", ("class", "tiles")))
             {
                 Original(html, view, pictures, p);
                 BestGeneration? prompt = view.ByPrompt(p), search = view.BySearch(p);
-                if (tight)
-                {
-                    BestGeneration? best = view.Best(p);
-                    Generation(html, view, pictures, best, best?.Start == AuditStart.Prompt ? "By prompt" : "By search", p);
-                }
-                else
-                {
-                    if (prompt is not null || view.Summary.Starts.Contains(AuditStart.Prompt))
-                        Generation(html, view, pictures, prompt, "By prompt", p);
-                    if (search is not null || view.Summary.Starts.Any(s => s != AuditStart.Prompt))
-                        Generation(html, view, pictures, search, "By search", p);
-                }
-                NearestControl(html, pictures, control, controlBest);
+                if (prompt is not null || view.Summary.Starts.Contains(AuditStart.Prompt))
+                    Generation(html, view, pictures, prompt, "By prompt", p);
+                if (search is not null || view.Summary.Starts.Any(s => s != AuditStart.Prompt))
+                    Generation(html, view, pictures, search, "By search", p);
+                if (control is not null || view.Controls.Count == 0) NearestControl(html, pictures, control, controlBest);
             }
         }
     }
@@ -205,12 +204,13 @@ internal static class PicturesSection
                     BestGeneration? best = view.Best(p);
                     using (html.Open("figure"))
                     {
-                        using (html.Open("span", ("class", "pair")))
-                        {
-                            pictures.Original(p.File, $"Control: {p.Caption}");
-                            pictures.Generated(best?.Picture,
-                                $"Best generation of the control, similarity {Show.Similarity(p.Similarity)}: {p.Caption}");
-                        }
+                        if (pictures.Shown)
+                            using (html.Open("span", ("class", "pair")))
+                            {
+                                pictures.Original(p.File, $"Control: {p.Caption}");
+                                pictures.Generated(best?.Picture,
+                                    $"Best generation of the control, similarity {Show.Similarity(p.Similarity)}: {p.Caption}");
+                            }
                         using (html.Open("figcaption"))
                         {
                             html.Element("span", Show.Similarity(p.Similarity), ("class", "value"));

@@ -13,7 +13,8 @@ public static class Report
     /// <summary>
     /// Writes an audit's <c>summary.json</c>, <c>report.html</c>, tables and what a model card may take over into its folder.
     /// </summary>
-    public static Summary Write(RunFolder run)
+    /// <param name="pictures">Whether the report shows them, or names them by their hashes alone.</param>
+    public static Summary Write(RunFolder run, bool pictures = true)
     {
         Manifest manifest = run.Manifest;
         RunUnits units = run.ReadUnits();
@@ -23,6 +24,7 @@ public static class Report
         {
             OriginalPicture = RunFacts.Originals(run),
             GeneratedPicture = run.ReadPart,
+            Pictures = pictures,
             HasPicture = run.HasPart,
             OriginalFile = RunFacts.OriginalFiles(run),
             Command = manifest.Command,

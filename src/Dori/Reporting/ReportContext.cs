@@ -10,6 +10,8 @@ internal sealed record ReportContext
     public required Func<string, byte[]?> OriginalPicture { get; init; }
     /// <summary>A generated picture, by its path in the run folder: the file's bytes, or null where it is gone.</summary>
     public required Func<string, byte[]?> GeneratedPicture { get; init; }
+    /// <summary>Whether pictures are shown, or called by their hashes alone: not every picture may be passed on.</summary>
+    public bool Pictures { get; init; } = true;
     /// <summary>Whether the run folder holds a picture of this path.</summary>
     public Func<string, bool> HasPicture { get; init; } = _ => false;
     /// <summary>

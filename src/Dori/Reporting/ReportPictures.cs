@@ -5,6 +5,12 @@ internal sealed class ReportPictures(HtmlWriter html, ReportContext context)
 {
     private readonly Dictionary<string, EmbeddedPicture> shared = [];
 
+    /// <summary>Whether there are to be any.</summary>
+    public bool Shown => context.Pictures;
+
+    /// <summary>SHA-256 of a picture of the set; null where the run does not keep it.</summary>
+    public string? HashOf(string file) => context.OriginalFile(file) is { } kept ? Path.GetFileNameWithoutExtension(kept) : null;
+
     public void Original(string file, string alt) => Image(EmbeddedPicture.Thumbnail(context.OriginalPicture(file)), alt,
         "The original's file is missing or is no PNG, JPEG, GIF or WebP.", context.OriginalFile(file));
 

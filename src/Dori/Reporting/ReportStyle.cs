@@ -99,14 +99,20 @@ internal static class ReportStyle
         .look-at { margin: 8px 0 0; font-size: .875rem; font-weight: 600; color: var(--amber); }
         .tiles { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
         figure { margin: 0; }
-        .tiles figure { width: 128px; }
+        .tiles figure { width: 192px; }
         .tiles figure.nearest { width: 192px; padding-left: 16px; border-left: 1px solid var(--rule); box-sizing: content-box; }
-        .picture { display: block; width: 128px; height: 128px; object-fit: contain; background: var(--panel); }
+        .picture { display: block; width: 192px; height: 192px; object-fit: contain; background: var(--panel); }
+        .filter { border: 0; padding: 0; margin: 0 0 16px; } .filter legend { float: left; margin-right: 12px; }
+        .pages, .contents { margin: 0 0 16px; } .pages a, .pages span { margin-right: 12px; }
+        .all-pictures:has(input[value=is-retained]:checked) .card:not(.is-retained),
+        .all-pictures:has(input[value=is-undecided]:checked) .card:not(.is-undecided),
+        .all-pictures:has(input[value=is-not-found]:checked) .card:not(.is-not-found),
+        .all-pictures:has(input[value=is-not-judged]:checked) .card:not(.is-not-judged) { display: none; }
         .small { image-rendering: pixelated; }
         .missing { display: flex; align-items: center; justify-content: center; text-align: center; padding: 8px;
           border: 1px dashed var(--strong); color: var(--quiet); font-size: .75rem; line-height: 1.3; }
-        .mosaic { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; width: 128px; }
-        .mosaic .picture { width: 63px; height: 63px; font-size: .5rem; padding: 0; overflow: hidden; }
+        .mosaic { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; width: 192px; }
+        .mosaic .picture { width: 95px; height: 95px; font-size: .5rem; padding: 0; overflow: hidden; }
         .pair { display: flex; gap: 4px; }
         .nearest .picture { width: 94px; height: 94px; }
         .library { position: absolute; }
@@ -159,7 +165,8 @@ internal static class ReportStyle
         @media (max-width: 560px) {
           main { padding: 24px 16px 48px; }
           .headline { font-size: 1.375rem; }
-          .tiles { gap: 16px 12px; }
+          .tiles { gap: 8px; } .tiles figure, .mosaic { width: calc((100vw - 48px) / 3); }
+          .tiles figure .picture { width: 100%; height: auto; aspect-ratio: 1; } .tiles .mosaic .picture { width: 100%; }
           .tiles figure.nearest { padding-left: 0; border-left: 0; width: 100%; }
           .words { grid-template-columns: 1fr; gap: 2px; }
           .words dd { margin-bottom: 10px; }
