@@ -45,6 +45,10 @@ internal sealed class AuditSettings : StartsSettings
     [CommandOption("--estimate"), Description("Says what the audit would cost here, under each protocol, and ends")]
     public bool Estimate { get; init; }
 
+    [CommandOption("--no-report")]
+    [Description("Units alone, no summary and no report: for one of several processes at the same RUN, which share its units")]
+    public bool NoReport { get; init; }
+
     [CommandOption("--gate"),
         Description("Exit code 0 only where every picture is not found; 1 where one is retained or undecided, 2 where it is not known")]
     public bool Gate { get; init; }
@@ -76,6 +80,8 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
             throw new DoriException("audit: --images DIR is missing: the folder with the pictures to look for");
         if (settings.Run.Length == 0 && !settings.Estimate) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
+        if (settings.NoReport && (settings.Gate || settings.Json))
+            throw new DoriException($"--no-report: {(settings.Gate ? "--gate" : "--json")} is of the report; `dori report` takes it");
         if (settings.Each)
         {
             var each = new EachCheckpoint(shell, settings);
@@ -91,6 +97,7 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
             return DoriApp.Done;
         }
         RunFolder run = audit.Run(settings.Run);
+        if (settings.NoReport) return DoriApp.Done;
         return AuditOutcome.ExitCode(AuditOutcome.Finish(shell, run, settings), settings.Gate);
     }
 
