@@ -13,5 +13,5 @@ shift 2
 here=$(dirname "$(realpath "$0")")
 array=$(sbatch --parsable --array="1-$tasks" "$here/audit.sbatch" "$run" "$@")
 # After any end: a process on a broken node may fail while the others do its work. The report says what is missing.
-report=$(SBATCH_GRES= SBATCH_TIMELIMIT= sbatch --parsable --dependency="afterany:$array" "$here/report.sbatch" "$run")
+report=$(env -u SBATCH_GRES -u SBATCH_TIMELIMIT sbatch --parsable --dependency="afterany:$array" "$here/report.sbatch" "$run")
 echo "$array $report"

@@ -54,6 +54,13 @@ CONF
 }
 
 stop() {
+    export SLURM_CONF=$folder/slurm.conf
+    for _ in $(seq 30); do
+        [ -z "$(squeue -h -t running,completing,pending 2> /dev/null)" ] && break
+        scancel --full --signal=KILL -u root || true
+        scancel -u root || true
+        sleep 1
+    done
     for daemon in slurmd slurmctld munged; do
         [ -f "$folder/$daemon.pid" ] && kill "$(cat "$folder/$daemon.pid")" || true
     done

@@ -54,7 +54,8 @@ public sealed class SharedRunTests : IDisposable
 
     private string[] Arguments(string run, params string[] more) =>
         ["audit", _model.Folder, "--images", _model.Pictures, "-o", Path.Combine(_folder, run), "--search-steps", "40",
-        "--search-batch", "1", "--curve", "none", "-n", "1", "--starts", "caption,random", "--threads", "1", "--despite-control", "--quiet", .. more];
+        "--search-batch", "1", "--curve", "none", "-n", "1", "--starts", "caption,random", "--threads", "1", "--despite-control",
+        "--quiet", .. more];
 
     public void Dispose()
     {
