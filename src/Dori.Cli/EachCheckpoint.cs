@@ -18,8 +18,10 @@ internal sealed class EachCheckpoint(Shell shell, AuditSettings settings)
         if (settings.Loras.Length < 2)
             throw new DoriException("--each: two --lora or more are wanted, the checkpoints of one training");
         if (settings.Run.Length == 0) throw new DoriException("audit: -o RUN is missing: the folder for the results");
-        if (settings.Shard is not null || settings.Gate || settings.Estimate)
-            throw new DoriException($"--each: {(settings.Gate ? "--gate" : settings.Estimate ? "--estimate" : "--shard")} is of one run; "
+        if (settings.Shard is not null || settings.Gate || settings.Estimate || settings.NoReport)
+            throw new DoriException("--each: "
+                + (settings.Gate ? "--gate" : settings.Estimate ? "--estimate" : settings.NoReport ? "--no-report" : "--shard")
+                + " is of one run; "
                 + "give it without --each and with one --lora");
         (string Path, double Scale)[] adapters = [.. settings.Loras.Select(CheckpointSettings.Parse)];
         if (adapters.GroupBy(adapter => Path.GetFullPath(adapter.Path)).FirstOrDefault(group => group.Count() > 1) is { } twice)

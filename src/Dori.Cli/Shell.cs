@@ -55,9 +55,13 @@ internal sealed class Shell(IAnsiConsole console, TextWriter output, TextWriter 
     }
 }
 
-/// <summary>Ctrl-C and a polite kill: the first asks for an end, a second one is not held back.</summary>
+/// <summary>
+/// Ctrl-C, a polite kill and what batch systems send before a time limit (SIGUSR1): the first asks for an end, a second one is not held
+/// back.
+/// </summary>
 internal sealed class Interruption : IDisposable
 {
+    private const PosixSignal User1OnLinux = (PosixSignal)10, User1OnMac = (PosixSignal)30;
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _signals;
 
@@ -65,6 +69,8 @@ internal sealed class Interruption : IDisposable
     [
         PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
         PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
+        .. OperatingSystem.IsWindows() ? Array.Empty<PosixSignalRegistration>()
+            : [PosixSignalRegistration.Create(OperatingSystem.IsMacOS() ? User1OnMac : User1OnLinux, Handle)],
     ];
 
     public CancellationToken Token => _source.Token;

@@ -16,7 +16,7 @@ internal static class AtomicFile
     {
         string full = FullPath(path);
         // Hidden and unique: a run that is killed leaves a file that no pattern such as *.json takes for a result.
-        string temporary = Path.Combine(Path.GetDirectoryName(full)!, $".{Guid.NewGuid():N}.tmp");
+        string temporary = Path.Combine(Path.GetDirectoryName(full)!, TemporaryName());
         try
         {
 #pragma warning disable RS0030 // to write
@@ -35,6 +35,12 @@ internal static class AtomicFile
             throw;
         }
     }
+
+    /// <summary>Of a file beside others that nobody else makes and no pattern takes for one of them.</summary>
+    internal static string TemporaryName() => $".{Guid.NewGuid():N}.tmp";
+
+    internal static bool IsTemporary(string name) =>
+        name is ['.', .., '.', 't', 'm', 'p'] && Guid.TryParseExact(name[1..^4], "N", out _);
 
     /// <summary>Text as it is written, UTF-8 without a byte order mark, lines ended by \n. The folder is made where it is
     /// missing.</summary>

@@ -57,6 +57,10 @@ internal sealed class AuditSettings : StartsSettings
     [CommandOption("--estimate"), Description("Says what the audit would cost here, under each protocol, and ends")]
     public bool Estimate { get; init; }
 
+    [CommandOption("--no-report")]
+    [Description("Units alone, no summary and no report: for one of several processes at the same RUN, which share its units")]
+    public bool NoReport { get; init; }
+
     [CommandOption("--gate"), Description(GateOptions.AskedText)]
     public bool Gate { get; init; }
 
@@ -100,6 +104,8 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
         if (settings.Run.Length == 0 && !settings.Estimate) throw new DoriException("audit: -o RUN is missing: the folder for the results");
         settings.GateOptions.Check();
         if (settings.Limit < 1) throw new DoriException($"--limit {settings.Limit}: at least 1 is wanted");
+        if (settings.NoReport && (settings.Gate || settings.Json))
+            throw new DoriException($"--no-report: {(settings.Gate ? "--gate" : "--json")} is of the report; `dori report` takes it");
         if (settings.Each)
         {
             var each = new EachCheckpoint(shell, settings);
@@ -115,6 +121,7 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
             return DoriApp.Done;
         }
         RunFolder run = audit.Run(settings.Run);
+        if (settings.NoReport) return DoriApp.Done;
         return settings.GateOptions.ExitCode(run, AuditOutcome.Finish(shell, run, settings));
     }
 

@@ -71,13 +71,14 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
         var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other);
         RunFolder run = search.Begin(folder, manifest, checkpoint, own);
-        run.Begin(new RunSession(Now(), null, ProgramVersion.WithCommit, Command), Title, Auditor, Note);
+        var session = new RunSession(Now(), null, ProgramVersion.WithCommit, Command, ClaimHolder.Own.ToString());
+        run.Begin(session, Title, Auditor, Note);
         WarnOfControls();
         Announce(run, model, detector, own, workers);
         if (Original is not null) SearchOriginal(Original, run, detector, own, workers, other);
         search.Run(run, own);
         run.Restore();
-        run.End(Now());
+        run.End(session, Now());
         return run;
     }
 

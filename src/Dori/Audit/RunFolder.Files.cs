@@ -56,20 +56,24 @@ public sealed partial class RunFolder
     }
 
     /// <summary>Notes that the program works on the run from now on.</summary>
-    internal void Begin(RunSession session, string? title, string? auditor, string? note)
+    internal void Begin(RunSession session, string? title = null, string? auditor = null, string? note = null) => Change(log => log with
     {
-        RunLog log = ReadLog();
-        Write(log with
-        {
-            Title = title ?? log.Title, Auditor = auditor ?? log.Auditor, Note = note ?? log.Note, Sessions = [.. log.Sessions, session],
-        });
-    }
+        Title = title ?? log.Title, Auditor = auditor ?? log.Auditor, Note = note ?? log.Note, Sessions = [.. log.Sessions, session],
+    });
 
-    /// <summary>Notes that the session that began last has come to its end.</summary>
-    internal void End(DateTimeOffset now)
+    /// <summary>Notes that a session has come to its end.</summary>
+    internal void End(RunSession session, DateTimeOffset now) => Change(log => log with
     {
-        RunLog log = ReadLog();
-        if (log.Sessions is [.., var last]) Write(log with { Sessions = [.. log.Sessions.SkipLast(1), last with { Finished = now }] });
+        Sessions = [.. log.Sessions.Select(other => other == session ? other with { Finished = now } : other)],
+    });
+
+    /// <summary>One process at a time.</summary>
+    private void Change(Func<RunLog, RunLog> change)
+    {
+        using var claims = new RunClaims(Path);
+        using IDisposable claim = claims.Wait("run", CancellationToken.None);
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, RunLog.FileName),
+            System.Text.Json.JsonSerializer.Serialize(change(ReadLog()), AuditJson.Default.RunLog) + "\n");
     }
 
     /// <summary>Empty where there is none, or none that can be read: it decides nothing.</summary>
@@ -86,9 +90,6 @@ public sealed partial class RunFolder
             return new RunLog();
         }
     }
-
-    private void Write(RunLog log) => AtomicFile.WriteText(System.IO.Path.Combine(Path, RunLog.FileName),
-        System.Text.Json.JsonSerializer.Serialize(log, AuditJson.Default.RunLog) + "\n");
 
     /// <summary>Keeps what a pruning left beside the model, for the report.</summary>
     /// <exception cref="DoriException">The model's record cannot be read.</exception>
@@ -135,7 +136,7 @@ public sealed partial class RunFolder
     /// <exception cref="DoriException">One of the run's own folders is a link: what is written there would land elsewhere.</exception>
     private static void RefuseLinks(string path)
     {
-        foreach (string folder in Folders.Append(OriginalFolder))
+        foreach (string folder in Folders.Append(OriginalFolder).Append(RunClaims.Folder))
             if (IsLink(System.IO.Path.Combine(path, folder)))
                 throw new DoriException(
                 $"{path}: {folder} is a link; a run's folders lie in the run folder itself, so put it there or choose another with -o");

@@ -51,12 +51,23 @@ public sealed partial class RunFolder
     /// <exception cref="DoriException">It holds another run, or one of an older version, or something else.</exception>
     internal static RunFolder Create(string path, Manifest manifest)
     {
+        (RunFolder folder, bool isNew) = Foresee(path, manifest);
+        if (isNew)
+        {
+            AtomicFile.MakeFolder(path);
+            folder.WriteManifest();
+        }
+        return folder;
+    }
+
+    /// <summary>What <see cref="Create"/> will return, without writing anything: another run's folder is refused here too.</summary>
+    /// <returns>The folder, and whether its manifest is to be written.</returns>
+    /// <inheritdoc cref="Create"/>
+    internal static (RunFolder Folder, bool IsNew) Foresee(string path, Manifest manifest)
+    {
         RefuseLinks(path);
         string file = System.IO.Path.Combine(path, ManifestName);
-        if (!File.Exists(file))
-        {
-            return !IsTaken(path) ? Written(path, manifest) : Recovered(path, manifest, "is gone");
-        }
+        if (!File.Exists(file)) return (!IsTaken(path) ? Fresh(path, manifest) : Recovered(path, manifest, "is gone"), true);
         Manifest there;
         try
         {
@@ -64,7 +75,7 @@ public sealed partial class RunFolder
         }
         catch (DoriException)
         {
-            return Recovered(path, manifest, "is damaged");
+            return (Recovered(path, manifest, "is damaged"), true);
         }
         if (!there.Bound)
             throw new DoriException(
@@ -82,11 +93,11 @@ public sealed partial class RunFolder
         // What an earlier command named stays: an answer that was asked for is not dropped by leaving the option out.
         manifest = manifest with { Original = manifest.Original ?? there.Original };
         if (there.SamePictures(manifest))
-            return same && there.Notes.SequenceEqual(manifest.Notes) ? new RunFolder(path, there) : Written(path, manifest);
+            return same && there.Notes.SequenceEqual(manifest.Notes) ? (new RunFolder(path, there), false) : (Fresh(path, manifest), true);
         if (!there.SharesPicture(manifest))
             throw new DoriException(
                 $"{path} holds another run (picture set: none of its pictures is among these); choose another folder with -o");
-        return Written(path, manifest, "the pictures have changed since this run began: units of those that are the same are kept");
+        return (Fresh(path, manifest, "the pictures have changed since this run began: units of those that are the same are kept"), true);
     }
 
     /// <summary>Opens a run folder to read.</summary>
@@ -106,13 +117,8 @@ public sealed partial class RunFolder
 
     internal Summary Summarize(RunUnits units) => Verdicts.Summarize(Manifest, units.Records, units.Wrong, ReadOriginal());
 
-    private static RunFolder Written(string path, Manifest manifest, params string[] remarks)
-    {
-        AtomicFile.MakeFolder(path);
-        var folder = new RunFolder(path, manifest) { Remarks = [.. remarks.Select(remark => $"{path}: {remark}")] };
-        folder.WriteManifest();
-        return folder;
-    }
+    private static RunFolder Fresh(string path, Manifest manifest, params string[] remarks) =>
+        new(path, manifest) { Remarks = [.. remarks.Select(remark => $"{path}: {remark}")] };
 
     /// <summary>A folder without a readable manifest: this run's where one of its units is, or where there is none to lose.</summary>
     private static RunFolder Recovered(string path, Manifest manifest, string what)
@@ -125,7 +131,7 @@ public sealed partial class RunFolder
                 ? $"{path} is not empty and holds no {ManifestName}; choose another folder with -o"
                 : $"{path}: its {ManifestName} {what}, and none of its {files.Length} units is of this command (other inputs or options, "
                     + $"or an older version); give the command that made the run, or choose another folder with -o");
-        return Written(path, manifest,
+        return Fresh(path, manifest,
             $"{ManifestName} {what.Replace("is ", "was ", StringComparison.Ordinal)} and has been written anew; {own} of {files.Length} "
             + $"units are this run's and are kept");
     }
@@ -134,8 +140,9 @@ public sealed partial class RunFolder
         AtomicFile.WriteText(System.IO.Path.Combine(Path, ManifestName),
             JsonSerializer.Serialize(RecordDigest.With(Manifest), AuditJson.Default.Manifest) + "\n");
 
-    /// <summary>Whether something is there already, a run or anything else.</summary>
-    public static bool IsTaken(string path) => Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any();
+    /// <summary>Whether something is there already, a run or anything else; claims, and files that are being written, are not.</summary>
+    public static bool IsTaken(string path) => Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path)
+        .Any(entry => System.IO.Path.GetFileName(entry) is var name && name != RunClaims.Folder && !AtomicFile.IsTemporary(name));
 
     /// <summary>Writes what the positive control found into the manifest, in place of an earlier one.</summary>
     public void Record(PositiveControl control)
@@ -153,12 +160,15 @@ public sealed partial class RunFolder
     }
 
     /// <summary>Whether a unit is there with all its files, so that there is nothing to compute.</summary>
-    internal bool Has(AuditUnit unit)
+    internal bool Has(AuditUnit unit) => Whole(unit) is not null;
+
+    /// <summary>A unit that is there with all its files; null where it is to be computed.</summary>
+    internal UnitRecord? Whole(AuditUnit unit)
     {
-        if (Find(unit).Record is not { } record) return false;
+        if (Find(unit).Record is not { } record) return null;
         IEnumerable<string> parts = record.Snapshots[^1].Pictures;
         if (unit.Start != AuditStart.Prompt) parts = parts.Append($"{Embeddings}/{unit.Id}.safetensors");
-        return parts.All(part => PartPath(part) is { } path && File.Exists(path));
+        return parts.All(part => PartPath(part) is { } path && File.Exists(path)) ? record : null;
     }
 
     /// <summary>Those of some units that are to be computed: not those that no verdict needs any more.</summary>

@@ -19,17 +19,18 @@ internal sealed record RunLog
     public IReadOnlyList<RunSession> Sessions { get; init => field = value ?? []; } = [];
 
     [JsonIgnore] public DateTimeOffset? Started => Sessions is [var first, ..] ? first.Started : null;
-    /// <summary>Null where the last session did not come to its end.</summary>
-    [JsonIgnore] public DateTimeOffset? Finished => Sessions is [.., var last] ? last.Finished : null;
+    /// <summary>Null where the last session did not come to its end, or one of several at a time has not yet.</summary>
+    [JsonIgnore] public DateTimeOffset? Finished => Sessions is [.., { Finished: { } }] ? Sessions.Max(session => session.Finished) : null;
     /// <summary>Versions that worked on it.</summary>
     [JsonIgnore] public IReadOnlyList<string> Versions => [.. Sessions.Select(session => session.Version).Distinct()];
 
     internal string? Problem() => Schema != Current ? $"its schema is {Schema}; this version reads {Current}"
-        : Sessions.Any(session => session?.Version is null || session.Command is null) ? "a session is not whole" : null;
+        : Sessions.Any(session => session?.Version is null || session.Command is null || session.Process is null) ? "a session is not whole" : null;
 }
 
 /// <param name="Started">In UTC, to the second.</param>
 /// <param name="Finished">Null where it was stopped before its end.</param>
 /// <param name="Version">Of the program, with its commit.</param>
 /// <param name="Command">The command line; empty where a program made the run.</param>
-internal sealed record RunSession(DateTimeOffset Started, DateTimeOffset? Finished, string Version, string Command);
+/// <param name="Process">Which process of which machine: several may work at one folder.</param>
+internal sealed record RunSession(DateTimeOffset Started, DateTimeOffset? Finished, string Version, string Command, string Process);

@@ -13,21 +13,24 @@ namespace Dori.Audit;
 internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, PictureSet set, Workers workers, RunWatch watch,
     bool despiteControl, ISearch? other = null, string whose = "")
 {
+    private const string ManifestClaim = "~manifest"; // no unit's or item's name has a tilde
+
     /// <summary>
-    /// Opens the run's folder and takes the positive control where units are to be computed, also when resuming: a manifest's word is not
-    /// enough for that. A model that fails leaves no new folder.
+    /// Opens the run's folder and takes the positive control where units are to be computed, also when resuming or beside other processes:
+    /// a manifest's word is not enough for that. A model that fails leaves no new folder. Of several processes the first makes the
+    /// manifest, and the others hold it against their own.
     /// </summary>
     /// <param name="units">To be computed where they are not there.</param>
     public RunFolder Begin(string path, Manifest manifest, Checkpoint checkpoint, IReadOnlyList<AuditUnit> units)
     {
         // another run's folder is refused before any work
-        RunFolder? there = RunFolder.IsTaken(path) ? RunFolder.Create(path, manifest) : null;
-        if (there is not { Manifest.Control: not null } || there.Open(units).Count > 0)
-        {
-            PositiveControl control = TakeControl(manifest, checkpoint);
-            there ??= RunFolder.Create(path, manifest);
-            there.Record(control);
-        }
+        RunFolder? before = RunFolder.IsTaken(path) ? RunFolder.Foresee(path, manifest).Folder : null;
+        PositiveControl? control =
+            before is not { Manifest.Control: not null } || before.Open(units).Count > 0 ? TakeControl(manifest, checkpoint) : null;
+        using var claims = new RunClaims(path);
+        using IDisposable claim = claims.Wait(ManifestClaim, watch.Cancellation);
+        RunFolder there = RunFolder.Create(path, manifest);
+        if (control is not null && there.Manifest.Control?.Holds != control.Holds) there.Record(control);
         watch.WarnAll([.. there.Remarks,
             .. units.Select(unit => there.Find(unit).Problem).OfType<string>().Select(problem => $"{problem}; it is computed again")]);
         there.KeepOriginals(set, model.PictureSize);

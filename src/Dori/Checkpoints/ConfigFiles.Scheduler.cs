@@ -5,7 +5,8 @@ namespace Dori.Checkpoints;
 internal static partial class ConfigFiles
 {
     internal const string Ddim = "DDIMScheduler";
-    private const string Pndm = "PNDMScheduler", Euler = "EulerDiscreteScheduler", Dpm = "DPMSolverMultistepScheduler";
+    private const string Pndm = "PNDMScheduler", Euler = "EulerDiscreteScheduler", Heun = "HeunDiscreteScheduler",
+        Dpm = "DPMSolverMultistepScheduler", UniPc = "UniPCMultistepScheduler";
 
     /// <summary>
     /// Classes whose noise schedule is one of those here and whose sampler is not: what stands in for each. Only the schedule says what
@@ -19,7 +20,6 @@ internal static partial class ConfigFiles
         ["LCMScheduler"] = Ddim,
         ["TCDScheduler"] = Ddim,
         ["EulerAncestralDiscreteScheduler"] = Euler,
-        ["HeunDiscreteScheduler"] = Euler,
         ["KDPM2DiscreteScheduler"] = Euler,
         ["KDPM2AncestralDiscreteScheduler"] = Euler,
         ["LMSDiscreteScheduler"] = Euler,
@@ -27,11 +27,10 @@ internal static partial class ConfigFiles
         ["DPMSolverSDEScheduler"] = Dpm,
         ["DPMSolverSinglestepScheduler"] = Dpm,
         ["SASolverScheduler"] = Dpm,
-        ["UniPCMultistepScheduler"] = Dpm,
     };
 
     /// <summary>Scheduler classes whose noise schedule is understood: those that have a sampler here first.</summary>
-    internal static IReadOnlyList<string> SchedulerClasses { get; } = [Ddim, Pndm, Euler, Dpm, .. StandIns.Keys];
+    internal static IReadOnlyList<string> SchedulerClasses { get; } = [Ddim, Pndm, Euler, Heun, Dpm, UniPc, .. StandIns.Keys];
 
     /// <summary>
     /// <c>scheduler/scheduler_config.json</c> as StableDiffusionPipeline takes it: absent keys mean the defaults of the class in
@@ -51,9 +50,10 @@ internal static partial class ConfigFiles
 
     internal static SchedulerConfig Scheduler(ConfigJson json)
     {
-        string named = json.Text("_class_name", null, SchedulerClasses);
+        string named = SchedulerClass(json);
         bool zeroSnr = json.Bool("rescale_betas_zero_snr", false), karras = json.Bool("use_karras_sigmas", false);
-        string name = StandIns.TryGetValue(named, out string? standIn) ? zeroSnr ? Ddim : karras ? Dpm : standIn : named;
+        string? standIn = StandIn(json, named, karras);
+        string name = standIn ?? named;
         bool stands = standIn is not null;
         if (stands) TakeScheduleAlone(json, named, name);
         else RefuseOtherSampling(json, name);
@@ -72,17 +72,58 @@ internal static partial class ConfigFiles
             SetAlphaToOne = json.Bool("set_alpha_to_one", name == Ddim),
             StepsOffset = StepsOffset(json),
             TimestepSpacing =
-                json.Text("timestep_spacing", name is Euler or Dpm ? "linspace" : "leading", "leading", "trailing", "linspace"),
+                json.Text("timestep_spacing", name is Ddim or Pndm ? "leading" : "linspace", "leading", "trailing", "linspace"),
             RescaleBetasZeroSnr = zeroSnr,
-            UseKarrasSigmas = karras && name == Dpm,
+            UseKarrasSigmas = karras && name is not (Ddim or Pndm),
+            FinalSigmasType = stands || !EndsAtSigmaMin(name) ? "zero" : json.Text("final_sigmas_type", "zero", "zero", "sigma_min"),
+            EulerAtFinal = !stands && name == Dpm && json.Bool("euler_at_final", false),
         };
-        if (zeroSnr && name != Ddim) throw json.Refused("rescale_betas_zero_snr", $"false, for {name}");
-        if (karras && !stands && name != Dpm) throw json.Refused("use_karras_sigmas", $"false, for {name}");
+        if (zeroSnr && name is not (Ddim or Euler or Dpm or UniPc)) throw json.Refused("rescale_betas_zero_snr", $"false, for {name}");
+        if (karras && !stands && name is (Ddim or Pndm)) throw json.Refused("use_karras_sigmas", $"false, for {name}");
         MendClipping(json, named);
         json.Only("predict_epsilon", "true", "null"); // before there was prediction_type
         json.Ignore("tensor_format"); // numpy or PyTorch, in the first versions
         json.RefuseUnknown();
         return config;
+    }
+
+    private static bool EndsAtSigmaMin(string name) => name is Euler or Dpm or UniPc;
+
+    /// <summary>A known class, or one whose name is no other kind's and whose betas are written out.</summary>
+    private static string SchedulerClass(ConfigJson json) =>
+        json.TextOrNull("_class_name") is { } named && MayBeDiffusion(named) && BetaKeys.All(json.IsSet) ? named
+            : json.Text("_class_name", null, SchedulerClasses);
+
+    /// <summary>Whether a class may have one of the noise schedules here: flow matching and EDM are told by their names.</summary>
+    internal static bool MayBeDiffusion(string named) => named.EndsWith("Scheduler", StringComparison.Ordinal)
+        && !OtherKinds.Any(kind => named.Contains(kind, StringComparison.OrdinalIgnoreCase));
+
+    private static readonly string[] OtherKinds = ["Flow", "EDM", "VQDiffusion", "Score", "Karras", "Cosine", "Wuerstchen"];
+
+    private static readonly string[] BetaKeys = ["beta_start", "beta_end", "beta_schedule"];
+
+    /// <summary>The class whose sampler takes the place of one that is not here, or not with these settings; null: it is here.</summary>
+    private static string? StandIn(ConfigJson json, string named, bool karras)
+    {
+        if (named == Heun || named == UniPc) return HasSettings(json, named) ? null : named;
+        if (!StandIns.TryGetValue(named, out string? standIn))
+        {
+            if (SchedulerClasses.Contains(named)) return null;
+            standIn = named.Contains("DPM", StringComparison.Ordinal) ? Dpm
+                : named.Contains("Euler", StringComparison.Ordinal) ? Euler : Ddim;
+        }
+        return json.Bool("rescale_betas_zero_snr", false) ? Ddim : karras ? Dpm : standIn;
+    }
+
+    /// <summary>Whether the sampler here does what a file asks for: UniPC of other orders, for one, it has not.</summary>
+    private static bool HasSettings(ConfigJson json, string name)
+    {
+        try
+        {
+            RefuseOtherSampling(json, name);
+            return true;
+        }
+        catch (DoriException) { return false; }
     }
 
     /// <summary>pipeline_stable_diffusion.py, deprecation "steps_offset!=1": the first files left it out, and were made for 1.</summary>
@@ -109,16 +150,16 @@ internal static partial class ConfigFiles
     private static void TakeScheduleAlone(ConfigJson json, string named, string standIn)
     {
         // These classes do not agree on the defaults, and a wrong schedule would go unseen.
-        foreach (string key in new[] { "beta_start", "beta_end", "beta_schedule" })
+        foreach (string key in BetaKeys)
             if (!json.IsSet(key)) throw json.Refused(key, $"a value that is written out, for {named}");
         json.Only("trained_betas", "null");
         json.Only("use_flow_sigmas", "false", "null");
         json.PassOver($"settings of {named}'s own sampler", SamplingKeys);
         json.Ignore(SilentKeys);
-        string sampler = standIn == Ddim ? "ddim" : standIn == Euler ? "euler" : "dpm-solver++";
-        json.Notes.Say(
-            $"{json.Place}: {named} has no sampler here; its noise schedule is taken and {sampler} stands in for it. `Sampler` chooses "
-                + "another.");
+        string sampler = standIn switch { Ddim => "ddim", Euler => "euler", Heun => "heun", UniPc => "unipc", _ => "dpm-solver++" };
+        string settings = named == standIn ? " with these settings" : "";
+        json.Notes.Say($"{json.Place}: {named}{settings} has no sampler here; its noise schedule is taken and "
+            + $"{sampler} stands in for it. `Sampler` chooses another.");
     }
 
     private static readonly string[] SamplingKeys =
@@ -157,11 +198,18 @@ internal static partial class ConfigFiles
             json.Only("lower_order_final", "true");
             json.Only("lambda_min_clipped", "\"-Infinity\"", "null");
             json.Only("variance_type", "null");
-            json.Only("euler_at_final", "false", "null");
         }
-        if (name is Euler or Dpm)
+        if (name == UniPc)
         {
-            json.Only("final_sigmas_type", "\"zero\"");
+            json.Only("solver_order", "2");
+            json.Only("solver_type", "\"bh2\"");
+            json.Only("predict_x0", "true");
+            json.Only("lower_order_final", "true");
+            if (json.Shown("disable_corrector") is not ("absent" or "null" or "[]")) throw json.Refused("disable_corrector", "[]");
+            json.Only("solver_p", "null");
+        }
+        if (EndsAtSigmaMin(name))
+        {
             json.Only("sigma_min", "null");
             json.Only("sigma_max", "null");
         }

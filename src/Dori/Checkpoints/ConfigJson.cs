@@ -177,12 +177,18 @@ internal sealed class ConfigJson
     }
 
     /// <summary>A component of a <c>model_index.json</c>, <c>[library, class]</c>: refuses other ones and gives the class.</summary>
-    public string Component(string key, string library, params IReadOnlyList<string> classes)
+    public string Component(string key, string library, params IReadOnlyList<string> classes) =>
+        Component(key, library, classes, _ => false);
+
+    /// <param name="also">Whether a class is taken that is none of those.</param>
+    /// <inheritdoc cref="Component(string, string, IReadOnlyList{string})"/>
+    public string Component(string key, string library, IReadOnlyList<string> classes, Func<string, bool> also)
     {
         string list = string.Join(", ", classes.Select(name => $"[\"{library}\", \"{name}\"]"));
         if (Find(key) is not { } value) throw Missing(key, list);
         return IsList(value, 2) && value.GetArrayLength() == 2 && Equals(value[0], $"\"{library}\"")
-            && value[1].ValueKind == JsonValueKind.String && value[1].GetString() is { } name && classes.Contains(name)
+            && value[1].ValueKind == JsonValueKind.String && value[1].GetString() is { } name
+            && (classes.Contains(name) || also(name))
             ? name
             : throw Refused(key, list);
     }

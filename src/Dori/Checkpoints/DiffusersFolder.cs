@@ -79,7 +79,7 @@ internal sealed partial class DiffusersFolder : ICheckpointSource
         json.Component("vae", "diffusers", "AutoencoderKL");
         json.Component("text_encoder", "transformers", "CLIPTextModel");
         json.Component("tokenizer", "transformers", "CLIPTokenizer", "CLIPTokenizerFast");
-        string scheduler = json.Component("scheduler", "diffusers", ConfigFiles.SchedulerClasses);
+        string scheduler = json.Component("scheduler", "diffusers", ConfigFiles.SchedulerClasses, ConfigFiles.MayBeDiffusion);
         json.PassOver("they look at a finished picture, or take a picture for a prompt, and have no say in what the model holds",
             "safety_checker", "feature_extractor", "image_encoder", "requires_safety_checker");
         json.RefuseUnknown();

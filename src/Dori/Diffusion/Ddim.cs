@@ -24,6 +24,7 @@ internal static class Ddim
                 (Tensor original, Tensor epsilon) = run.Schedule.Prediction == PredictionType.Velocity
                     ? (z.Times(signal) - output.Times(sigma), output.Times(signal).Plus(z.Times(sigma)))
                     : ((z - output.Times(sigma)).Over(signal), output);
+                if (run.Config.ClipSampleRange is { } most) original = original.Clamp(-most, most);
                 return original.Times(Math.Sqrt(previous)).Plus(epsilon.Times(Math.Sqrt(1 - previous)));
             });
         }

@@ -7,7 +7,8 @@ namespace Dori.Diffusion;
 
 /// <summary>
 /// Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models", algorithm 2 (2M, midpoint):
-/// a multistep solver of second order for the predicted z_0, of first order in the first and the last step.
+/// a multistep solver of second order for the predicted z_0, of first order in the first step and, where that ends without noise or there
+/// are few, in the last.
 /// </summary>
 internal static class DpmSolver
 {
@@ -17,15 +18,17 @@ internal static class DpmSolver
     public static Tensor Run(SamplerRun run, Tensor latents)
     {
         (int[] timesteps, double[] sigmas) = Levels(run.Schedule, run.Config, run.Steps);
+        const int few = 15;
+        bool lastIsFirstOrder = sigmas[^1] == 0 || run.Config.EulerAtFinal || run.Steps < few;
         Tensor? previous = null; // z_0 as predicted one step earlier; in the run's scope
         for (int k = 0; k < timesteps.Length; k++)
         {
-            (double signal, double noise) = Split(sigmas[k]);
-            (double nextSignal, double nextNoise) = Split(sigmas[k + 1]);
+            (double signal, double noise) = SamplerTimesteps.Split(sigmas[k]);
+            (double nextSignal, double nextNoise) = SamplerTimesteps.Split(sigmas[k + 1]);
             // lambda = log(signal / noise) = -log(sigma); the last step ends at infinity, where e^-h = 0.
             double h = Math.Log(sigmas[k] / sigmas[k + 1]);
             double weight = nextSignal * (1 - Math.Exp(-h));
-            bool second = k > 0 && k < timesteps.Length - 1;
+            bool second = k > 0 && (k < timesteps.Length - 1 || !lastIsFirstOrder);
             double ratio = second ? Math.Log(sigmas[k - 1] / sigmas[k]) / h : 0;
 
             Tensor? current = null;
@@ -44,25 +47,18 @@ internal static class DpmSolver
         return latents;
     }
 
-    /// <summary>sqrt(a) and sqrt(1 - a) of a noise level.</summary>
-    private static (double Signal, double Noise) Split(double sigma)
-    {
-        double signal = 1 / Math.Sqrt(sigma * sigma + 1);
-        return (signal, sigma * signal);
-    }
-
     /// <summary>
-    /// Time steps, and their sigmas with a final 0. Unlike the other samplers this one divides the schedule for one step more and leaves
-    /// the last out. Karras's levels keep their sigmas though their time steps are rounded, and may share one.
+    /// Time steps, and their sigmas with the final one. Unlike the other samplers the multistep ones divide the schedule for one step more
+    /// and leave the last out. Karras's levels keep their sigmas though their time steps are rounded, and may share one.
     /// </summary>
-    private static (int[] Timesteps, double[] Sigmas) Levels(NoiseSchedule schedule, SchedulerConfig config, int steps)
+    public static (int[] Timesteps, double[] Sigmas) Levels(NoiseSchedule schedule, SchedulerConfig config, int steps)
     {
         double[] all = SamplerTimesteps.Sigmas(schedule);
         int[] timesteps;
         double[] sigmas;
         if (config.UseKarrasSigmas)
         {
-            sigmas = SamplerTimesteps.Karras(all, steps);
+            sigmas = SamplerTimesteps.Karras(all[^1], all[0], steps);
             timesteps = [.. sigmas.Select(sigma => SamplerTimesteps.Round(SamplerTimesteps.TimestepOf(all, sigma)))];
         }
         else
@@ -80,8 +76,8 @@ internal static class DpmSolver
         {
             if ((float)sigmas[k] >= (float)sigmas[k - 1])
                 throw new DoriException(
-                    $"sampler steps: {steps} steps are too many for DPM-Solver++, whose levels would repeat; choose fewer steps");
+                    $"sampler steps: {steps} steps are too many for DPM-Solver++ and UniPC, whose levels would repeat; choose fewer steps");
         }
-        return (timesteps, [.. sigmas.Select(sigma => (double)(float)sigma), 0]);
+        return (timesteps, SamplerTimesteps.WithFinal(config, all, sigmas));
     }
 }

@@ -16,14 +16,13 @@ public static class Sampler
     [
         new("ddim", "DDIMScheduler", "leading", Ddim.Run) { Timesteps = Ddim.Timesteps },
         new("pndm", "PNDMScheduler", "leading", Pndm.Run) { Timesteps = Pndm.Timesteps },
-        new("euler", "EulerDiscreteScheduler", "linspace", Euler.Run) { Timesteps = Euler.Timesteps },
-        new("dpm-solver++", "DPMSolverMultistepScheduler", "linspace", DpmSolver.Run) { Timesteps = DpmSolver.Timesteps },
-        new("dpm-solver++-karras", "DPMSolverMultistepScheduler", "linspace", DpmSolver.Run)
-        {
-            Timesteps = DpmSolver.Timesteps,
-            Karras = true,
-        },
+        .. WithKarras(new("euler", "EulerDiscreteScheduler", "linspace", Euler.Run) { Timesteps = Euler.Timesteps }),
+        .. WithKarras(new("heun", "HeunDiscreteScheduler", "linspace", Heun.Run) { Timesteps = Heun.Timesteps }),
+        .. WithKarras(new("dpm-solver++", "DPMSolverMultistepScheduler", "linspace", DpmSolver.Run) { Timesteps = DpmSolver.Timesteps }),
+        .. WithKarras(new("unipc", "UniPCMultistepScheduler", "linspace", UniPc.Run) { Timesteps = DpmSolver.Timesteps }),
     ];
+
+    private static SamplerKind[] WithKarras(SamplerKind plain) => [plain, plain with { Name = plain.Name + "-karras", Karras = true }];
 
     /// <summary>Adds one, for this process: then every option and config may name it.</summary>
     /// <exception cref="ArgumentException">Its name or class is taken.</exception>

@@ -64,12 +64,23 @@ internal static class SamplerTimesteps
         return sigmas[low] + (t - low) * (sigmas[low + 1] - sigmas[low]);
     }
 
-    /// <summary>Karras et al. 2022, equation 5, with rho = 7, from the largest sigma to the smallest.</summary>
-    public static double[] Karras(double[] sigmas, int steps)
+    /// <summary>Karras et al. 2022, equation 5, with rho = 7.</summary>
+    public static double[] Karras(double largest, double smallest, int steps)
     {
         const double rho = 7;
-        double smallest = Math.Pow(sigmas[0], 1 / rho), largest = Math.Pow(sigmas[^1], 1 / rho);
-        return [.. Linspace(1, steps).Select(ramp => Math.Pow(largest + ramp * (smallest - largest), rho))];
+        (double from, double to) = (Math.Pow(largest, 1 / rho), Math.Pow(smallest, 1 / rho));
+        return [.. Linspace(1, steps).Select(ramp => Math.Pow(from + ramp * (to - from), rho))];
+    }
+
+    /// <summary>Sigmas in float32, with that of the end: 0, or the schedule's smallest.</summary>
+    public static double[] WithFinal(SchedulerConfig config, double[] all, double[] sigmas) =>
+        [.. sigmas.Select(sigma => (double)(float)sigma), config.FinalSigmasType == "sigma_min" ? all[0] : 0];
+
+    /// <summary>sqrt(a) and sqrt(1 - a) of a noise level.</summary>
+    public static (double Signal, double Noise) Split(double sigma)
+    {
+        double signal = 1 / Math.Sqrt(sigma * sigma + 1);
+        return (signal, sigma * signal);
     }
 
     /// <summary>The time step of a noise level, between whole ones by the logarithm of sigma.</summary>

@@ -85,10 +85,11 @@ public class PipelineCorrectionTests
     [InlineData("LCMScheduler", "DDIMScheduler", "ddim")]
     [InlineData("EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler", "euler")]
     [InlineData("LMSDiscreteScheduler", "EulerDiscreteScheduler", "euler")]
-    [InlineData("HeunDiscreteScheduler", "EulerDiscreteScheduler", "euler")]
+    [InlineData("KDPM2DiscreteScheduler", "EulerDiscreteScheduler", "euler")]
     [InlineData("KDPM2AncestralDiscreteScheduler", "EulerDiscreteScheduler", "euler")]
     [InlineData("DEISMultistepScheduler", "DPMSolverMultistepScheduler", "dpm-solver++")]
-    [InlineData("UniPCMultistepScheduler", "DPMSolverMultistepScheduler", "dpm-solver++")]
+    [InlineData("DPMSolverFutureScheduler", "DPMSolverMultistepScheduler", "dpm-solver++")]
+    [InlineData("SomebodysScheduler", "DDIMScheduler", "ddim")]
     public void A_class_without_a_sampler_gives_its_noise_schedule(string named, string standIn, string sampler)
     {
         string json = With(With(With(Scheduler21, "_class_name", $"\"{named}\""), "solver_order", "3"), "disable_corrector", "[]");
@@ -103,11 +104,35 @@ public class PipelineCorrectionTests
         Assert.Equal(Sampler.WithSampler(config, sampler), config); // naming it changes nothing
         foreach (string key in new[] { "beta_start", "beta_end", "beta_schedule" })
             // their defaults differ
-            Assert.Contains($"{key} = absent", Refusal(Without(json, key), ConfigFiles.ReadScheduler), StringComparison.Ordinal);
+            Assert.Contains(ConfigFiles.SchedulerClasses.Contains(named) ? $"{key} = absent" : "_class_name",
+                Refusal(Without(json, key), ConfigFiles.ReadScheduler), StringComparison.Ordinal);
         Refusal(With(json, "trained_betas", "[0.1]"), ConfigFiles.ReadScheduler);
         Refusal(With(json, "use_flow_sigmas", "true"), ConfigFiles.ReadScheduler);
         Refusal(With(json, "dilation", "1"), ConfigFiles.ReadScheduler);
     }
+
+    [Theory]
+    [InlineData("UniPCMultistepScheduler", "solver_order", "3", "unipc")]
+    [InlineData("UniPCMultistepScheduler", "solver_type", "\"bh1\"", "unipc")]
+    [InlineData("HeunDiscreteScheduler", "use_beta_sigmas", "true", "heun")]
+    public void A_sampler_without_a_setting_stands_in_for_itself(string named, string key, string value, string sampler)
+    {
+        string json = With(Scheduler21, "_class_name", $"\"{named}\"");
+        Assert.Null(Read(json, ConfigFiles.ReadScheduler).StandsInFor);
+        (SchedulerConfig config, ModelNotes notes) = Noted(With(json, key, value), ConfigFiles.ReadScheduler);
+        Assert.Equal((named, named), (config.ClassName, config.StandsInFor));
+        Assert.Contains($"{named} with these settings has no sampler here; its noise schedule is taken and {sampler} stands in",
+            Assert.Single(notes.Said), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("FlowMatchHeunDiscreteScheduler")]
+    [InlineData("EDMDPMSolverMultistepScheduler")]
+    [InlineData("KarrasVeScheduler")]
+    [InlineData("Somebodys")]
+    public void A_schedule_of_another_kind_is_refused_though_betas_are_written_out(string named) =>
+        Assert.Contains(named, Refusal(With(Scheduler21, "_class_name", $"\"{named}\""), ConfigFiles.ReadScheduler),
+            StringComparison.Ordinal);
 
     [Fact]
     public void Pndm_without_its_runge_kutta_start_stands_in_for_pndm_with_it() =>

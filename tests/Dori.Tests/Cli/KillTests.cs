@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Security.Cryptography;
 using Dori.Tests.Support;
 
 namespace Dori.Tests.Cli;
@@ -22,7 +20,7 @@ public sealed class KillTests : IDisposable
         int kills = 0;
         while (kills < 20)
         {
-            using Running run = Start("killed");
+            using DoriProcess run = Start("killed");
             // it was done: begin anew
             if (!run.KillAfter(TimeSpan.FromSeconds(0.4 + 2.2 * random.NextDouble())))
                 Directory.Delete(Path.Combine(_folder, "killed"), recursive: true);
@@ -41,7 +39,7 @@ public sealed class KillTests : IDisposable
         int kills = 0;
         while (kills < 3)
         {
-            using Running run = Train("killed");
+            using DoriProcess run = Train("killed");
             if (run.KillAfter(TimeSpan.FromSeconds(2 + 6 * random.NextDouble())))
             {
                 kills++;
@@ -61,7 +59,7 @@ public sealed class KillTests : IDisposable
             File.ReadAllText(Path.Combine(_folder, model, "mitigation.json")).Replace(model, "", StringComparison.Ordinal);
     }
 
-    private Running Train(string model)
+    private DoriProcess Train(string model)
     {
         string options = Path.Combine(_folder, "options.json");
         File.WriteAllText(options, """
@@ -76,44 +74,11 @@ public sealed class KillTests : IDisposable
             "--save-every", "2", "--quiet"]);
     }
 
-    private Running Start(string run) =>
+    private DoriProcess Start(string run) =>
         new(["audit", Golden.EmojiModel, "--images", Emoji.Pictures, "-o", Path.Combine(_folder, run), "--limit", "4",
         "--steps", "4", "--search-batch", "2", "--sampler-steps", "4", "-n", "2", "--curve", "0,2", "--curve-generations", "1", "--quiet"]);
 
-    /// <summary>Units, embeddings, pictures and the summary, by hash.</summary>
-    private Dictionary<string, string> Files(string run) => Directory.GetFiles(Path.Combine(_folder, run), "*", SearchOption.AllDirectories)
-        .Where(file => Path.GetFileName(file) == "summary.json"
-            || Path.GetFileName(Path.GetDirectoryName(file)) is "units" or "embeddings" or "pictures")
-        .Where(file => Path.GetExtension(file) is ".json" or ".png" or ".safetensors")
-        .ToDictionary(file => Path.GetRelativePath(Path.Combine(_folder, run), file),
-            file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file))));
-
-    private sealed class Running(string[] args) : IDisposable
-    {
-        private readonly Process _process =
-            Process.Start(
-            new ProcessStartInfo("dotnet",
-            [Path.Combine(AppContext.BaseDirectory, "dori.dll"), .. args]) { RedirectStandardError = true })!;
-
-        public int Wait()
-        {
-            string error = _process.StandardError.ReadToEnd();
-            _process.WaitForExit();
-            Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
-            return _process.ExitCode;
-        }
-
-        /// <returns>Whether it was still running.</returns>
-        public bool KillAfter(TimeSpan time)
-        {
-            if (_process.WaitForExit(time)) return false;
-            _process.Kill();
-            _process.WaitForExit();
-            return true;
-        }
-
-        public void Dispose() => _process.Dispose();
-    }
+    private Dictionary<string, string> Files(string run) => RunFiles.Of(Path.Combine(_folder, run));
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 }

@@ -18,20 +18,27 @@ public class SamplerTests
             UseKarrasSigmas = false,
     };
 
-    public static TheoryData<string> Cases()
+    public static TheoryData<string, string> Cases()
     {
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Golden.PathOf("schedulers.json")));
-        return [.. json.RootElement.GetProperty("cases").EnumerateObject().Select(entry => entry.Name)];
+        var cases = new TheoryData<string, string>();
+        foreach (string file in new[] { "schedulers", "schedulers_more" })
+        {
+            using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Golden.PathOf(file + ".json")));
+            foreach (JsonProperty entry in json.RootElement.GetProperty("cases").EnumerateObject()) cases.Add(file, entry.Name);
+        }
+        return cases;
     }
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Every_golden_path_is_followed(string name)
+    public void Every_golden_path_is_followed(string file, string name)
     {
-        (SchedulerConfig config, int steps) = Case(name);
-        Dictionary<string, Tensor> golden = GoldenFile.Read("schedulers");
+        (SchedulerConfig config, int steps) = Case(file, name);
+        Dictionary<string, Tensor> golden = GoldenFile.Read(file);
         float[] timesteps = [.. golden[name + ".timesteps"].data<float>()];
-        Assert.Equal(timesteps, Sampler.Timesteps(config, steps));
+        float[] own = Sampler.Timesteps(config, steps);
+        Assert.Equal(timesteps.Length, own.Length);
+        Assert.All(timesteps.Zip(own), t => Assert.Equal(t.First, t.Second, 1e-4f)); // diffusers takes Karras's logarithms in float32
 
         int calls = 0;
         var told = new List<float>();
@@ -47,10 +54,12 @@ public class SamplerTests
             Assert.Equal(errors.Count, k);
             errors.Add(Golden.RelativeError(z, golden[name + ".samples"][k].reshape(1, 4, 8, 8)));
         });
-        Assert.Equal(timesteps, told);
+        Assert.Equal(own, told);
         Assert.Equal(timesteps.Length, errors.Count);
-        Assert.InRange(errors.Max(), 0, 2e-6);
-        Assert.InRange(Golden.RelativeError(end, golden[name + ".samples"][-1].reshape(1, 4, 8, 8)), 0, 2e-6);
+        // From a sigma of 4096 down to one of 1, float32 loses digits in both.
+        double bar = name.StartsWith("euler_v_zsnr", StringComparison.Ordinal) ? 1e-4 : 2e-6;
+        Assert.InRange(errors.Max(), 0, bar);
+        Assert.InRange(Golden.RelativeError(end, golden[name + ".samples"][-1].reshape(1, 4, 8, 8)), 0, bar);
     }
 
     /// <summary>Where the model knows the one z_0, every sampler must arrive there: at z_0 itself, or at z_0 with the noise of
@@ -65,6 +74,12 @@ public class SamplerTests
     [InlineData("dpm-solver++", "epsilon")]
     [InlineData("dpm-solver++", "v_prediction")]
     [InlineData("dpm-solver++-karras", "v_prediction")]
+    [InlineData("heun", "epsilon")]
+    [InlineData("heun-karras", "v_prediction")]
+    [InlineData("euler-karras", "epsilon")]
+    [InlineData("unipc", "epsilon")]
+    [InlineData("unipc", "v_prediction")]
+    [InlineData("unipc-karras", "v_prediction")]
     public void A_model_that_knows_the_picture_brings_it_back(string sampler, string prediction)
     {
         SchedulerConfig config = Sampler.WithSampler(Base with { PredictionType = prediction }, sampler);
@@ -95,7 +110,7 @@ public class SamplerTests
         Assert.Equal(("DDIMScheduler", false, "leading"), (ddim.ClassName, ddim.UseKarrasSigmas, ddim.TimestepSpacing));
         Assert.Equal("trailing", Sampler.WithSampler(Base with { TimestepSpacing = "trailing" }, "euler").TimestepSpacing);
 
-        string message = Assert.Throws<DoriException>(() => Sampler.WithSampler(Base, "heun")).Message;
+        string message = Assert.Throws<DoriException>(() => Sampler.WithSampler(Base, "fast")).Message;
         Assert.All(Sampler.Names, name => Assert.Contains(name, message, StringComparison.Ordinal));
     }
 
@@ -109,10 +124,10 @@ public class SamplerTests
     [Fact]
     public void Unsupported_values_are_named()
     {
-        Assert.Contains("HeunDiscreteScheduler",
-            Assert.Throws<DoriException>(() => Sampler.Timesteps(Base with { ClassName = "HeunDiscreteScheduler" }, 5)).Message,
+        Assert.Contains("LMSDiscreteScheduler",
+            Assert.Throws<DoriException>(() => Sampler.Timesteps(Base with { ClassName = "LMSDiscreteScheduler" }, 5)).Message,
             StringComparison.Ordinal);
-        foreach (string name in new[] { "ddim", "pndm", "euler", "dpm-solver++" })
+        foreach (string name in new[] { "ddim", "pndm", "euler", "heun", "dpm-solver++", "unipc" })
         {
             SchedulerConfig config = Sampler.WithSampler(Base, name) with { TimestepSpacing = "loose" };
             Assert.Contains("loose", Assert.Throws<DoriException>(() => Sampler.Timesteps(config, 5)).Message, StringComparison.Ordinal);
@@ -128,6 +143,9 @@ public class SamplerTests
     [InlineData("euler")]
     [InlineData("dpm-solver++")]
     [InlineData("dpm-solver++-karras")]
+    [InlineData("euler-karras")]
+    [InlineData("heun")]
+    [InlineData("unipc")]
     public void Every_step_count_up_to_60_runs_in_every_spacing(string sampler)
     {
         foreach (string spacing in new[] { "leading", "trailing", "linspace" })
@@ -136,7 +154,7 @@ public class SamplerTests
             for (int steps = 1; steps <= 60; steps++)
             {
                 float[] timesteps = Sampler.Timesteps(config, steps);
-                Assert.Equal(steps + (sampler == "pndm" && steps > 1 ? 1 : 0), timesteps.Length);
+                Assert.Equal(sampler == "heun" ? 2 * steps - 1 : steps + (sampler == "pndm" && steps > 1 ? 1 : 0), timesteps.Length);
                 Assert.All(timesteps, t => Assert.InRange(t, 0, 999));
                 Assert.Equal(timesteps.OrderDescending(), timesteps);
             }
@@ -163,6 +181,8 @@ public class SamplerTests
     [InlineData("pndm")]
     [InlineData("euler")]
     [InlineData("dpm-solver++")]
+    [InlineData("heun")]
+    [InlineData("unipc")]
     public void Only_the_result_is_left_in_native_memory(string sampler)
     {
         using var scope = NewDisposeScope();
@@ -175,14 +195,14 @@ public class SamplerTests
             Sampler.Run(config, schedule, 12, (z, _) => z.to(bfloat16) * 0.5f, noise,
             (_, _) => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount));
         Assert.Equal(before + 1, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
-        Assert.Equal(live[6], live[^1]); // no growth over the steps once the history is full
+        Assert.InRange(live[^1], 0, live[6]); // no growth over the steps once the history is full
         Assert.Equal(0, Golden.RelativeError(noise, copy));
         Assert.Equal(float32, end.dtype);
     }
 
-    private static (SchedulerConfig Config, int Steps) Case(string name)
+    private static (SchedulerConfig Config, int Steps) Case(string file, string name)
     {
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Golden.PathOf("schedulers.json")));
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Golden.PathOf(file + ".json")));
         JsonElement entry = json.RootElement.GetProperty("cases").GetProperty(name);
         string Text(string key, string otherwise) => entry.TryGetProperty(key, out JsonElement value) ? value.GetString()! : otherwise;
         bool Flag(string key, bool otherwise) => entry.TryGetProperty(key, out JsonElement value) ? value.GetBoolean() : otherwise;
@@ -191,11 +211,14 @@ public class SamplerTests
         {
             ClassName = className,
             PredictionType = Text("prediction_type", "epsilon"),
-            SetAlphaToOne = Flag("set_alpha_to_one", false),
+            SetAlphaToOne = Flag("set_alpha_to_one", className == "DDIMScheduler"),
             StepsOffset = entry.TryGetProperty("steps_offset", out JsonElement offset) ? offset.GetInt32() : 0,
             TimestepSpacing = Text("timestep_spacing", className is "DDIMScheduler" or "PNDMScheduler" ? "leading" : "linspace"),
             RescaleBetasZeroSnr = Flag("rescale_betas_zero_snr", false),
             UseKarrasSigmas = Flag("use_karras_sigmas", false),
+            FinalSigmasType = Text("final_sigmas_type", "zero"),
+            EulerAtFinal = Flag("euler_at_final", false),
+            ClipSampleRange = Flag("clip_sample", false) ? 1 : null,
         };
         return (config, int.Parse(name[(name.LastIndexOf('.') + 1)..]));
     }

@@ -40,7 +40,7 @@ public sealed class SchemaTests : IDisposable
     public void What_a_run_holds_is_valid_and_what_is_changed_is_not()
     {
         Dori.Reporting.Report.Write(_sample.Open());
-        _sample.Open().Begin(new RunSession(DateTimeOffset.UnixEpoch, null, "0.1.0", ""), "A title", null, null);
+        _sample.Open().Begin(new RunSession(DateTimeOffset.UnixEpoch, null, "0.1.0", "", "machine 1"), "A title");
         foreach ((string name, string file) in new[]
         {
             ("manifest", "manifest.json"), ("unit", "units/v00-prompt-0.json"), ("unit", "units/c00-caption-0.json"),

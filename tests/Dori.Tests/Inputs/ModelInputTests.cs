@@ -154,9 +154,9 @@ public sealed class ModelInputTests : IDisposable
     public void A_stand_in_is_named_in_the_defaults_and_the_file_s_own_word_wins()
     {
         string scheduler = _model.Read("scheduler/scheduler_config.json"), index = _model.Read("model_index.json");
-        _model.Write("scheduler/scheduler_config.json", ConfigScratch.With(scheduler, "_class_name", "\"UniPCMultistepScheduler\""));
+        _model.Write("scheduler/scheduler_config.json", ConfigScratch.With(scheduler, "_class_name", "\"DEISMultistepScheduler\""));
         Assert.Contains("make both name the same", Refused(), StringComparison.Ordinal);
-        _model.Write("model_index.json", ConfigScratch.With(index, "scheduler", "[\"diffusers\", \"UniPCMultistepScheduler\"]"));
+        _model.Write("model_index.json", ConfigScratch.With(index, "scheduler", "[\"diffusers\", \"DEISMultistepScheduler\"]"));
         using (DiffusionModel model = DiffusionModel.Load(_model.Folder)) Assert.Equal("ddim", model.Defaults.Sampler); // dori.json says so
         _model.Delete("dori.json");
         using (DiffusionModel model = DiffusionModel.Load(_model.Folder)) Assert.Equal("dpm-solver++", model.Defaults.Sampler);
