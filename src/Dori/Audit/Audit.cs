@@ -71,7 +71,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
         var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other);
         RunFolder run = search.Begin(folder, manifest, checkpoint, own);
-        var session = new RunSession(Now(), null, ProgramVersion.WithCommit, Command, ClaimHolder.Own.ToString());
+        var session = new RunSession(Now(), null, ProgramVersion.WithCommit, Command, ClaimHolder.Own.ToString().TrimEnd());
         run.Begin(session, Title, Auditor, Note);
         WarnOfControls();
         Announce(run, model, detector, own, workers);

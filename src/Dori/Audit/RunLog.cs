@@ -25,7 +25,8 @@ internal sealed record RunLog
     [JsonIgnore] public IReadOnlyList<string> Versions => [.. Sessions.Select(session => session.Version).Distinct()];
 
     internal string? Problem() => Schema != Current ? $"its schema is {Schema}; this version reads {Current}"
-        : Sessions.Any(session => session?.Version is null || session.Command is null || session.Process is null) ? "a session is not whole" : null;
+        : Sessions.Any(session => session?.Version is null || session.Command is null || session.Process is null) ? "a session is not whole"
+            : null;
 }
 
 /// <param name="Started">In UTC, to the second.</param>

@@ -28,7 +28,8 @@ public sealed class RunLogTests : IDisposable
     public void Of_several_processes_at_a_time_each_ends_its_own()
     {
         RunFolder run = _sample.Open();
-        RunSession[] sessions = [.. Enumerable.Range(0, 6).Select(i => new RunSession(s_noon, null, "0.1.0", "dori audit", $"machine {i}"))];
+        RunSession[] sessions =
+            [.. Enumerable.Range(0, 6).Select(i => new RunSession(s_noon, null, "0.1.0", "dori audit", $"machine {i}"))];
         Parallel.ForEach(sessions, session => _sample.Open().Begin(session));
         Assert.Equal(6, run.ReadLog().Sessions.Count);
         run.End(sessions[2], s_noon.AddHours(1));
@@ -42,7 +43,8 @@ public sealed class RunLogTests : IDisposable
     [InlineData("")]
     [InlineData("""{ "schema": "dori.run/9" }""")]
     [InlineData("""{ "schema": "dori.run/1", "sessions": [null] }""")]
-    [InlineData("""{ "schema": "dori.run/1", "sessions": [{ "started": "2026-11-28T12:00:00+00:00", "finished": null, "version": "1", "command": "" }] }""")]
+    [InlineData(
+        """{ "schema": "dori.run/1", "sessions": [{ "started": "2026-11-28T12:00:00+00:00", "finished": null, "version": "1", "command": "" }] }""")]
     public void What_cannot_be_read_says_nothing_and_stops_nothing(string json)
     {
         File.WriteAllText(Path.Combine(_sample.Run, RunLog.FileName), json);
