@@ -47,9 +47,11 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
     {
         if (settings.Count is < 1 or > MostPictures)
             throw new DoriException($"-n {settings.Count}: 1 to {MostPictures} pictures are possible");
-        set_num_threads(settings.Threads);
         using var scope = NewDisposeScope();
         using DiffusionModel model = DiffusionModel.Load(settings.OpenModel(settings.Model), settings.Device, settings.Dtype);
+        // a small model's pictures side by side: more threads each cost, and gain little
+        Workers workers = settings.Machine.WorkersFor(model);
+        set_num_threads(workers.ThreadsEach);
         shell.Warn([.. model.Notes, .. CaptionLosses.Of([("the prompt", settings.Prompt)], model.Tokenizer)]);
         var options = new GenerationOptions
         {
@@ -66,19 +68,27 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
         AtomicFile.MakeFolder(settings.Output);
         var files = new List<string>();
         var drawn = new List<Tensor>();
-        for (int k = 0; k < count; k++)
+        workers.Run(count, Draw, Keep, shell.Interrupted);
+        if (settings.SaveLatents is { } target) LatentsFile.Write(target, cat(drawn, 0));
+        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(files));
+        return DoriApp.Done;
+
+        (byte[] Png, Tensor? Latents) Draw(int k)
         {
             using var inner = NewDisposeScope();
             Tensor noise = given?.narrow(0, k, 1) ?? random.Derive("generation", k).Normal(shape);
             Tensor latents = Generation.Latents(model, y, yNull, noise, options, shell.Interrupted);
-            if (settings.SaveLatents is not null) drawn.Add(latents.cpu().MoveToOuterDisposeScope());
-            files.Add(Path.Combine(settings.Output, $"{settings.Seed}-{k}.png"));
-            Picture.Save(files[^1], model.Decode(latents)[0]);
+            return (Picture.EncodePng(model.Decode(latents)[0]),
+                settings.SaveLatents is null ? null : latents.cpu().DetachFromDisposeScope());
+        }
+
+        void Keep((byte[] Png, Tensor? Latents) picture)
+        {
+            if (picture.Latents is not null) drawn.Add(picture.Latents);
+            files.Add(Path.Combine(settings.Output, $"{settings.Seed}-{files.Count}.png"));
+            AtomicFile.WriteBytes(files[^1], picture.Png);
             if (!settings.Quiet && !settings.Json) shell.Console.WriteLine(files[^1]);
         }
-        if (settings.SaveLatents is { } target) LatentsFile.Write(target, cat(drawn, 0));
-        if (settings.Json) shell.Output.WriteLine(JsonSerializer.Serialize(files));
-        return DoriApp.Done;
     }
 
     /// <summary>(1, C, h, w) of one picture's latent.</summary>

@@ -43,8 +43,10 @@ public sealed class RunLogTests : IDisposable
     [InlineData("")]
     [InlineData("""{ "schema": "dori.run/9" }""")]
     [InlineData("""{ "schema": "dori.run/1", "sessions": [null] }""")]
-    [InlineData(
-        """{ "schema": "dori.run/1", "sessions": [{ "started": "2026-11-28T12:00:00+00:00", "finished": null, "version": "1", "command": "" }] }""")]
+    [InlineData("""
+        { "schema": "dori.run/1", "sessions":
+            [{ "started": "2026-11-28T12:00:00+00:00", "finished": null, "version": "1", "command": "" }] }
+        """)]
     public void What_cannot_be_read_says_nothing_and_stops_nothing(string json)
     {
         File.WriteAllText(Path.Combine(_sample.Run, RunLog.FileName), json);

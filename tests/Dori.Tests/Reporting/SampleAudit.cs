@@ -79,7 +79,10 @@ internal sealed class SampleAudit
         Version = "0.1.0",
         Log = new RunLog
         {
-            Sessions = [new RunSession(new(2026, 1, 31, 9, 5, 0, TimeSpan.Zero), new(2026, 2, 1, 0, 2, 0, TimeSpan.Zero), "0.1.0", "dori", "machine 1")],
+            Sessions =
+            [
+                new RunSession(new(2026, 1, 31, 9, 5, 0, TimeSpan.Zero), new(2026, 2, 1, 0, 2, 0, TimeSpan.Zero), "0.1.0", "dori", "a 1"),
+            ],
         },
         Identity = "model 0123456789ab \u00B7 seed 0",
         Facts =
