@@ -37,6 +37,8 @@ internal static class DoriApp
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
+            config.AddCommand<FalseAlarmsCommand>("false-alarms").WithDescription("How often pictures never seen are called retained")
+                .WithExample("false-alarms", "models/emoji", "--controls", "models/emoji-controls.tar", "-o", "false-alarms");
             config.AddCommand<LocalityCommand>("locality").WithDescription("Is memorization local? Three tests")
                 .WithExample("locality", "models/emoji", "--images", "models/emoji/pictures", "--items", "4", "--searches", "20", "-o",
                     "locality");

@@ -37,6 +37,7 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         ["generate"] = typeof(GenerateSettings),
         ["audit"] = typeof(AuditSettings),
         ["calibrate"] = typeof(CalibrateSettings),
+        ["false-alarms"] = typeof(FalseAlarmsSettings),
         ["locality"] = typeof(LocalitySettings),
         ["report"] = typeof(ReportSettings),
         ["wanda"] = typeof(MitigateWandaSettings),

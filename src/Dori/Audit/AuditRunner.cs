@@ -25,7 +25,7 @@ internal sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<Time
         torch.set_num_threads(workers.ThreadsEach);
         if (!folder.Manifest.Options.StopAtVerdict)
         {
-            Run(Each(folder.Open(units)));
+            Run(Each(folder.Open(units)), folder.Manifest.Options.StopAtCopy ? folder.Manifest.Options.Threshold : null);
             return;
         }
         // What captions alone give back is known first. Then the controls' searches, in full: what passes them all is decided. Then those

@@ -21,6 +21,10 @@ public sealed record Gate(GateOutcome Outcome, string Reason)
         PictureSummary[] asked = [.. summary.Pictures.Where(picture => picture.Role == PictureRole.Audit)];
         int found = asked.Count(picture => picture.Verdict is Verdict.Retained or Verdict.Undecided);
         if (found > 0) return new Gate(GateOutcome.Shut, $"{found} of {asked.Length} pictures are retained or undecided");
+        // Where too few controls judge, that both models give a picture back is known all the same.
+        int both = asked.Count(picture => summary.Reference?.Of(picture) is { Answer: ReferenceAnswer.Both });
+        if (both > 0)
+            return new Gate(GateOutcome.Shut, $"{both} of {asked.Length} pictures come back from this model and from the reference");
         // What is not one of the known words is no clean verdict: the count of "not found" decides, not the absence of others.
         int open = asked.Count(picture => picture.Verdict != Verdict.NotFound);
         string? why = asked.Length == 0 ? "no picture was asked"

@@ -78,6 +78,11 @@ internal static partial class Picture
             pixmap =>
             pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample444, SKJpegEncoderAlphaOption.Ignore)));
 
+    /// <summary>Lossy WebP bytes of a (3, H, W) picture.</summary>
+    /// <param name="quality">0 to 100.</param>
+    public static byte[] EncodeWebp(Tensor picture, int quality) =>
+        Encode(picture, pixmap => pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
+
     private static bool IsOpaque(ReadOnlySpan<byte> rgba)
     {
         for (int i = 3; i < rgba.Length; i += 4)
