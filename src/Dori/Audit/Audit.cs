@@ -77,7 +77,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other);
         RunFolder run = search.Begin(folder, manifest, checkpoint, own);
         if (run.Manifest.NearDuplicates is null)
-            run.Record(NearDuplicates.Of(pictures, detector, model.PictureSize, options.Threshold));
+            run.Record(NearDuplicates.Of(pictures, detector, model.PictureSize, detector.Preset.Threshold));
         WarnOfControls();
         var beside = new BesideSearch(detector, pictures, Machine, workers, Watch, DespiteControl, other);
         if (Reference is not null) beside.TakeOver(run, own);

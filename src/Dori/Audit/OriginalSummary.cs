@@ -75,7 +75,7 @@ public sealed record OriginalSummary
             GivenBack = given,
             GivenBackByPrompt = pictures.Count(picture => picture.PromptSimilarity > threshold),
             MissingUnits = asked.Length * manifest.Options.Starts.Count - asked.Sum(item => item.ByStart.Count),
-            Power = known ? Statistics.ClopperPearson(NearDuplicates.Count(asked.Zip(pictures).Where(p => p.Second.GivenBack)
+            Power = known ? Statistics.ExactShare(NearDuplicates.Count(asked.Zip(pictures).Where(p => p.Second.GivenBack)
                 .Select(p => p.First)), NearDuplicates.Count(asked)) : null,
             Pictures = pictures,
         };

@@ -52,6 +52,11 @@ internal static partial class Statistics
     public static Rate Share(int count, int total) =>
         count == 0 && total > 0 ? Wilson(0, total) with { High = UpperBoundOfZero(total) } : Wilson(count, total);
 
+    /// <summary>The same with Clopper and Pearson's exact interval.</summary>
+    /// <inheritdoc cref="Wilson"/>
+    public static Rate ExactShare(int count, int total) =>
+        count == 0 && total > 0 ? new Rate(0, 0, 0, UpperBoundOfZero(total)) : ClopperPearson(count, total);
+
     /// <summary>Exact, one-sided, 95 %: the largest share under which none of so many is no rarer than 5 %, 1 - 0.05^(1/n).</summary>
     /// <param name="total">At least 1.</param>
     public static double UpperBoundOfZero(int total)
@@ -80,7 +85,7 @@ internal static partial class Statistics
 
     /// <summary>
     /// Clopper and Pearson's exact interval (1934), 95 %: the shares under which neither so many successes nor so few are rarer than 2.5 %.
-    /// It covers at least so often as it says, whatever the share. Of a share of 0 the bound is one-sided.
+    /// It covers at least so often as it says, whatever the share.
     /// </summary>
     /// <inheritdoc cref="Wilson"/>
     public static Rate ClopperPearson(int count, int total)
@@ -90,7 +95,7 @@ internal static partial class Statistics
         if (total == 0) return new Rate(0, 0, 0, 1);
         const double tail = 0.025;
         return new Rate((double)count / total, count, count == 0 ? 0 : Beta.InvCDF(count, total - count + 1, tail),
-            count == total ? 1 : count == 0 ? UpperBoundOfZero(total) : Beta.InvCDF(count + 1, total - count, 1 - tail));
+            count == total ? 1 : Beta.InvCDF(count + 1, total - count, 1 - tail));
     }
 
     private static double[] Numbers(IEnumerable<double> values)

@@ -37,7 +37,7 @@ internal static class TableSection
     private static void NearDuplicates(HtmlWriter html, Summary summary)
     {
         if (summary.NearDuplicates is not { Count: > 0 } groups) return;
-        html.Element("p", $"Near-duplicates by the copy detector ({summary.CopyDetector}, above {Show.Short(summary.Threshold)}), which "
+        html.Element("p", $"Near-duplicates by the copy detector ({summary.CopyDetector}, at its own threshold), which "
             + $"count once in every rate and interval: {string.Join("; ", groups.Select(group => string.Join(", ", group)))}.",
             ("class", "legend"));
     }

@@ -72,7 +72,7 @@ internal sealed record Freedom(string Name, IReadOnlyList<int> VectorOf, bool Fr
     {
         using var scope = NewDisposeScope();
         Tensor places = Places(tokens.device);
-        return (matmul(places, tokens[0].to(float32)) / places.sum(1, keepdim: true)).MoveToOuterDisposeScope();
+        return (matmul(places, tokens[0].to(float32)) / places.sum([1L], keepdim: true)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The gradient of free vectors from that of an embedding: a vector's is the sum over its places.</summary>
@@ -90,7 +90,7 @@ internal sealed record Freedom(string Name, IReadOnlyList<int> VectorOf, bool Fr
     {
         using var scope = NewDisposeScope();
         Tensor places = Places(vectors.device);
-        Tensor kept = places.sum(0).SubtractedFrom(1).unsqueeze(1) * whole.Tokens[0].to(float32); // 0 at free places
+        Tensor kept = places.sum([0L]).SubtractedFrom(1).unsqueeze(1) * whole.Tokens[0].to(float32); // 0 at free places
         Tensor tokens = kept.Plus(matmul(places.t(), vectors)).unsqueeze(0);
         return new Conditioning(tokens, whole.Pooled?.alias(), whole.TimeIds?.alias()).MoveToOuterDisposeScope();
     }

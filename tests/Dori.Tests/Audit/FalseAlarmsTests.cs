@@ -61,13 +61,13 @@ public sealed class FalseAlarmsTests
         // Picture 0 comes back from both, 1 and 2 from this model alone.
         var reference = new ReferenceUnits(new BesideUnits(SampleControl.Passed, [],
             Units(other, unit => Number(unit) == 0 ? 0.9 : 0.4), []), new Dictionary<string, LikelihoodGain>());
-        FalseAlarms alarms = FalseAlarms.Of(manifest, units, reference, 50, 20);
-        Assert.Equal(alarms.ToJson(), FalseAlarms.Of(manifest, units, reference, 50, 20).ToJson());
+        FalseAlarms alarms = FalseAlarms.Of(manifest, units, reference, 200, 20);
+        Assert.Equal(alarms.ToJson(), FalseAlarms.Of(manifest, units, reference, 200, 20).ToJson());
         FalseAlarmRow alone = alarms.Rows[^1];
         Assert.Equal(FalseAlarms.Alone, alone.Cry);
         Assert.Equal(0, alarms.Items[0].ThisModelAlone);
-        Assert.True(alone.Expected < alarms.Rows[^2].Expected);
-        Assert.True(alarms.Items[1].ThisModelAlone > 0);
+        Assert.True(alone.Expected < alarms.Rows[^2].Expected, $"{alone} {alarms.Rows[^2]}");
+        Assert.True(alarms.Items[1].ThisModelAlone > 0, $"{alarms.Items[1]}");
     }
 
     [Fact]
