@@ -25,9 +25,8 @@ internal static class AuditOutcome
         var table = new PlainTable("pictures", "start", "steps", "copies", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in summary.Groups)
             table.AddRow(g.Group, g.Start.Text(), $"{g.Steps}",
-                $"{(g.LowerBound ? "at least " : "")}{g.MemorizationRate.Count} of {g.Images}",
-                string.Create(CultureInfo.InvariantCulture,
-                    $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
+                $"{(g.LowerBound ? "at least " : "")}{g.MemorizationRate.Count} of {g.Distinct ?? g.Images}",
+                Show.Plain(g.MemorizationRate),
                 string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
         console.Write(table);
         PictureSummary[] audited = [.. summary.Pictures.Where(p => p.Role != PictureRole.Control)];
@@ -36,7 +35,11 @@ internal static class AuditOutcome
         console.WriteLine($"{string.Join(", ", verdicts)} of {audited.Length}; {summary.Controls.AboveThreshold} of "
             + $"{summary.Controls.Items} controls pass the threshold of {summary.Threshold.ToString(CultureInfo.InvariantCulture)} "
             + $"({summary.CopyDetector}, {summary.Generations} generations)");
+        if (audited.Any(p => p.Verdict == Verdict.NotFound)) console.WriteLine(Wording.Power(summary));
         if (summary.Original is { } original) console.WriteLine($"The original, {original.Name}, {original.InOneLine}");
+        if (run.ReadLadder() is { } ladder) console.WriteLine($"The ladder, {ladder.InOneLine}");
+        if (run.ReadPaths() is { } paths) console.WriteLine($"Paths: {paths.InOneLine}");
+        if (summary.Reference is { } reference) console.WriteLine($"Beside the reference, {reference.Name}: {reference.InOneLine}");
         foreach (string warning in summary.Warnings) console.WriteLine($"Note: {Flags.In(warning)}");
         console.WriteLine($"Report: {Path.Combine(run.Path, "report.html")}");
     }

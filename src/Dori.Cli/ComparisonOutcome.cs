@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Dori.Audit;
+using Dori.Reporting;
 
 namespace Dori.Cli;
 
@@ -22,7 +23,7 @@ internal static class ComparisonOutcome
                 if (model.Rows.FirstOrDefault(row => row.Group == group && row.Start == start) is { } row)
                     table.AddRow(group, start, model.Name,
                         $"{(row.LowerBound ? "at least " : "")}{row.MemorizationRate.Count} of {row.Images}",
-                        $"{N(row.MemorizationRate.Value)} ({N(row.MemorizationRate.Low)} to {N(row.MemorizationRate.High)})",
+                        Show.Plain(row.MemorizationRate),
                         $"{N(row.Similarity.Median)} ± {N(row.Similarity.Mad)}", PValue(comparison, model, row));
         shell.Console.Write(table);
         foreach (string warning in comparison.Warnings) shell.Console.WriteLine($"Note: {Flags.In(warning)}");

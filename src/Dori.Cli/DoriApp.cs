@@ -37,6 +37,9 @@ internal static class DoriApp
                 .WithExample("audit", "models/emoji", "--images", "models/emoji/pictures", "-o", "run");
             config.AddCommand<CalibrateCommand>("calibrate").WithDescription("The largest search budget for which controls stay clean")
                 .WithExample("calibrate", "models/emoji", "--controls", "models/emoji/pictures", "-o", "calibration");
+            config.AddCommand<FalseAlarmsCommand>("false-alarms").WithDescription("How often pictures never seen are called retained")
+                .WithExample("false-alarms", "models/emoji", "--controls", "models/emoji-controls.tar", "-o", "false-alarms");
+            config.AddBranch("canaries", Canaries);
             config.AddCommand<LocalityCommand>("locality").WithDescription("Is memorization local? Three tests")
                 .WithExample("locality", "models/emoji", "--images", "models/emoji/pictures", "--items", "4", "--searches", "20", "-o",
                     "locality");
@@ -59,10 +62,8 @@ internal static class DoriApp
         });
         try
         {
-            if (args is ["mitigate"])
-                throw new DoriException(
-                    "mitigate: name a method: wanda, nemo, esd, concept-ablation, siss or adversarial (dori mitigate --help says what each "
-                    + "does)");
+            if (args is [var branch] && s_verbs.TryGetValue(branch, out IReadOnlyList<string>? inner) && branch.Length > 0)
+                throw new DoriException($"{branch}: name one of {string.Join(", ", inner)} (dori {branch} --help says what each does)");
             return app.Run([.. args.Select(arg => arg == Help.All ? "--help" : arg)], interruption.Token);
         }
         catch (Exception e)
@@ -71,15 +72,20 @@ internal static class DoriApp
         }
     }
 
-    private const string Mitigate = "mitigate";
+    /// <summary>Verbs by the words before them: "", "mitigate", "canaries".</summary>
+    private static readonly Dictionary<string, IReadOnlyList<string>> s_verbs = Help.Verbs.Values.Select(Help.BranchOf).Distinct()
+        .ToDictionary(branch => branch, branch => (IReadOnlyList<string>)[.. Help.Verbs.Select(verb =>
+            branch.Length == 0 && Help.BranchOf(verb.Value) is { Length: > 0 } word ? word
+                : Help.BranchOf(verb.Value) == branch ? verb.Key : "").Where(verb => verb.Length > 0).Distinct()]);
 
-    private static readonly Dictionary<string, IReadOnlyList<string>> s_verbs = new()
+    private static void Canaries(IConfigurator<CommandSettings> canaries)
     {
-        [""] = [.. Help.Verbs.Select(verb => IsMitigation(verb.Value) ? Mitigate : verb.Key).Distinct()],
-        [Mitigate] = [.. Help.Verbs.Where(verb => IsMitigation(verb.Value)).Select(verb => verb.Key)],
-    };
-
-    private static bool IsMitigation(Type settings) => typeof(MitigateSettings).IsAssignableFrom(settings);
+        canaries.SetDescription("Plant pictures by coins before a training, and judge after it what it holds");
+        canaries.AddCommand<CanariesMakeCommand>("make").WithDescription("Draw pairs, toss the coins, seal them")
+            .WithExample("canaries", "make", "--images", "pictures", "--pairs", "50", "-o", "canaries");
+        canaries.AddCommand<CanariesJudgeCommand>("judge").WithDescription("What a trained model holds of what was planted")
+            .WithExample("canaries", "judge", "trained", "--sealed", "canaries/sealed/sealed.json", "-o", "judged");
+    }
 
     private static void Mitigations(IConfigurator<CommandSettings> mitigate)
     {

@@ -35,7 +35,8 @@ internal sealed class EachCheckpoint(Shell shell, AuditSettings settings)
         {
             string name = ids.Unique(place.Name);
             if (!settings.Quiet) shell.Say(name);
-            RunFolder run = settings.Audit(shell, model, pictures, original: settings.OpenOriginal()).Run(Path.Combine(settings.Run, name));
+            RunFolder run = settings.Audit(shell, model, pictures, original: settings.OpenOriginal(),
+                reference: settings.OpenReference(settings.Model)).Run(Path.Combine(settings.Run, name));
             runs.Add((place, name, model.Adapters[0].Training?.Seen(), Report.Write(run)));
         }
         var curve = TrainingCurve.Of(runs);

@@ -29,7 +29,8 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         (typeof(CommonSettings), "OUTPUT", true),
     ];
 
-    /// <summary>A verb's settings, by its name; those of <c>mitigate</c> by its methods'. In the order in which they are told.</summary>
+    /// <summary>A verb's settings, by its name; those of <c>mitigate</c> by its methods', those of <c>canaries</c> by what it
+    /// does. In the order in which they are told.</summary>
     internal static readonly IReadOnlyDictionary<string, Type> Verbs = new Dictionary<string, Type>
     {
         ["demo"] = typeof(DemoSettings),
@@ -37,6 +38,9 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         ["generate"] = typeof(GenerateSettings),
         ["audit"] = typeof(AuditSettings),
         ["calibrate"] = typeof(CalibrateSettings),
+        ["make"] = typeof(CanariesMakeSettings),
+        ["judge"] = typeof(CanariesJudgeSettings),
+        ["false-alarms"] = typeof(FalseAlarmsSettings),
         ["locality"] = typeof(LocalitySettings),
         ["report"] = typeof(ReportSettings),
         ["sign"] = typeof(SignSettings),
@@ -51,6 +55,10 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         ["compare"] = typeof(CompareSettings),
         ["diff"] = typeof(DiffSettings),
     };
+
+    /// <summary>The word before a verb; empty where none is.</summary>
+    internal static string BranchOf(Type settings) => typeof(MitigateSettings).IsAssignableFrom(settings) ? "mitigate"
+        : settings == typeof(CanariesMakeSettings) || settings == typeof(CanariesJudgeSettings) ? "canaries" : "";
 
     /// <summary>Options that a verb declares itself, or shares with none but its kind: the shown ones.</summary>
     internal static IEnumerable<PropertyInfo> OwnOptions(Type verb) => verb.GetProperties()

@@ -39,7 +39,7 @@ internal class StartsSettings : SearchSettings
     /// <param name="protocol">Where none is asked for.</param>
     public Audit.Audit Audit(Shell shell, Checkpoint model, PictureSet pictures, Func<AuditOptions, AuditOptions>? adjust = null,
         Checkpoint? original = null, (int Index, int Count)? shard = null,
-        string? protocol = null) => new(model, pictures)
+        string? protocol = null, Checkpoint? reference = null, bool ladder = false, int paths = 0) => new(model, pictures)
     {
         Options = own => adjust is null ? Over(own) : adjust(Over(own)),
         Protocol = Protocol ?? protocol,
@@ -47,6 +47,9 @@ internal class StartsSettings : SearchSettings
         CopyDetector = CopyDetector,
         Preset = Preset,
         Original = original,
+        Reference = reference,
+        Ladder = ladder,
+        Paths = paths,
         Shard = shard ?? (1, 1),
         DespiteControl = DespiteControl,
         Command = shell.CommandLine,

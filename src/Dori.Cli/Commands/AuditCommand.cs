@@ -7,7 +7,7 @@ using Spectre.Console.Cli;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class AuditSettings : StartsSettings
+internal sealed class AuditSettings : ReferenceSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("A diffusers folder, or a single .safetensors file")]
     public string Model { get; init; } = "";
@@ -54,6 +54,14 @@ internal sealed class AuditSettings : StartsSettings
     [CommandOption("--note <TEXT>"), Description("For the report, such as what the audit is for")]
     public string? Note { get; init; }
 
+    [CommandOption("--ladder"), Description("Climb, too: one vector; 1, 2, 4, 8 tokens; tied padding; a ball; the published search: how "
+        + "few free numbers bring each picture back, and each control")]
+    public bool Ladder { get; init; }
+
+    [CommandOption("--paths [K]"), Description("Search from K further random starts (default: 8), too, controls as well: from how many "
+        + "does each picture come back")]
+    public FlagValue<int> Paths { get; init; } = new();
+
     [CommandOption("--estimate"), Description("Says what the audit would cost here, under each protocol, and ends")]
     public bool Estimate { get; init; }
 
@@ -95,6 +103,8 @@ internal sealed class AuditSettings : StartsSettings
 
 internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
 {
+    private const int DefaultPaths = 8;
+
     protected override int Execute(CommandContext context, AuditSettings settings, CancellationToken cancellation)
     {
         if (settings.Picture is not null && (settings.Images.Length > 0 || settings.List is not null))
@@ -114,7 +124,8 @@ internal sealed class AuditCommand(Shell shell) : Command<AuditSettings>
         }
         (int, int) shard = settings.ShardParts();
         Audit.Audit audit = settings.Audit(shell, settings.OpenModel(settings.Model), Pictures(settings), original: settings.OpenOriginal(),
-            shard: shard);
+            shard: shard, reference: settings.OpenReference(settings.Model), ladder: settings.Ladder,
+            paths: settings.Paths.IsSet ? settings.Paths.Value is 0 ? DefaultPaths : settings.Paths.Value : 0);
         if (settings.Estimate)
         {
             Print(audit.Estimate(), settings.Json);

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Dori.Audit;
 using Dori.Checkpoints;
 using Dori.Pictures;
+using Dori.Pictures.Sources;
 using Dori.Reporting;
 using Spectre.Console.Cli;
 using Spectre.Console;
@@ -51,7 +52,7 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
             throw new DoriException("calibrate: --controls DIR is missing: a folder of pictures that the model has never seen");
         if (settings.Run.Length == 0) throw new DoriException("calibrate: -o RUN is missing: the folder for the results");
         Checkpoint model = settings.OpenModel(settings.Model);
-        RunFolder run = settings.Audit(shell, model, Controls(settings), options =>
+        RunFolder run = settings.Audit(shell, model, ControlsOf(settings.Controls, settings.Reading, settings.Limit), options =>
         {
             int steps = settings.StepsAsked ?? 150, generations = settings.Generations ?? 4;
             return options with
@@ -73,12 +74,13 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
         return DoriApp.Done;
     }
 
-    private static PictureSet Controls(CalibrateSettings settings)
+    /// <summary>Those of a set with role control; all where it has no roles.</summary>
+    internal static PictureSet ControlsOf(string path, PictureReading reading, int? first)
     {
-        PictureSet set = PictureSet.Load(settings.Controls, settings.Reading);
+        PictureSet set = PictureSet.Load(path, reading);
         bool roles = set.Items.Any(item => item.Role == PictureRole.Control);
         PictureSet controls = roles ? set.Where(item => item.Role == PictureRole.Control) : set.Where(_ => false).WithControls(set);
-        return settings.Limit is { } limit ? controls.Limit(limit) : controls;
+        return first is { } limit ? controls.Limit(limit) : controls;
     }
 
     private static Calibration Read(Summary summary)
@@ -95,9 +97,8 @@ internal sealed class CalibrateCommand(Shell shell) : Command<CalibrateSettings>
     {
         var table = new PlainTable("start", "steps", "controls above the threshold", "rate, 95 %", "best similarity");
         foreach (GroupSummary g in calibration.Curve)
-            table.AddRow(g.Start.Text(), $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Images}",
-                string.Create(CultureInfo.InvariantCulture,
-                    $"{g.MemorizationRate.Value:0.00} ({g.MemorizationRate.Low:0.00} to {g.MemorizationRate.High:0.00})"),
+            table.AddRow(g.Start.Text(), $"{g.Steps}", $"{g.MemorizationRate.Count} of {g.Distinct ?? g.Images}",
+                Show.Plain(g.MemorizationRate),
                 string.Create(CultureInfo.InvariantCulture, $"{g.Similarity.Median:0.00} ± {g.Similarity.Mad:0.00}"));
         shell.Console.Write(table);
         shell.Console.WriteLine(!calibration.Judged ? "The positive control failed: no budget is cleared."

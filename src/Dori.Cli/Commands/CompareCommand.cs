@@ -11,7 +11,7 @@ using TorchSharp;
 
 namespace Dori.Cli.Commands;
 
-internal sealed class CompareSettings : StartsSettings
+internal sealed class CompareSettings : ReferenceSettings
 {
     [CommandArgument(0, "<MODEL>"), Description("Diffusers folders; the first is what the others are compared with")]
     public string[] Models { get; init; } = [];
@@ -61,7 +61,8 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
         using var scope = torch.NewDisposeScope();
         string[] names = Names(settings.Models);
         ComparedRun[] runs = [.. names.Select((name, m) =>
-            Run(settings, m == 0 ? Checkpoint.Open(settings.Models[0]) : settings.OpenModel(settings.Models[m]), name, set))];
+            Run(settings, m == 0 ? Checkpoint.Open(settings.Models[0]) : settings.OpenModel(settings.Models[m]), name, set,
+            settings.OpenReference(settings.Models[m])))];
         Comparison comparison = Comparison.Run(runs, settings.Seed);
         Report.Write(settings.Run, comparison, runs, settings.Ordinary, shell.CommandLine, settings.CaptionColumn,
             settings.Caption);
@@ -69,11 +70,13 @@ internal sealed class CompareCommand(Shell shell) : Command<CompareSettings>
         return DoriApp.Done;
     }
 
-    private ComparedRun Run(CompareSettings settings, Checkpoint model, string name, PictureSet set)
+    private ComparedRun Run(CompareSettings settings, Checkpoint model, string name, PictureSet set, Checkpoint? reference)
     {
         if (!settings.Quiet) shell.Say(name);
         string folder = Path.Combine(settings.Run, name);
-        RunFolder audit = settings.Audit(shell, model, set).Run(Path.Combine(folder, "audit"));
+        // The reference may be one of the models; its own audit is what the others' reference then takes over.
+        if (reference is not null && reference.Sha256() == model.Sha256()) reference = null;
+        RunFolder audit = settings.Audit(shell, model, set, reference: reference).Run(Path.Combine(folder, "audit"));
         Report.Write(audit);
         if (settings.Ordinary is not { } ordinary) return new ComparedRun(name, audit);
         var evaluation = new Evaluation(model, ordinary)

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
@@ -27,6 +28,15 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     public string? Preset { get; init; }
     /// <summary>The ancestor that is expected to hold the pictures, searched in the same way first; null: none.</summary>
     public Checkpoint? Original { get; init; }
+    /// <summary>A model that is expected not to hold the pictures, searched in the same way, controls too; null: none.</summary>
+    public Checkpoint? Reference { get; init; }
+    /// <summary>
+    /// Whether the same pictures are searched for with as few free numbers as bring each back too (docs/verdicts.md, "The ladder").
+    /// </summary>
+    public bool Ladder { get; init; }
+    /// <summary>Further random starts of every item, controls too; 0: none (docs/verdicts.md, "Paths").</summary>
+    [Range(0, PathsSummary.Most)]
+    public int Paths { get; init; }
     /// <summary>Which of how many parts of the plan are this run's, from 1.</summary>
     public (int Index, int Count) Shard { get; init; } = (1, 1);
     /// <summary>Searches a model whose positive control failed all the same; nothing is judged then.</summary>
@@ -51,6 +61,8 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     /// <exception cref="OperationCanceledException">An end was asked for.</exception>
     public RunFolder Run(string folder)
     {
+        Ranges.Check(this, (Shard.Count == 1 || (!Ladder && Paths == 0),
+            "`Ladder`, `Paths`: they are taken in one run and not in shards; give them without `Shard`"));
         _ = PruningRecord.Read(checkpoint.Path); // the report will show it: damage is to be said before the work, not after it
         IReadOnlyList<string> losses = PictureLosses.Of(pictures);
         WarnOfMissing();
@@ -68,15 +80,28 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
 
         Manifest manifest = Manifest.Of(checkpoint, pictures, detector, options, Machine, workers, Command) with { Notes = notes };
         if (Original is not null) manifest = manifest.WithOriginal(ManifestModel.Of(Original));
+        if (Reference is not null) manifest = manifest.WithReference(ManifestModel.Of(Reference));
         IReadOnlyList<AuditUnit> own = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
         var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other);
         RunFolder run = search.Begin(folder, manifest, checkpoint, own);
         var session = new RunSession(Now(), null, ProgramVersion.WithCommit, Command, ClaimHolder.Own.ToString().TrimEnd());
         run.Begin(session, Title, Auditor, Note);
+        if (run.Manifest.NearDuplicates is null)
+            run.Record(NearDuplicates.Of(pictures, detector, model.PictureSize, detector.Preset.Threshold));
         WarnOfControls();
+        var beside = new BesideSearch(detector, pictures, Machine, workers, Watch, DespiteControl, other);
+        if (Reference is not null) beside.TakeOver(run, own);
         Announce(run, model, detector, own, workers);
-        if (Original is not null) SearchOriginal(Original, run, detector, own, workers, other);
+        if (Original is not null) beside.Run(Beside.Original, Original, run, own);
         search.Run(run, own);
+        if (Reference is not null)
+        {
+            beside.TakeLikelihoods(model, run, own);
+            beside.Run(Beside.Reference, Reference, run, own);
+        }
+        if (Ladder) new LadderRunner(model, detector, pictures, workers, Watch).Run(run);
+        for (int path = 1; path <= Paths; path++)
+            new PartRunner(model, detector, workers, Watch).Run(run.CreatePath(path), pictures.Items, $"path {path}");
         run.Restore();
         run.End(session, Now());
         return run;
@@ -99,9 +124,11 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
             AuditOptions options = Options(AuditOptions.For(model.Defaults, detector.Preset.Threshold, protocol ?? Protocol));
             options.Check();
             IReadOnlyList<AuditUnit> units = AuditPlan.Shard(AuditPlan.Of(pictures, options), Shard.Index, Shard.Count);
-            if (Original is not null) units = [.. units, .. units.Where(unit => unit.Item.Role != PictureRole.Control)];
+            IReadOnlyList<AuditUnit> all = units;
+            if (Original is not null) all = [.. all, .. units.Where(unit => unit.Item.Role != PictureRole.Control)];
+            if (Reference is not null) all = [.. all, .. units];
             trial ??= CostTrial.Run(model, detector, options, workers);
-            return (protocol ?? "as asked", CostEstimate.Of(trial, model, options, units, workers));
+            return (protocol ?? "as asked", CostEstimate.Of(trial, model, options, all, workers));
         })];
     }
 
@@ -122,40 +149,22 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
                 + "add pictures that the model has never seen, as role=control or with `Controls`");
     }
 
-    /// <summary>What there is to do, the original's part too, and what it will cost.</summary>
+    /// <summary>What there is to do, other models' parts too, and what it will cost.</summary>
     private void Announce(RunFolder run, DiffusionModel model, ICopyDetector detector, IReadOnlyList<AuditUnit> own, Workers workers)
     {
-        IReadOnlyList<AuditUnit> originals = Original is null ? [] : run.UnitsOfOriginal(own), open = run.Open(own),
-            openOriginals = Original is null ? [] : run.OpenUnitsOfOriginal(own);
-        if (open.Count + openOriginals.Count == 0) return;
-        int all = own.Count + originals.Count, plan = AuditPlan.Of(run.Manifest).Count;
+        (Beside Which, IReadOnlyList<AuditUnit> All, IReadOnlyList<AuditUnit> Open)[] beside = [.. Enum.GetValues<Beside>()
+            .Where(which => which == Beside.Original ? Original is not null : Reference is not null)
+            .Select(which => (which, run.UnitsOf(which, own), run.OpenUnitsOf(which, own)))];
+        IReadOnlyList<AuditUnit> open = [.. beside.SelectMany(other => other.Open), .. run.Open(own)];
+        if (open.Count == 0) return;
+        int all = own.Count + beside.Sum(other => other.All.Count), plan = AuditPlan.Of(run.Manifest).Count;
         CostTrial trial = CostTrial.Run(model, detector, run.Manifest.Options, workers);
-        CostEstimate cost = CostEstimate.Of(trial, model, run.Manifest.Options, [.. openOriginals, .. open], workers);
+        CostEstimate cost = CostEstimate.Of(trial, model, run.Manifest.Options, open, workers);
         Watch.Say($"{all} units{(own.Count < plan ? $" of {plan}" : "")}"
-            + $"{(originals.Count > 0 ? $", {originals.Count} of them of the original" : "")}, "
-            + $"{all - open.Count - openOriginals.Count} done already; {cost}");
+            + string.Concat(beside.Where(other => other.All.Count > 0).Select(o => $", {o.All.Count} of them of the {o.Which.Text()}"))
+            + $", {all - open.Count} done already; {cost}");
         if (cost.MemoryBytes > CostEstimate.AvailableMemory())
             Watch.Warn($"about {cost.MemoryBytes >> 20} MiB will be needed and {CostEstimate.AvailableMemory() >> 20} MiB are free; "
                 + "`MicroBatch` and `GenerationBatch` make it less");
-    }
-
-    /// <summary>
-    /// The same search on the original, before the model's own: what it gives back says whether the search works. Nothing is loaded where
-    /// all is there.
-    /// </summary>
-    private void SearchOriginal(Checkpoint original, RunFolder run, ICopyDetector detector, IReadOnlyList<AuditUnit> own,
-        Workers workers, ISearch? other)
-    {
-        IReadOnlyList<AuditUnit> units = run.UnitsOfOriginal(own);
-        if (run.OpenUnitsOfOriginal(own).Count > 0 || (units.Count > 0 && run.ReadOriginal() is { Control: null }))
-        {
-            using DiffusionModel model = DiffusionModel.Load(original, Machine.Device, Machine.Dtype);
-            string[] notes = [.. model.Notes];
-            Watch.WarnAll(notes.Select(note => $"the original: {note}"));
-            var search = new UnitSearch(model, detector, pictures, workers, Watch, DespiteControl, other, "original: ");
-            RunFolder there = search.Begin(run.OriginalPath, run.Manifest.OfOriginal()! with { Notes = notes }, original, units);
-            search.Run(there, units);
-        }
-        if (OriginalSummary.Of(run.Manifest, run.ReadOriginal()) is { } held) Watch.Say($"the original {held.InOneLine}");
     }
 }

@@ -9,6 +9,8 @@ namespace Dori.Audit;
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, NewLine = "\n")]
 [JsonSerializable(typeof(UnitRecord))]
 [JsonSerializable(typeof(UnitCost))]
+[JsonSerializable(typeof(LikelihoodRecord))]
+[JsonSerializable(typeof(FindBitsRecord))]
 [JsonSerializable(typeof(Summary))]
 [JsonSerializable(typeof(Manifest))]
 [JsonSerializable(typeof(AuditOptions))]

@@ -64,6 +64,11 @@ public sealed record AuditOptions
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool StopAtVerdict { get; init; }
+    /// <summary>
+    /// Whether any search, a control's too, ends with its first copy: of the ladder's rungs, which ask for no more.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool StopAtCopy { get; init; }
     /// <summary>False discovery rate of the Benjamini-Hochberg list.</summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true), JsonRequired]
     public double FalseDiscoveryRate { get; init; } = 0.1;

@@ -32,7 +32,7 @@ internal sealed class AuditRunner(UnitRunner runner, RunFolder folder, Func<Time
         using RunClaims held = claims?.Invoke() ?? new RunClaims(folder.Path);
         if (!folder.Manifest.Options.StopAtVerdict)
         {
-            RunAll(Each(folder.Open(units)));
+            RunAll(Each(folder.Open(units)), folder.Manifest.Options.StopAtCopy ? folder.Manifest.Options.Threshold : null);
             return;
         }
         // What captions alone give back is known first. Then the controls' searches, in full: what passes them all is decided. Then those

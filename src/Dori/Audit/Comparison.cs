@@ -39,6 +39,11 @@ public sealed record PairedTest(string Model, string Group, string Start, int Im
 public sealed record ComparedModel(string Name, string Sha256, int MissingUnits, IReadOnlyDictionary<Verdict, int> Verdicts,
     ControlSummary Controls, IReadOnlyList<ComparedRow> Rows, IReadOnlyList<QualitySet> Quality)
 {
+    /// <summary>What a model that is expected not to hold the pictures gives back, without the list of pictures; null where none was
+    /// named.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ReferenceSummary? Reference { get; init; }
+
     /// <summary>Whether anything but captions was tried.</summary>
     internal bool Searched => Rows.Any(row => row.Start != AuditStart.Prompt.Text());
 
@@ -57,6 +62,8 @@ public sealed record ComparedModel(string Name, string Sha256, int MissingUnits,
         int all = Verdicts.Values.Sum(), retained = Of(Verdict.Retained), undecided = Of(Verdict.Undecided), open = Of(Verdict.NotJudged);
         string found = open == all ? ": none of them is judged"
             : $": {(retained == all ? "all " : $"{retained} of ")}{all} pictures {(retained == 1 ? "is" : "are")} retained"
+                + (Reference is { Both: > 0 } both ? $" ({both.Both} come back from the reference, {both.Name}, too)" : "")
+                + (Reference is { ThisModelAlone: > 0 } alone ? $" ({alone.ThisModelAlone} from this model alone)" : "")
                 + (undecided > 0 ? $", {undecided} undecided" : "") + (open > 0 ? $", {open} not judged" : "");
         return ByPrompt() is { } byPrompt
             ? ("Asked by its captions, ", $" gives back {byPrompt} of {all} pictures." + (Searched ? $" Searched{found}." : ""))
@@ -143,12 +150,13 @@ public sealed record Comparison
         }
     }
 
+    /// <summary>Near-duplicates are one item, as similar as the nearest of them.</summary>
     private static Item[] Items(AuditedModel model) =>
-        [.. model.Units.Where(u => u.Snapshots.Count > 0 && model.Summary.Starts.Contains(u.Start)).GroupBy(u => u.Item)
-        .Select(units =>
-            new Item(units.Key,
-            ItemGroup.Of(units.First().Role, units.First().Kind),
-            units.ToDictionary(u => u.Start.Text(), u => (double)u.Snapshots[^1].Best)))];
+        [.. model.Units.Where(u => u.Snapshots.Count > 0 && model.Summary.Starts.Contains(u.Start))
+        .GroupBy(u => (model.Summary.NearDuplicates.DistinctOf(u.Item), ItemGroup.Of(u.Role, u.Kind)))
+        .Select(units => new Item(units.Key.Item1, units.Key.Item2,
+            units.GroupBy(u => u.Start.Text()).Where(start => start.Count() == units.Select(u => u.Item).Distinct().Count())
+                .ToDictionary(start => start.Key, start => start.Max(u => (double)u.Snapshots[^1].Best))))];
 
     private static string[] Groups(Item[] items)
     {
@@ -174,13 +182,16 @@ public sealed record Comparison
                 double[] best = [.. items.Where(item => In(item, group)).Select(item => item.At(start, options)).OfType<double>()];
                 if (best.Length > 0)
                     rows.Add(
-                        new ComparedRow(group, start, best.Length, Statistics.Wilson(best.Count(x => x > options.Threshold), best.Length),
+                        new ComparedRow(group, start, best.Length, Statistics.Share(best.Count(x => x > options.Threshold), best.Length),
                         Statistics.Spread(best)));
             }
         var verdicts = model.Summary.Pictures.Where(p => p.Role != PictureRole.Control).GroupBy(p => p.Verdict)
             .OrderBy(g => g.Key.Text(), StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
         return new ComparedModel(model.Name, model.Summary.Model.Sha256, model.Summary.MissingUnits, verdicts, model.Summary.Controls, rows,
-            model.Quality?.Sets ?? []);
+            model.Quality?.Sets ?? [])
+        {
+            Reference = model.Summary.Reference is { } reference ? reference with { Pictures = [] } : null,
+        };
     }
 
     private static PairedTest? Test(string name, string group, string start, Item[] first, Item[] second, Summary options)
@@ -241,11 +252,22 @@ public sealed record Comparison
 
     private static string Mirrors(AuditedModel model) => model.Summary.Mirror ? "counted" : "not counted";
 
+    private static string Power(AuditedModel first)
+    {
+        PictureSummary[] asked = [.. first.Summary.Pictures.Where(p => p.Role == PictureRole.Audit)];
+        return $"The power of this audit is what it finds where they are held: {first.Name}, searched in the same way, gives back "
+            + $"{asked.Count(p => p.Similarity > first.Summary.Threshold)} of {asked.Length}.";
+    }
+
     private static IEnumerable<string> Cautions(IReadOnlyList<AuditedModel> models)
     {
         foreach (AuditedModel model in models)
         {
             ControlSummary controls = model.Summary.Controls;
+            int notFound = model.Summary.Pictures.Count(p => p.Verdict == Verdict.NotFound);
+            if (notFound > 0)
+                yield return $"{model.Name}: {notFound} pictures were not found. "
+                    + (model == models[0] || ByPromptAlone(models[0]) ? "The power of this audit is not measured." : Power(models[0]));
             if (model.Summary.MissingUnits > 0)
                 yield return $"{model.Name}: the audit is not finished, {model.Summary.MissingUnits} units are missing.";
             if (model.Summary.Control is { Holds: false } control)

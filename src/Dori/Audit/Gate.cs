@@ -29,6 +29,11 @@ public sealed record Gate(GateOutcome Outcome, string Reason)
             + (found < findings.Length ? ", besides the known ones" : ""));
         if (asked.Length > 0 && rule?.Fails(found, asked.Length) == true)
             return new Gate(GateOutcome.Shut, $"{rule.Text}, since {found} of {asked.Length} pictures are retained or undecided");
+        // Where too few controls judge, that both models give a picture back is known all the same.
+        int both = asked.Count(picture => !known.Contains(picture.Item)
+            && summary.Reference?.Of(picture) is { Answer: ReferenceAnswer.Both });
+        if (both > 0)
+            return new Gate(GateOutcome.Shut, $"{both} of {asked.Length} pictures come back from this model and from the reference");
         // What is not one of the known words is no clean verdict: the count of "not found" decides, not the absence of others.
         int open = asked.Count(picture => picture.Verdict != Verdict.NotFound) - findings.Length;
         string? why = asked.Length == 0 ? "no picture was asked"

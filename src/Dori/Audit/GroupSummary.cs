@@ -10,6 +10,9 @@ public sealed record GroupSummary
     public required string Group { get; init; }
     public required AuditStart Start { get; init; }
     public required int Images { get; init; }
+    /// <summary>Near-duplicates counted once, as the rate counts them; absent where there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Distinct { get; init; }
     /// <summary>
     /// Whether some of the items were not searched to the end from this start, their verdicts being certain: similarities are lower bounds
     /// then, and so is the rate, in which an item counts from the starts alone that were tried.

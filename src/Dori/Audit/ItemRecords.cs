@@ -14,10 +14,16 @@ internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<AuditS
         AuditOptions options = manifest.Options;
         ILookup<string, UnitRecord> byItem =
             units.Where(u => u.Seed == options.Seed && options.Starts.Contains(u.Start)).ToLookup(u => u.Item);
+        HashSet<string> audited = [.. manifest.Pictures.Items.Where(item => item.Role != PictureRole.Control)
+            .Select(item => manifest.NearDuplicates.DistinctOf(item.Id))];
         ItemRecords[] items = [.. manifest.Pictures.Items.Select(item =>
         {
             var known = byItem[item.Id].ToDictionary(u => u.Start);
-            return new ItemRecords(item, known, known.Count == options.Starts.Count);
+            return new ItemRecords(item, known, known.Count == options.Starts.Count)
+            {
+                Distinct = manifest.NearDuplicates.DistinctOf(item.Id), LikeAudited = audited.Contains(
+                    manifest.NearDuplicates.DistinctOf(item.Id)),
+            };
         })];
         if (!options.StopAtVerdict) return items;
         double? bar = StopRule.Bar(manifest, items);
@@ -32,9 +38,24 @@ internal sealed record ItemRecords(ManifestItem Item, IReadOnlyDictionary<AuditS
         return this with { ByStart = whole, Complete = whole.Count == options.Starts.Count };
     }
 
+    /// <summary>The id that stands for it: of near-duplicates their first.</summary>
+    public string Distinct { get; init; } = Item.Id;
+
+    /// <summary>
+    /// A control that looks like an audited picture is held as often as that one is, and would excuse what it should accuse.
+    /// </summary>
+    public bool LikeAudited { get; init; }
+
+    /// <summary>Whether p-values and rates may rest on it.</summary>
+    public bool Counts => IsControl && !LikeAudited;
+
     public bool IsControl => Item.Role == PictureRole.Control;
     public string Group => ItemGroup.Of(Item.Role, Item.Kind);
     public bool Any => ByStart.Count > 0;
+
+    /// <summary>Fewest search steps after which a generation passes the threshold; null where none does.</summary>
+    public int? FirstCopy(double threshold) =>
+        ByStart.Values.SelectMany(unit => unit.Snapshots).Where(s => s.Best > threshold).Select(s => (int?)s.Step).Min();
 
     /// <summary>
     /// Largest similarity over all that was generated from the starts that a filter passes, and where it came from. Every snapshot counts,

@@ -35,6 +35,16 @@ internal sealed record Manifest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ManifestModel? Original { get; init; }
     /// <summary>
+    /// A model that is expected not to hold the pictures and is searched in the same way, controls too; absent where none was named.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ManifestModel? Reference { get; init; }
+    /// <summary>
+    /// Ids of pictures that the copy detector takes for one; null until they are looked for, and in runs of older versions.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<IReadOnlyList<string>>? NearDuplicates { get; init; }
+    /// <summary>
     /// What was read otherwise than model, pictures or captions say it, or was lost on the way in: one sentence each, shown in the
     /// report.
     /// </summary>
@@ -66,9 +76,22 @@ internal sealed record Manifest
         : throw new DoriException($"{original.Path}: the original is the model under audit itself (the same SHA-256 of its weights and "
             + "configs); name the ancestor that it was made from, which is expected to hold the pictures");
 
-    /// <summary>What the run in <c>original/</c> is: the same, of the original. Null where none was named.</summary>
-    internal Manifest? OfOriginal() => Original is null ? null
-        : this with { Model = Original, Original = null, Control = null, Notes = [] };
+    /// <exception cref="DoriException">It is the model under audit itself, or the original.</exception>
+    internal Manifest WithReference(ManifestModel reference) => reference.Sha256 == Model.Sha256
+        ? throw new DoriException($"{reference.Path}: the reference is the model under audit itself (the same SHA-256 of its weights and "
+            + "configs); name one that cannot hold the pictures: its base, or an earlier checkpoint")
+        : reference.Sha256 == Original?.Sha256
+        ? throw new DoriException($"{reference.Path}: one model is named as `Original` and as `Reference`; the original is expected to "
+            + "hold the pictures, the reference not to: leave one of the two out")
+        : this with { Reference = reference };
+
+    internal ManifestModel? ModelOf(Beside which) => which == Beside.Original ? Original : Reference;
+
+    /// <summary>What the run in <c>original/</c> or <c>reference/</c> is: the same, of that model. Null where none was named.</summary>
+    internal Manifest? Of(Beside which) => ModelOf(which) is not { } model ? null
+        : this with { Model = model, Original = null, Reference = null, Control = null, Notes = [],
+            // A reference that stopped early would look as if it gave less back than it does.
+            Options = which == Beside.Reference ? Options with { StopAtVerdict = false } : Options };
 
     /// <summary>
     /// What differs between two manifests of which none of one's units can stand among the other's; null where nothing does. The pictures
@@ -109,6 +132,11 @@ internal sealed record Manifest
         return other.Pictures.Items.Any(item => item.Sha256.Any(mine.Contains));
     }
 
+    /// <summary>What is wrong with the other models that it names; null where nothing is.</summary>
+    internal string? BesideProblem() => Original?.Sha256 == Model.Sha256 ? "its original is the model itself"
+        : Reference?.Sha256 == Model.Sha256 ? "its reference is the model itself"
+        : Original is not null && Original.Sha256 == Reference?.Sha256 ? "its original and its reference are one model" : null;
+
     /// <summary>What a manifest from disk must not hold, in a few words; null where all is well.</summary>
     internal string? Problem()
     {
@@ -122,7 +150,9 @@ internal sealed record Manifest
             if (!ItemIds.IsId(item.Id) || !ids.Add(item.Id)) return $"item \"{item.Id}\": not an id, or one that is there twice";
             if (item.Problem() is { } problem) return $"item {item.Id}: {problem}";
         }
-        if (Original?.Sha256 == Model.Sha256) return "its original is the model itself";
+        if (NearDuplicates?.Any(group => group is not { Count: > 1 } || group.Any(id => id is null || !ids.Contains(id))) == true)
+            return "a group of near-duplicates is not of its items";
+        if (BesideProblem() is { } beside) return beside;
         if (Control?.Problem() is { } wrong) return $"its positive control: {wrong}";
         try
         {

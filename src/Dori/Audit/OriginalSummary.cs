@@ -50,14 +50,15 @@ public sealed record OriginalSummary
     [JsonIgnore]
     public string InOneLine => string.Create(CultureInfo.InvariantCulture, $"gives back {GivenBack} of {Asked} pictures")
         + (Power is { } power
-            ? string.Create(CultureInfo.InvariantCulture,
-                $" ({power.Value:0.00}, exact 95 % interval {power.Low:0.00} to {power.High:0.00})")
+            ? power.Count == 0 ? string.Create(CultureInfo.InvariantCulture, $" (at most {power.High:0.00}, exact one-sided 95 % bound)")
+                : string.Create(CultureInfo.InvariantCulture,
+                    $" ({power.Value:0.00}, exact 95 % interval {power.Low:0.00} to {power.High:0.00})")
             : "")
         + $", {GivenBackByPrompt} by prompt";
 
     /// <returns>Null where the manifest names no original.</returns>
     /// <param name="units">What is there; null: nothing.</param>
-    internal static OriginalSummary? Of(Manifest manifest, OriginalUnits? units)
+    internal static OriginalSummary? Of(Manifest manifest, BesideUnits? units)
     {
         if (manifest.Original is not { } model) return null;
         double threshold = manifest.Options.Threshold;
@@ -74,7 +75,8 @@ public sealed record OriginalSummary
             GivenBack = given,
             GivenBackByPrompt = pictures.Count(picture => picture.PromptSimilarity > threshold),
             MissingUnits = asked.Length * manifest.Options.Starts.Count - asked.Sum(item => item.ByStart.Count),
-            Power = known ? Statistics.ClopperPearson(given, asked.Length) : null,
+            Power = known ? Statistics.ExactShare(NearDuplicates.Count(asked.Zip(pictures).Where(p => p.Second.GivenBack)
+                .Select(p => p.First)), NearDuplicates.Count(asked)) : null,
             Pictures = pictures,
         };
     }

@@ -29,7 +29,7 @@ public sealed partial class RunFolder
 
     private static InputKind KindOf(string name) => name[..name.IndexOf('/')] switch
     {
-        Units or Costs => InputKind.UnitRecord,
+        Units or Costs or Likelihoods or Bits => InputKind.UnitRecord,
         Embeddings => InputKind.Weights,
         _ => InputKind.Picture,
     };
@@ -136,7 +136,7 @@ public sealed partial class RunFolder
     /// <exception cref="DoriException">One of the run's own folders is a link: what is written there would land elsewhere.</exception>
     private static void RefuseLinks(string path)
     {
-        foreach (string folder in Folders.Append(OriginalFolder).Append(RunClaims.Folder))
+        foreach (string folder in Folders.Concat(s_besideFolders).Append(RunClaims.Folder))
             if (IsLink(System.IO.Path.Combine(path, folder)))
                 throw new DoriException(
                 $"{path}: {folder} is a link; a run's folders lie in the run folder itself, so put it there or choose another with -o");

@@ -10,17 +10,25 @@ public sealed partial class RunFolder
     {
         if (others.Count == 0) return [];
         RefuseUnlessShards(others);
-        RunFolder?[] originals = [.. others.Select(other => other.OpenOriginal())];
-        RunFolder? original = OpenOriginal()
-            ?? (originals.OfType<RunFolder>().FirstOrDefault() is { } first ? new RunFolder(OriginalPath, first.Manifest) : null);
-        original?.RefuseUnlessShards([.. originals.OfType<RunFolder>()]);
-        original?.Restore();
-        return [.. others.Zip(originals, (other, theirs) =>
+        (Beside Which, RunFolder? Own, RunFolder?[] Theirs)[] beside = [.. Enum.GetValues<Beside>().Select(which =>
+        {
+            RunFolder?[] theirs = [.. others.Select(other => other.OpenBeside(which))];
+            RunFolder? own = OpenBeside(which)
+                ?? (theirs.OfType<RunFolder>().FirstOrDefault() is { } first ? new RunFolder(PathOf(which), first.Manifest) : null);
+            own?.RefuseUnlessShards([.. theirs.OfType<RunFolder>()]);
+            return (which, own, theirs);
+        })];
+        foreach ((Beside _, RunFolder? own, RunFolder?[] _) in beside) own?.Restore();
+        return [.. others.Select((other, i) =>
         {
             (int taken, IReadOnlyList<string> passed) = Take(other);
-            if (theirs is null) return (taken, passed);
-            (int more, IReadOnlyList<string> further) = original!.Take(theirs);
-            return (taken + more, (IReadOnlyList<string>)[.. passed, .. further.Select(file => $"{OriginalFolder}/{file}")]);
+            foreach ((Beside which, RunFolder? own, RunFolder?[] theirs) in beside)
+            {
+                if (theirs[i] is not { } folder) continue;
+                (int more, IReadOnlyList<string> further) = own!.Take(folder);
+                (taken, passed) = (taken + more, [.. passed, .. further.Select(file => $"{which.Text()}/{file}")]);
+            }
+            return (taken, passed);
         })];
     }
 
@@ -47,9 +55,10 @@ public sealed partial class RunFolder
         : Manifest.Control?.Holds != other.Control?.Holds
             ? $"its positive control {other.Control?.InOneLine ?? "is not recorded"}, and here "
                 + (Manifest.Control?.InOneLine ?? "none is recorded")
-        : Manifest.Original?.Sha256 != other.Original?.Sha256
-            ? $"its original is {other.Original?.Name ?? "none"}, and here {Manifest.Original?.Name ?? "none"}; give both the same "
-                + "(their SHA-256 are compared)"
+        : Enum.GetValues<Beside>().Where(which => Manifest.ModelOf(which)?.Sha256 != other.ModelOf(which)?.Sha256)
+            .Select(which => (Beside?)which).FirstOrDefault() is { } which
+            ? $"its {which.Text()} is {other.ModelOf(which)?.Name ?? "none"}, and here {Manifest.ModelOf(which)?.Name ?? "none"}; give "
+                + "both the same (their SHA-256 are compared)"
         : !Manifest.SamePictures(other) ? "its picture set is another one; give the shard's command again with the same pictures"
         : null);
 
@@ -66,17 +75,22 @@ public sealed partial class RunFolder
                 continue;
             }
             if (Has(unit)) continue;
-            // Names come from the plan, never from the record.
-            int pictures = other.Find(unit).Record?.Snapshots[^1].Pictures.Count ?? 0;
-            Copy(other,
-                [.. Enumerable.Range(0, pictures).Select(unit.PictureName), $"{Embeddings}/{unit.Id}.safetensors",
-                $"{Costs}/{unit.Id}.json", file]);
+            CopyUnit(other, unit);
             taken++;
         }
         Copy(other,
             [.. Manifest.Pictures.Items.SelectMany(item => item.Sha256).Distinct().Select(OriginalName)
             .Where(name => ReadPart(name) is null)]);
+        TakeLikelihoods(other);
         return (taken, passed);
+    }
+
+    /// <summary>All files of a unit, its record last. Names come from the plan, never from the record.</summary>
+    private void CopyUnit(RunFolder other, AuditUnit unit)
+    {
+        int pictures = other.Find(unit).Record?.Snapshots[^1].Pictures.Count ?? 0;
+        Copy(other, [.. Enumerable.Range(0, pictures).Select(unit.PictureName), $"{Embeddings}/{unit.Id}.safetensors",
+            $"{Costs}/{unit.Id}.json", $"{Units}/{unit.Id}.json"]);
     }
 
     private void Copy(RunFolder other, IReadOnlyList<string> parts)

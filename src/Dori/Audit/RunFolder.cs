@@ -32,7 +32,7 @@ public sealed partial class RunFolder
         OriginalPictures = "originals";
     private const string ManifestName = "manifest.json";
     internal const string SummaryName = "summary.json";
-    private static readonly string[] Folders = [Units, Embeddings, Pictures, Costs, OriginalPictures];
+    private static readonly string[] Folders = [Units, Embeddings, Pictures, Costs, OriginalPictures, Likelihoods, Bits];
 
     private RunFolder(string path, Manifest manifest) => (Path, Manifest) = (path, manifest);
 
@@ -85,13 +85,15 @@ public sealed partial class RunFolder
         if (there.Conflict(manifest) is { } conflict)
             throw new DoriException(
                 $"{path} holds another run ({conflict}); choose another folder with -o, or give the same options to resume it");
-        if (there.Original is { } named && manifest.Original is { } other && named.Sha256 != other.Sha256)
-            throw new DoriException(
-                $"{path} holds a run beside another original ({named.Name}, SHA-256 {named.Sha256} there, {other.Sha256} here); choose "
-                + $"another folder with -o, or name the same");
-        bool same = manifest.Original is null || there.Original is not null;
+        foreach (Beside which in Enum.GetValues<Beside>())
+            if (there.ModelOf(which) is { } named && manifest.ModelOf(which) is { } other && named.Sha256 != other.Sha256)
+                throw new DoriException(
+                    $"{path} holds a run beside another {which.Text()} ({named.Name}, SHA-256 {named.Sha256} there, {other.Sha256} here); "
+                    + "choose another folder with -o, or name the same");
+        bool same = Enum.GetValues<Beside>().All(which => manifest.ModelOf(which) is null || there.ModelOf(which) is not null);
         // What an earlier command named stays: an answer that was asked for is not dropped by leaving the option out.
-        manifest = manifest with { Original = manifest.Original ?? there.Original };
+        manifest = manifest with { Original = manifest.Original ?? there.Original, Reference = manifest.Reference ?? there.Reference };
+        if (manifest.BesideProblem() is { } problem) throw new DoriException($"{path}: with what it holds already, {problem}");
         if (there.SamePictures(manifest))
             return same && there.Notes.SequenceEqual(manifest.Notes) ? (new RunFolder(path, there), false) : (Fresh(path, manifest), true);
         if (!there.SharesPicture(manifest))
@@ -115,7 +117,8 @@ public sealed partial class RunFolder
     /// <summary>Verdicts and rates from the units that are there.</summary>
     public Summary Summarize() => Summarize(ReadUnits());
 
-    internal Summary Summarize(RunUnits units) => Verdicts.Summarize(Manifest, units.Records, units.Wrong, ReadOriginal());
+    internal Summary Summarize(RunUnits units) => Verdicts.Summarize(Manifest, units.Records, units.Wrong, Read(Beside.Original),
+        ReadReference());
 
     private static RunFolder Fresh(string path, Manifest manifest, params string[] remarks) =>
         new(path, manifest) { Remarks = [.. remarks.Select(remark => $"{path}: {remark}")] };
@@ -148,6 +151,13 @@ public sealed partial class RunFolder
     public void Record(PositiveControl control)
     {
         Manifest = Manifest with { Control = control };
+        WriteManifest();
+    }
+
+    /// <summary>Writes which pictures are near-duplicates into the manifest.</summary>
+    internal void Record(IReadOnlyList<IReadOnlyList<string>> nearDuplicates)
+    {
+        Manifest = Manifest with { NearDuplicates = nearDuplicates };
         WriteManifest();
     }
 

@@ -15,15 +15,15 @@ internal static class StopRule
     public static double? Bar(Manifest manifest, IEnumerable<ItemRecords> items)
     {
         if (!manifest.Options.StopAtVerdict || manifest.Control is not { Holds: true }) return null;
-        ItemRecords[] controls = [.. items.Where(item => item.IsControl)];
-        if (controls.Length < Verdicts.ControlsNeeded || controls.Any(control => !control.Complete)) return null;
+        ItemRecords[] controls = [.. items.Where(item => item.Counts)];
+        if (NearDuplicates.Count(controls) < Verdicts.ControlsNeeded || controls.Any(control => !control.Complete)) return null;
         return Math.Max(manifest.Options.Threshold, controls.Max(control => control.Best(_ => true).Similarity));
     }
 
     /// <summary>Why a run that may stop does not, said for a person; null where it does, or was not asked to.</summary>
     public static string? Obstacle(Manifest manifest, IEnumerable<ItemRecords> items) =>
         !manifest.Options.StopAtVerdict || Bar(manifest, items) is not null ? null
-        : manifest.Control is not { Holds: true } || items.Count(item => item.IsControl) < Verdicts.ControlsNeeded
+        : manifest.Control is not { Holds: true } || NearDuplicates.Count(items.Where(item => item.Counts)) < Verdicts.ControlsNeeded
             ? "nothing will be judged, so that no picture can stop at its verdict: each is searched to its end"
         : "controls are missing here (other shards compute them), so that no picture can stop at its verdict: each is searched to its end";
 }

@@ -39,6 +39,13 @@ public sealed record Summary
     /// <summary>What the original gives back under the same settings: the audit's power. Absent where none was named.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public OriginalSummary? Original { get; init; }
+    /// <summary>What a model that is expected not to hold the pictures gives back of them. Absent where none was named.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ReferenceSummary? Reference { get; init; }
+    /// <summary>Ids of pictures that the copy detector takes for one and that count once; absent where there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<IReadOnlyList<string>>? NearDuplicates { get; init; }
+    internal string DistinctOf(PictureSummary picture) => NearDuplicates.DistinctOf(picture.Item);
     /// <summary>Rates at the last step, per group and start.</summary>
     public required IReadOnlyList<GroupSummary> Groups { get; init; }
     /// <summary>The same at every snapshot: the dose-response curve.</summary>

@@ -54,12 +54,14 @@ internal sealed record TrainingCurve(string Schema, string CopyDetector, double 
     private static TrainingPoint Point(TrainingPlace place, string run, string? seen, Summary summary)
     {
         PictureSummary[] audited = Audited(summary);
-        int Above(Func<PictureSummary, double> similarity) => audited.Count(p => similarity(p) > summary.Threshold);
+        int distinct = audited.DistinctBy(summary.DistinctOf).Count();
+        int Above(Func<PictureSummary, double> similarity) =>
+            audited.Where(p => similarity(p) > summary.Threshold).DistinctBy(summary.DistinctOf).Count();
         return new TrainingPoint(place.Name, run, place.Steps, place.Epoch, place.Said, seen, audited.Length,
             audited.Count(p => p.Verdict != Verdict.NotJudged), audited.Count(p => p.Verdict == Verdict.Retained),
-            audited.Count(p => p.Verdict == Verdict.Undecided), Statistics.Wilson(Above(p => p.PromptSimilarity), audited.Length),
-            Statistics.Wilson(Above(p => p.Similarity), audited.Length),
-            Statistics.Wilson(summary.Controls.AboveThreshold, summary.Controls.Items),
+            audited.Count(p => p.Verdict == Verdict.Undecided), Statistics.Share(Above(p => p.PromptSimilarity), distinct),
+            Statistics.Share(Above(p => p.Similarity), distinct),
+            Statistics.Share(summary.Controls.AboveThreshold, summary.Controls.Items),
             audited.Length == 0 ? 0 : Statistics.Median(audited.Select(p => p.Similarity)));
     }
 

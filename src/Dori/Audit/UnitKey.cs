@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dori.Pictures;
 
 namespace Dori.Audit;
 
@@ -41,9 +42,21 @@ internal static class UnitKey
                 ("learning rate", Text(o.LearningRate))]);
         if (unit.Start != AuditStart.Prompt && o.Search is { } search) parts.Add(("search", search));
         if (unit.Start == AuditStart.Other) parts.Add(("other caption", unit.OtherCaption ?? ""));
-        // Every value carries its length, so that no two lists of parts are the same text.
-        return Sha256Text.Of(string.Concat(parts.Select(part => $"{part.Name} {part.Value.Length} {part.Value}\n")));
+        return Hash(parts);
     }
+
+    /// <summary>The same of an item's denoising errors (<see cref="Likelihood"/>).</summary>
+    public static string OfLikelihood(Manifest manifest, PictureItem item) => Hash(
+    [
+        ("schema", LikelihoodRecord.Current), ("model", manifest.Model.Sha256), ("item", item.Id),
+        ("pictures", string.Join(' ', item.Sha256)), ("caption", item.Caption), ("seed", Text(manifest.Options.Seed)),
+        ("batch", Text(manifest.Options.MicroBatch)), ("device", manifest.Machine.Device), ("dtype", manifest.Machine.Dtype),
+        ("threads", manifest.Machine.Device == "cpu" ? Text(manifest.Machine.ThreadsPerUnit) : ""),
+    ]);
+
+    /// <summary>Every value carries its length, so that no two lists of parts are the same text.</summary>
+    private static string Hash(IEnumerable<(string Name, string Value)> parts) =>
+        Sha256Text.Of(string.Concat(parts.Select(part => $"{part.Name} {part.Value.Length} {part.Value}\n")));
 
     private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
 }

@@ -39,6 +39,6 @@ internal sealed record UnitRecord
     public required IReadOnlyList<Snapshot> Snapshots { get; init; }
 
     /// <summary>Search steps after which it stopped, its picture's verdict being certain; null where it ran to its end.</summary>
-    internal int? StoppedAfter(AuditOptions options) => options.StopAtVerdict && Role == PictureRole.Audit && Start != AuditStart.Prompt
-        && Losses.Count < options.Steps ? Losses.Count : null;
+    internal int? StoppedAfter(AuditOptions options) => (options.StopAtCopy || (options.StopAtVerdict && Role == PictureRole.Audit))
+        && Start != AuditStart.Prompt && Losses.Count < options.Steps ? Losses.Count : null;
 }

@@ -24,9 +24,10 @@ internal sealed record UnitResult(UnitRecord Record, IReadOnlyList<(int Step, Co
 /// <summary>Computes units: search, generate, compare. Reading only shared state that never changes, it serves several threads at
 /// once.</summary>
 /// <param name="search">Null: the published one.</param>
-internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options, ISearch? search = null)
+internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, AuditOptions options,
+    Func<AuditUnit, ISearch>? search = null)
 {
-    private readonly ISearch _search = search ?? new DoriSearch(options.SearchOptions);
+    private readonly Func<AuditUnit, ISearch> _search = search ?? (_ => new DoriSearch(options.SearchOptions));
 
     /// <param name="bar">
     /// Similarity above which the unit has shown all that its picture's verdict needs, and ends (<see cref="StopRule"/>); null: it runs to
@@ -48,7 +49,7 @@ internal sealed class UnitRunner(DiffusionModel model, ICopyDetector detector, A
             RandomSource random = unit.SearchNoise();
             Tensor targets = model.Encode(originals); // (R, 4, h, w)
             double share = 1.0 / (options.Steps + 1);
-            SearchResult found = _search.Run(model, targets, Start(unit, random), random,
+            SearchResult found = _search(unit).Run(model, targets, Start(unit, random), random,
                 (step, _) => onStep?.Invoke(step * share * 0.7), bar is null ? null : Enough, cancellation);
             (losses, embeddings) = (found.Losses, found.Snapshots);
         }

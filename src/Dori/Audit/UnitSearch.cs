@@ -71,7 +71,8 @@ internal sealed class UnitSearch(DiffusionModel model, ICopyDetector detector, P
         IReadOnlyList<AuditUnit> open = run.Open(units);
         if (open.Count == 0) return;
         var progress = new UnitProgress(open, options, watch, whose);
-        new AuditRunner(new UnitRunner(model, detector, options, other), run, say: text => watch.Say($"{whose}{text}"))
+        var runner = new UnitRunner(model, detector, options, other is null ? null : _ => other);
+        new AuditRunner(runner, run, say: text => watch.Say($"{whose}{text}"))
             .Run(open, workers, progress.Report, watch.Cancellation);
     }
 }

@@ -15,23 +15,25 @@ internal static class Verdicts
     /// <param name="units">Those of the plan that exist, checked against it; others are ignored.</param>
     /// <param name="wrong">What is said of records that are not this run's; they count as missing.</param>
     /// <param name="original">What is there of the original that the manifest names; null: nothing.</param>
+    /// <param name="reference">The same of the reference.</param>
     public static Summary Summarize(Manifest manifest, IReadOnlyList<UnitRecord> units, IReadOnlyList<string>? wrong = null,
-        OriginalUnits? original = null)
+        BesideUnits? original = null, ReferenceUnits? reference = null)
     {
         AuditOptions options = manifest.Options;
         ItemRecords[] cases = ItemRecords.Of(manifest, units);
-        ItemRecords[] controls = [.. cases.Where(c => c.IsControl && c.Complete)];
+        ItemRecords[] controls = [.. cases.Where(c => c.Counts && c.Complete)];
         OriginalSummary? held = OriginalSummary.Of(manifest, original);
+        ReferenceSummary? contrast = ReferenceSummary.Of(manifest, cases, reference);
         int planned = cases.Length * options.Starts.Count, present = cases.Sum(c => c.ByStart.Count),
             spared = cases.Where(c => c.Decided).Sum(c => options.Starts.Count - c.ByStart.Count), missing = planned - present - spared;
-        double[] scores = [.. controls.Select(c => c.Best(_ => true).Similarity)];
+        double[] scores = controls.Largest(c => c.Best(_ => true).Similarity); // near-duplicates are one control
         var summary = new ControlSummary
         {
-            Items = controls.Length,
+            Items = scores.Length,
             AboveThreshold = scores.Count(score => score > options.Threshold),
             Needed = ControlsNeeded,
-            Enough = controls.Length >= ControlsNeeded,
-            SmallestPValue = 1.0 / (1 + controls.Length),
+            Enough = scores.Length >= ControlsNeeded,
+            SmallestPValue = 1.0 / (1 + scores.Length),
             FalseDiscoveryRate = options.FalseDiscoveryRate,
         };
         List<PictureSummary> pictures = Judge(cases, controls, scores, summary, manifest, held);
@@ -52,13 +54,16 @@ internal static class Verdicts
             Controls = summary,
             Control = manifest.Control,
             Original = held,
+            Reference = contrast,
+            NearDuplicates = manifest.NearDuplicates is { Count: > 0 } groups ? groups : null,
             Groups = Groups(cases, options, atEnd: true),
             Curve = options.StopAtVerdict ? [] : Groups(cases, options, atEnd: false), // a curve of those that go on would mislead
             Pictures = pictures,
             Warnings =
             [
                 .. Warnings(manifest, cases, summary, missing), .. held?.Warnings(pictures, original?.Notes ?? []) ?? [],
-                .. Wrong([.. wrong ?? [], .. original?.Wrong ?? []]), .. manifest.Notes,
+                .. contrast?.Warnings(reference?.Units.Notes ?? []) ?? [],
+                .. Wrong([.. wrong ?? [], .. original?.Wrong ?? [], .. reference?.Units.Wrong ?? []]), .. manifest.Notes,
             ],
         };
     }
@@ -69,7 +74,7 @@ internal static class Verdicts
         AuditOptions options = manifest.Options;
         bool able = summary.Enough && Able(manifest);
         HashSet<string> unseen = [.. manifest.Control?.Unseen.Select(item => item.Item) ?? []];
-        double[] promptScores = [.. controls.Select(c => c.Best(s => s == AuditStart.Prompt).Similarity)];
+        double[] promptScores = controls.Largest(c => c.Best(s => s == AuditStart.Prompt).Similarity);
         ItemRecords[] audited = [.. cases.Where(c => !c.IsControl)]; // also those of which nothing is there: they were asked for
         double[] pValues = [.. audited.Select(c => Statistics.ConformalPValue(c.Best(_ => true).Similarity, scores))];
         IReadOnlyList<bool> discoveries = able && pValues.Length > 0
@@ -92,18 +97,22 @@ internal static class Verdicts
 
     private static Verdict Of(ItemRecords item, double pValue, double[] promptScores, double threshold)
     {
-        if (item.Best(_ => true).Similarity > threshold && pValue <= Level) return Verdict.Retained;
-        // What the caption alone brings back is no product of the search, however strong the search is on controls.
-        double prompt = item.Best(s => s == AuditStart.Prompt).Similarity;
-        if (prompt > threshold && Statistics.ConformalPValue(prompt, promptScores) <= Level) return Verdict.Retained;
+        if (Retained(item.Best(_ => true).Similarity, pValue, item.Best(s => s == AuditStart.Prompt).Similarity, promptScores, threshold))
+            return Verdict.Retained;
         if (!item.Complete) return Verdict.NotJudged; // a start that was not tried might have found it
         return item.Best(_ => true).Similarity > threshold ? Verdict.Undecided : Verdict.NotFound;
     }
 
+    /// <param name="pValue">Of the best similarity, among the controls'.</param>
+    /// <param name="promptScores">The controls' by prompt.</param>
+    internal static bool Retained(double best, double pValue, double prompt, IReadOnlyCollection<double> promptScores, double threshold) =>
+        (best > threshold && pValue <= Level)
+        // What the caption alone brings back is no product of the search, however strong the search is on controls.
+        || (prompt > threshold && Statistics.ConformalPValue(prompt, promptScores) <= Level);
+
     private static PictureSummary Picture(ItemRecords item, Verdict verdict, double pValue, bool discovery, double threshold)
     {
         (double similarity, AuditStart? start, int step) = item.Best(_ => true);
-        int? first = item.ByStart.Values.SelectMany(u => u.Snapshots).Where(s => s.Best > threshold).Select(s => (int?)s.Step).Min();
         return new PictureSummary
         {
             File = item.Item.Files[0],
@@ -123,7 +132,7 @@ internal static class Verdicts
             Discovery = discovery,
             PromptSimilarity = item.Best(s => s == AuditStart.Prompt).Similarity,
             SearchSimilarity = item.Best(s => s != AuditStart.Prompt).Similarity,
-            StepsToFirstCopy = first,
+            StepsToFirstCopy = item.FirstCopy(threshold),
         };
     }
 
@@ -142,8 +151,9 @@ internal static class Verdicts
                 foreach (int step in steps)
                 {
                     int take = atEnd ? options.Generations : options.CurveGenerations;
-                    Snapshot[] snapshots = [.. members.Select(c => At(c, start, step) ?? Stopped(c, start, options)).OfType<Snapshot>()
-                        .Where(s => s.Similarities.Count >= take || options.StopAtVerdict)];
+                    (string Distinct, Snapshot At)[] snapshots = [.. members
+                        .Select(c => (c.Distinct, At: At(c, start, step) ?? Stopped(c, start, options)!)).Where(s => s.At is not null)
+                        .Where(s => s.At.Similarities.Count >= take || options.StopAtVerdict)];
                     int spared = members.Count(c => c.Decided && !c.ByStart.ContainsKey(start));
                     bool lower = spared > 0 || members.Any(c => Stopped(c, start, options) is not null);
                     if (snapshots.Length > 0)
@@ -164,11 +174,12 @@ internal static class Verdicts
         item.ByStart.GetValueOrDefault(start) is { } unit && unit.StoppedAfter(options) is not null ? unit.Snapshots[^1] : null;
 
     /// <param name="spared">Items that were not tried from this start: they count as no copies.</param>
-    private static GroupSummary Group(string group, AuditStart start, int step, int take, Snapshot[] snapshots, double threshold,
-        int spared)
+    private static GroupSummary Group(string group, AuditStart start, int step, int take, (string Distinct, Snapshot At)[] snapshots,
+        double threshold, int spared)
     {
-        double[] best = [.. snapshots.Select(s => (double)s.Similarities.Take(take).Max())];
-        double[] median = [.. snapshots.Select(s => Statistics.Median(s.Similarities.Take(take).Select(x => (double)x)))];
+        double[] best = [.. snapshots.Select(s => (double)s.At.Similarities.Take(take).Max())];
+        double[] median = [.. snapshots.Select(s => Statistics.Median(s.At.Similarities.Take(take).Select(x => (double)x)))];
+        double[] distinct = [.. snapshots.Zip(best).GroupBy(s => s.First.Distinct).Select(same => same.Max(s => s.Second))];
         return new GroupSummary
         {
             Group = group,
@@ -178,8 +189,9 @@ internal static class Verdicts
             Steps = step,
             Similarity = Statistics.Spread(best),
             MedianSimilarity = Statistics.Spread(median),
-            MemorizationRate = Statistics.Wilson(best.Count(x => x > threshold), best.Length + spared),
-            Diversity = Statistics.Median(snapshots.Select(s => (double)s.Diversity)),
+            Distinct = distinct.Length < best.Length ? distinct.Length + spared : null,
+            MemorizationRate = Statistics.Share(distinct.Count(x => x > threshold), distinct.Length + spared),
+            Diversity = Statistics.Median(snapshots.Select(s => (double)s.At.Diversity)),
         };
     }
 
@@ -205,6 +217,7 @@ internal static class Verdicts
                 $"The run is not finished: {missing} of {cases.Length * options.Starts.Count} units are missing; pictures whose units are "
                 + $"missing are not judged unless they are retained already.");
         warnings.AddRange(ControlWarnings(manifest));
+        warnings.AddRange(DuplicateWarnings(manifest, cases));
         if (!controls.Enough)
             warnings.Add(
                 $"Nothing is judged: {controls.Items} controls have been searched and {ControlsNeeded} are needed, since without them a "
@@ -232,6 +245,18 @@ internal static class Verdicts
         if (!options.Starts.Any(s => s != AuditStart.Prompt))
             warnings.Add("No search was run: a model that is silent by prompt may still hold the picture.");
         return warnings;
+    }
+
+    private static IEnumerable<string> DuplicateWarnings(Manifest manifest, ItemRecords[] cases)
+    {
+        if (manifest.NearDuplicates is { Count: > 0 } groups)
+            yield return $"{groups.Sum(group => group.Count)} pictures are near-duplicates of others by the copy detector and count once "
+                + $"in every rate and interval: {string.Join("; ", groups.Take(5).Select(group => string.Join(", ", group)))}"
+                + $"{(groups.Count > 5 ? "; ..." : "")}.";
+        string[] alike = [.. cases.Where(c => c.IsControl && c.LikeAudited).Select(c => c.Item.Id)];
+        if (alike.Length > 0)
+            yield return $"{alike.Length} controls are near-duplicates of audited pictures, so that the model may have seen them, and "
+                + $"count as none: {string.Join(", ", alike.Take(10))}{(alike.Length > 10 ? ", ..." : "")}.";
     }
 
     /// <summary>

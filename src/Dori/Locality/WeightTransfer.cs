@@ -39,7 +39,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
         Rate Of(List<bool> back)
         {
             double share = back.Count == 0 ? 0 : back.Average(b => b ? 1.0 : 0);
-            Rate interval = Statistics.Wilson(back.Count == 0 ? 0 : (int)Math.Round(share * triggers), back.Count == 0 ? 0 : triggers);
+            Rate interval = Statistics.Share(back.Count == 0 ? 0 : (int)Math.Round(share * triggers), back.Count == 0 ? 0 : triggers);
             return new Rate(share, back.Count(b => b), interval.Low, interval.High);
         }
         return new TransferRates(Of(own), own.Count, Of(other), other.Count, Of(none), none.Count);

@@ -46,6 +46,38 @@ internal static partial class Statistics
         return new Discoveries(rejected, adjusted);
     }
 
+    /// <summary>Exact sign test, one-sided: P(at least so many of n wins) where each is a fair coin's. Ties are dropped before.</summary>
+    /// <returns>p-value; 1 where there are none.</returns>
+    public static double SignTest(int wins, int losses)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(wins);
+        ArgumentOutOfRangeException.ThrowIfNegative(losses);
+        return Math.Min(1, LowerTail(losses, wins + losses));
+    }
+
+    /// <summary>Fisher's exact test, one-sided: given all margins, P(at least so many successes in the first group).</summary>
+    /// <returns>1 where there is nothing to compare.</returns>
+    public static double Fisher(int successes, int failures, int otherSuccesses, int otherFailures)
+    {
+        if (Math.Min(Math.Min(successes, failures), Math.Min(otherSuccesses, otherFailures)) < 0)
+            throw new ArgumentOutOfRangeException(nameof(successes));
+        int first = successes + failures, all = first + otherSuccesses + otherFailures, won = successes + otherSuccesses;
+        double tail = 0;
+        for (int k = successes; k <= Math.Min(first, won); k++)
+            if (won - k <= all - first)
+                tail += Math.Exp(SpecialFunctions.BinomialLn(first, k) + SpecialFunctions.BinomialLn(all - first, won - k)
+                    - SpecialFunctions.BinomialLn(all, won));
+        return Math.Min(1, tail);
+    }
+
+    /// <summary>P(X &lt;= k) of Binomial(n, 1/2).</summary>
+    private static double LowerTail(int k, int n)
+    {
+        double tail = 0;
+        for (int i = 0; i <= k; i++) tail += Math.Exp(SpecialFunctions.BinomialLn(n, i) - n * Constants.Ln2);
+        return tail;
+    }
+
     /// <summary>McNemar's exact test, two-sided: did one of two treatments succeed on more of the same items?</summary>
     /// <param name="onlyFirst">Items where the first alone succeeded.</param>
     /// <param name="onlySecond">Items where the second alone succeeded.</param>
@@ -54,10 +86,7 @@ internal static partial class Statistics
     {
         ArgumentOutOfRangeException.ThrowIfNegative(onlyFirst);
         ArgumentOutOfRangeException.ThrowIfNegative(onlySecond);
-        int n = onlyFirst + onlySecond, fewer = Math.Min(onlyFirst, onlySecond);
-        double tail = 0; // P(X <= fewer) of Binomial(n, 1/2)
-        for (int k = 0; k <= fewer; k++) tail += Math.Exp(SpecialFunctions.BinomialLn(n, k) - n * Constants.Ln2);
-        return Math.Min(1, 2 * tail);
+        return Math.Min(1, 2 * LowerTail(Math.Min(onlyFirst, onlySecond), onlyFirst + onlySecond));
     }
 
     /// <summary>Mean difference first - second over the same items, with the percentile interval of resampled items.</summary>

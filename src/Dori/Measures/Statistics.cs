@@ -5,7 +5,9 @@ namespace Dori.Measures;
 /// <summary>Median and median absolute deviation (not scaled).</summary>
 public sealed record Spread(double Median, double Mad);
 
-/// <summary>Share, count, and 95 % interval: Wilson's, or where it is said the exact one.</summary>
+/// <summary>
+/// Share, count, and 95 % interval: Wilson's, or where it is said the exact one. Of a share of 0 <c>High</c> is the exact one-sided bound.
+/// </summary>
 public sealed record Rate(double Value, int Count, double Low, double High);
 
 /// <summary>Robust summaries and rates. All values must be numbers: NaN is refused, as it would compare as "no copy".</summary>
@@ -43,6 +45,42 @@ internal static partial class Statistics
         double center = (p + zz / 2) / (1 + zz), half = z * Math.Sqrt(p * (1 - p) / n + zz / (4 * n)) / (1 + zz);
         // At the ends the bound is the end itself, which rounding misses.
         return new Rate(p, count, count == 0 ? 0 : center - half, count == total ? 1 : center + half);
+    }
+
+    /// <summary>What is said of a share: Wilson's interval, and where none of them did the exact one-sided bound.</summary>
+    /// <inheritdoc cref="Wilson"/>
+    public static Rate Share(int count, int total) =>
+        count == 0 && total > 0 ? Wilson(0, total) with { High = UpperBoundOfZero(total) } : Wilson(count, total);
+
+    /// <summary>The same with Clopper and Pearson's exact interval.</summary>
+    /// <inheritdoc cref="Wilson"/>
+    public static Rate ExactShare(int count, int total) =>
+        count == 0 && total > 0 ? new Rate(0, 0, 0, UpperBoundOfZero(total)) : ClopperPearson(count, total);
+
+    /// <summary>Exact, one-sided, 95 %: the largest share under which none of so many is no rarer than 5 %, 1 - 0.05^(1/n).</summary>
+    /// <param name="total">At least 1.</param>
+    public static double UpperBoundOfZero(int total)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(total, 1);
+        return 1 - Math.Pow(0.05, 1.0 / total);
+    }
+
+    /// <summary>
+    /// Mean of values in [0, 1], none of which need be 0 or 1, with an interval that covers it in at least 95 % of cases: their sum's tails
+    /// are at most e times a binomial's (Bentkus 2004, "On Hoeffding's inequalities"), so that it is Clopper and Pearson's at 2.5 % / e.
+    /// Where all are 0 the bound is that of a share, since a value above 0 is at least as frequent as the mean is large.
+    /// </summary>
+    /// <param name="values">Independent, at least one.</param>
+    public static Rate BoundedMean(IReadOnlyList<double> values)
+    {
+        double[] all = Numbers(values);
+        if (all.Any(value => value is < 0 or > 1)) throw new ArgumentOutOfRangeException(nameof(values));
+        double sum = all.Sum();
+        int n = all.Length, below = (int)Math.Floor(sum + 1e-9), above = (int)Math.Ceiling(sum - 1e-9);
+        if (sum == 0) return new Rate(0, 0, 0, UpperBoundOfZero(n));
+        const double tail = 0.025 / Math.E;
+        return new Rate(sum / n, (int)Math.Round(sum), below == 0 ? 0 : Beta.InvCDF(below, n - below + 1, tail),
+            above == n ? 1 : Beta.InvCDF(above + 1, n - above, 1 - tail));
     }
 
     /// <summary>

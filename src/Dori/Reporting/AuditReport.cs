@@ -53,6 +53,9 @@ internal static class AuditReport
             PicturesSection.Write(html, view, pictures, context);
             CurvesSection.Write(html, view);
             TableSection.Write(html, view);
+            if (view.Summary.Reference is { } reference) ReferenceSection.Write(html, reference);
+            if (context.Ladder is { } ladder) LadderSection.Write(html, ladder);
+            if (context.Paths is { } paths) PathsSection.Write(html, paths);
             ControlSection.Write(html, view.Summary.Control, view.Summary.Original);
             if (context.Pruning is { } pruning) PruningSection.Write(html, pruning, null, "pruning");
             AboutSection.Write(html, view, context);

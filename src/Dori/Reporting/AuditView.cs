@@ -37,6 +37,9 @@ internal sealed class AuditView
 
     public IEnumerable<PictureSummary> In(string group) => Targets.Where(p => ItemGroup.Of(p.Role, p.Kind) == group);
 
+    /// <summary>How many pictures there are among some, near-duplicates counted once.</summary>
+    public int Distinct(IEnumerable<PictureSummary> pictures) => pictures.DistinctBy(Summary.DistinctOf).Count();
+
     public bool Passes(PictureSummary picture) => picture.Similarity > Summary.Threshold;
 
     /// <summary>Not found by the threshold, and still closer than controls come: the verdict alone would hide it.</summary>

@@ -52,12 +52,12 @@ internal static class CompareReport
                     html.Foreign(model.Name);
                     html.Text(after);
                 }
-                Rate controls = Statistics.Wilson(model.Controls.AboveThreshold, model.Controls.Items);
+                Rate controls = Statistics.Share(model.Controls.AboveThreshold, model.Controls.Items);
                 html.Element("p",
                     model.Controls.Items == 0 ? "No controls were run."
                     : $"Controls: {model.Controls.AboveThreshold} of {model.Controls.Items} pass the same threshold "
                     + (model.Searched ? "after the same search" : "by their captions alone")
-                    + $" (95 % interval {Show.Interval(controls.Low, controls.High)}).", ("class", "detail"));
+                    + $" ({Show.Bounds(controls)}).", ("class", "detail"));
             }
         ReportPage.Warnings(html, comparison.Warnings, warning => html.Foreign(warning));
         html.Element("p",
@@ -75,7 +75,7 @@ internal static class CompareReport
             "Similarities are the median over pictures \u00B1 the median absolute deviation of each picture\u2019s best generation. Lost / "
             + "gained: pictures that the first model alone copies, and that this model alone copies. The p-values are not corrected for "
             + "their number.",
-            ["Group", "Model", "Pictures", "Copied", "Rate", "95 % interval", "0 to 100 %", "Best similarity", "Lost / gained", "p"],
+            ["Group", "Model", "Pictures", "Copied", "Rate", "95 %", "0 to 100 %", "Best similarity", "Lost / gained", "p"],
             () =>
             {
                 foreach (string start in comparison.Starts)
@@ -109,7 +109,7 @@ internal static class CompareReport
             foreach (
                 string number in new[] { Show.Count(row.Images), Show.AtLeast(row.LowerBound, Show.Count(rate.Count)),
                 Show.AtLeast(row.LowerBound, Show.Percent(rate.Value)),
-                Show.Interval(rate.Low, rate.High) }) Number(html, number);
+                Show.Range(rate) }) Number(html, number);
             using (html.Open("td")) Plots.Share(html, rate.Value, rate.Low, rate.High, Math.Min(model, 4));
             Number(html, Show.AtLeast(row.LowerBound, Show.Spread(row.Similarity.Median, row.Similarity.Mad)));
             Number(html, test is null ? "\u2013" : $"{test.OnlyFirst} / {test.OnlyThis}");

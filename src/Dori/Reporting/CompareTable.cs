@@ -78,7 +78,7 @@ internal static class CompareTable
 
     private static string Cell(ComparedRow? row, PairedTest? test) => row is null ? "\u2013"
         : $"{Show.AtLeast(row.LowerBound, Show.Count(row.MemorizationRate.Count))} of {row.Images} "
-            + $"({Show.Interval(row.MemorizationRate.Low, row.MemorizationRate.High)}), "
+            + $"({Show.Range(row.MemorizationRate)}), "
             + $"{Show.Spread(row.Similarity.Median, row.Similarity.Mad)}{(test is null ? "" : $", p {Show.PValue(test.PValue)}")}";
 
     private static void Row(StringBuilder text, IEnumerable<string> cells) => text.Append("| ").AppendJoin(" | ", cells).Append(" |\n");

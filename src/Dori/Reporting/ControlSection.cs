@@ -50,8 +50,8 @@ internal static class ControlSection
     {
         Rate power = original.Power!;
         string sentence = $"It gives back {Show.Count(original.GivenBack)} of {Show.Count(original.Asked)} pictures, "
-            + $"{Show.Count(original.GivenBackByPrompt)} by prompt alone: {Show.Percent(power.Value)}, exact 95 % interval "
-            + $"{Show.Interval(power.Low, power.High)}. That is how many of the pictures that a model holds as this one does the audit "
+            + $"{Show.Count(original.GivenBackByPrompt)} by prompt alone: {Show.Percent(power.Value)}, exact "
+            + $"{Show.Bounds(power)}. That is how many of the pictures that a model holds as this one does the audit "
             + "finds; what a mitigated model still holds may be harder to find.";
         string[] silent = [.. original.Pictures.Where(picture => !picture.GivenBack).Select(picture => picture.Item)];
         return silent.Length == 0 ? sentence

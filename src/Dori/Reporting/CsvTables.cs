@@ -25,32 +25,46 @@ internal static class CsvTables
     {
         var table = new StringBuilder();
         Row(table, "item", "file", "caption", "kind", "role", "verdict", "similarity", "start", "p_value", "discovery", "prompt_similarity",
-            "search_similarity", "steps_to_first_copy", "threshold", "copy_detector", "mirrored", "original_similarity");
+            "search_similarity", "steps_to_first_copy", "threshold", "copy_detector", "mirrored", "original_similarity",
+            "reference", "reference_similarity", "reference_difference", "reference_p_value", "reference_gain_bits",
+            "power", "distinct");
         foreach (PictureSummary p in summary.Pictures)
         {
-            Row(table, Text(p.Item), Text(p.File), Text(p.Caption), p.Kind.Text(), p.Role.Text(), p.Verdict.Text(), Number(p.Similarity),
-                p.Start?.Text() ?? "", Number(p.PValue), p.Discovery ? "true"
-                    : "false", Number(p.PromptSimilarity), Number(p.SearchSimilarity),
-                p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold), Text(summary.CopyDetector),
-                p.Mirrored ? "true" : "false", summary.Original?.Of(p) is { Start: not null } original ? Number(original.Similarity) : "");
+            Row(table,
+            [
+                Text(p.Item), Text(p.File), Text(p.Caption), p.Kind.Text(), p.Role.Text(), p.Verdict.Text(), Number(p.Similarity),
+                p.Start?.Text() ?? "", Number(p.PValue), p.Discovery ? "true" : "false", Number(p.PromptSimilarity),
+                Number(p.SearchSimilarity), p.StepsToFirstCopy?.ToString(CultureInfo.InvariantCulture) ?? "", Number(summary.Threshold),
+                Text(summary.CopyDetector), p.Mirrored ? "true" : "false",
+                summary.Original?.Of(p) is { Start: not null } original ? Number(original.Similarity) : "",
+                .. Reference(summary.Reference?.Of(p)),
+                p.Verdict != Verdict.NotFound ? "" : summary.Original?.Power is { } power ? Number(power.Value) : "not measured",
+                Text(summary.DistinctOf(p)),
+            ]);
         }
         return table.ToString();
     }
+
+    /// <summary>Empty where none was searched.</summary>
+    private static string[] Reference(ReferencePicture? p) => p is null ? ["", "", "", "", ""]
+        : [p.Answer.Text(), p.Start is null ? "" : Number(p.Similarity), Number(p.Difference ?? double.NaN), Number(p.PValue ?? double.NaN),
+            Number(p.GainBits ?? double.NaN)];
 
     /// <summary>One row a group, start and number of steps: the rates at the last step first, then the rest of the curve.</summary>
     public static string Rates(Summary summary)
     {
         var table = new StringBuilder();
-        Row(table, "group", "start", "steps", "images", "generations", "count", "rate", "rate_low_95", "rate_high_95", "similarity_median",
-            "similarity_mad", "median_similarity_median", "median_similarity_mad",
-            "diversity", "threshold", "copy_detector", "lower_bound");
+        Row(table, "group", "start", "steps", "images", "generations", "count", "rate", "rate_low_95", "rate_high_95",
+            "similarity_median", "similarity_mad", "median_similarity_median", "median_similarity_mad",
+            "diversity", "threshold", "copy_detector", "lower_bound", "distinct");
         foreach (GroupSummary g in summary.Groups.Concat(summary.Curve).DistinctBy(g => (g.Group, g.Start, g.Steps)))
         {
             Row(table, Text(g.Group), g.Start.Text(), Number(g.Steps), Number(g.Images), Number(g.Generations),
                 Number(g.MemorizationRate.Count), Number(g.MemorizationRate.Value), Number(g.MemorizationRate.Low),
                 Number(g.MemorizationRate.High), Number(g.Similarity.Median), Number(g.Similarity.Mad), Number(g.MedianSimilarity.Median),
                     Number(g.MedianSimilarity.Mad), Number(g.Diversity), Number(summary.Threshold),
-                Text(summary.CopyDetector), g.LowerBound ? "yes" : "no");
+                Text(summary.CopyDetector), g.LowerBound ? "yes" : "no",
+                Number(g.Distinct ?? g.Images));
         }
         return table.ToString();
     }

@@ -95,8 +95,12 @@ internal static class PicturesSection
                     $"{Show.PValue(p.PValue)} ({smallest}{(p.Discovery ? "on" : "not on")} the list at a false discovery rate of "
                     + $"{Show.Short(100 * s.Controls.FalseDiscoveryRate)} %)");
             }
+            if (p.Verdict == Verdict.NotFound)
+                Pair(html, "Power of this audit",
+                    s.Original?.Power is { } power ? $"{Show.Percent(power.Value)}, {Show.Bounds(power)}" : "not measured");
             Pair(html, "First copy after", Wording.FirstCopy(p.StepsToFirstCopy, s.Steps));
             Original(html, s.Original, p);
+            Reference(html, s.Reference, p);
             Trained(html, p);
         }
         if (s.Original?.NotShown(p) == true)
@@ -112,6 +116,25 @@ internal static class PicturesSection
         if (p.OtherCaptions is not { Count: > 0 } others) return;
         html.Element("dt", "Other captions, not tried");
         using (html.Open("dd")) html.Foreign(string.Join("; ", others.Select(caption => $"\u201C{caption}\u201D")));
+    }
+
+    private static void Reference(HtmlWriter html, ReferenceSummary? reference, PictureSummary p)
+    {
+        if (reference?.Of(p) is not { } found) return;
+        string answer = found.Answer switch
+        {
+            ReferenceAnswer.ThisModelAlone => "this model alone",
+            ReferenceAnswer.Both => "both: the reference gives it back too",
+            ReferenceAnswer.Undecided when found.Pair =>
+                "undecided: the reference does not give it back, which is evidence by this pair alone",
+            ReferenceAnswer.Undecided => "undecided",
+            _ => "nothing to compare: this model does not give it back",
+        };
+        string best = found.Start is null ? "not searched yet" : $"its best {Show.Similarity(found.Similarity)}";
+        string d = found.Difference is not { } difference ? "" : $", D {Show.Similarity(difference)}";
+        Pair(html, "Reference", $"{answer} ({best}{d}{(found.PValue is { } pValue ? $", p {Show.PValue(pValue)}" : "")})");
+        if (found.GainBits is not null)
+            Pair(html, "Likelihood gain", $"{Wording.Gain(found)} bits that training added, without any search");
     }
 
     private static void Original(HtmlWriter html, OriginalSummary? original, PictureSummary p)

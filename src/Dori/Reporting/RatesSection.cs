@@ -23,16 +23,17 @@ internal static class RatesSection
                         using (html.Open("tr"))
                             foreach ((string name, string? css) in new (string, string?)[]
                                 { ("Group", null), ("Pictures", "number"), ("Copied", "number"), ("Rate", "number"),
-                                    ("95 % interval", "number"),
+                                    ("95 %", "number"),
                                     ("0 to 100 %", null), ("Best similarity", "number"), ("Median similarity", "number"),
                                         ("Diversity", "number") })
                                 html.Element("th", name, ("scope", "col"), ("class", css));
                     foreach (IGrouping<AuditStart, GroupSummary> start in s.Groups.GroupBy(g => g.Start)) Body(html, start.Key, [.. start]);
                 }
             html.Element("p",
-                "Copied: pictures with at least one generation above the threshold. Similarities are the median over pictures \u00B1 the "
-                + "median absolute deviation: of each picture\u2019s best generation, and of its median generation. "
-                + "Diversity is the median similarity among a picture\u2019s own generations: lower is more diverse.", ("class", "legend"));
+                "95 %: the interval, or where none was copied the exact one-sided bound. Copied: pictures with at least one "
+                + "generation above the threshold. Similarities are the median over pictures \u00B1 the median absolute "
+                + "deviation: of each picture\u2019s best generation, and of its median generation. Diversity is the median "
+                + "similarity among a picture\u2019s own generations: lower is more diverse.", ("class", "legend"));
             if (s.Groups.Count == 0) html.Element("p", "No unit has been finished yet: there are no rates.");
         }
     }
@@ -68,10 +69,10 @@ internal static class RatesSection
         using (html.Open("tr", ("class", g.Group == ItemGroup.Control ? "control" : null)))
         {
             html.Element("th", Wording.Group(g.Group), ("scope", "row"));
-            Number(html, Show.Count(g.Images));
+            Number(html, Show.Count(g.Distinct ?? g.Images));
             Number(html, Show.AtLeast(g.LowerBound, Show.Count(rate.Count)));
             Number(html, Show.AtLeast(g.LowerBound, Show.Percent(rate.Value)));
-            Number(html, Show.Interval(rate.Low, rate.High));
+            Number(html, Show.Range(rate));
             using (html.Open("td")) Plots.Share(html, rate.Value, rate.Low, rate.High, Wording.Look(g.Group));
             Number(html, Show.AtLeast(g.LowerBound, Show.Spread(g.Similarity.Median, g.Similarity.Mad)));
             Number(html, Show.Spread(g.MedianSimilarity.Median, g.MedianSimilarity.Mad));

@@ -19,7 +19,11 @@ public static class Report
         Manifest manifest = run.Manifest;
         RunUnits units = run.ReadUnits();
         Summary summary = run.Summarize(units);
-        IReadOnlyList<UnitCost> ofOriginal = run.ReadCostsOfOriginal();
+        (Beside Which, IReadOnlyList<UnitCost> Costs)[] beside = [.. Enum.GetValues<Beside>().Select(w => (w, run.ReadCostsOf(w)))];
+        LadderSummary? ladder = run.ReadLadder();
+        PathsSummary? paths = run.ReadPaths();
+        if (paths is not null) AtomicFile.WriteText(Path.Combine(run.Path, "paths.json"), paths.ToJson() + "\n");
+        if (ladder is not null) AtomicFile.WriteText(Path.Combine(run.Path, "ladder.json"), ladder.ToJson() + "\n");
         AuditReport.Write(Path.Combine(run.Path, "report.html"), summary, units.Records, new ReportContext
         {
             OriginalPicture = RunFacts.Originals(run),
@@ -33,8 +37,10 @@ public static class Report
             Identity = RunFacts.Identity(manifest),
             Facts = RunFacts.Of(manifest),
             Pruning = run.ReadPruning(),
-            Cost = RunFacts.Cost([.. units.Records.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>(), .. ofOriginal],
-                ofOriginal.Count),
+            Ladder = ladder,
+            Paths = paths,
+            Cost = RunFacts.Cost([.. units.Records.Select(unit => run.ReadCost(unit.Id)).OfType<UnitCost>(),
+                .. beside.SelectMany(other => other.Costs)], [.. beside.Select(other => (other.Which.Text(), other.Costs.Count))]),
         });
         CsvTables.Write(run.Path, summary);
         ModelCardFragments.Write(run, summary);

@@ -33,6 +33,10 @@ internal sealed record ReportContext
     public required IReadOnlyList<(string Name, string Value)> Facts { get; init; }
     /// <summary>What a pruning method says of the audited model; null where none does.</summary>
     public Mitigation.PruningRecord? Pruning { get; init; }
+    /// <summary>Null where the ladder was not climbed.</summary>
+    public LadderSummary? Ladder { get; init; }
+    /// <summary>Null where no further random starts were tried.</summary>
+    public PathsSummary? Paths { get; init; }
     /// <summary>Time and memory; null where not measured.</summary>
     public string? Cost { get; init; }
 }

@@ -25,11 +25,11 @@ internal static class RunFacts
     private static Dictionary<string, string> Hashes(RunFolder run) => run.Manifest.Pictures.Items
         .SelectMany(item => item.Files.Zip(item.Sha256)).GroupBy(pair => pair.First).ToDictionary(g => g.Key, g => g.First().Second);
 
-    private static IEnumerable<(string, string)> OriginalFacts(ManifestModel? original)
+    private static IEnumerable<(string, string)> BesideFacts(string name, ManifestModel? model)
     {
-        if (original is null) yield break;
-        yield return ("Original", $"{original.Name} ({original.Path})");
-        yield return ("Original, SHA-256", original.Sha256);
+        if (model is null) yield break;
+        yield return (name, $"{model.Name} ({model.Path})");
+        yield return ($"{name}, SHA-256", model.Sha256);
     }
 
     private static IEnumerable<(string, string)> AdapterFacts(ManifestAdapter a)
@@ -47,7 +47,8 @@ internal static class RunFacts
             ("Model", $"{m.Model.Name} ({m.Model.Path})"),
             .. (m.Model.Adapters ?? []).SelectMany(AdapterFacts),
             ("Model, SHA-256", m.Model.Sha256),
-            .. OriginalFacts(m.Original),
+            .. BesideFacts("Original", m.Original),
+            .. BesideFacts("Reference", m.Reference),
             ("Pictures",
                 $"{m.Pictures.Items.Count(i => i.Role != PictureRole.Control)} items and "
                 + $"{m.Pictures.Items.Count(i => i.Role == PictureRole.Control)} controls from {m.Pictures.Path}"),
@@ -87,11 +88,13 @@ internal static class RunFacts
     }
 
     /// <summary>Time and memory; null where there are no units.</summary>
-    /// <param name="ofOriginal">How many of them are the original's.</param>
+    /// <param name="beside">How many of them are other models', by what those are.</param>
     /// <param name="what">Their name, in the plural.</param>
-    public static string? Cost(IReadOnlyList<UnitCost> costs, int ofOriginal = 0, string what = "units") => costs.Count == 0 ? null
+    public static string? Cost(IReadOnlyList<UnitCost> costs, IReadOnlyList<(string Model, int Count)>? beside = null,
+        string what = "units") => costs.Count == 0 ? null
         : string.Create(CultureInfo.InvariantCulture, $"{costs.Sum(c => c.Seconds) / 60:0.0} minutes of work in {costs.Count} {what}")
-            + (ofOriginal > 0 ? $", {ofOriginal} of them of the original" : "")
+            + string.Concat((beside ?? []).Where(other => other.Count > 0)
+                .Select(other => $", {other.Count} of them of the {other.Model}"))
             + string.Create(CultureInfo.InvariantCulture,
                 $" (median {costs.Select(c => c.Seconds).Order().ElementAt(costs.Count / 2):0.0} s ")
             + (what == "units" ? "a unit" : "each")

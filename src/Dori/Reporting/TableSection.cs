@@ -21,13 +21,25 @@ internal static class TableSection
                     Body(html, view, view.Targets, "Audited pictures, in the order of the section above");
                     Body(html, view, view.Controls, "Controls, the most similar first");
                 }
+            NearDuplicates(html, view.Summary);
             html.Element("p",
                 "Best, prompt and search are similarities: over all starts, of the prompt alone, and over the searches; those "
                 + $"above {Show.Short(view.Summary.Threshold)} are bold. \u201CBy\u201D is the start that gave the best. \u201CFirst "
                 + "copy\u201D is the fewest search steps after which a generation passes: 0 where the prompt alone does. Controls carry no "
-                + $"verdict.{(view.Summary.Original is null ? "" : " \u201COriginal\u201D is the best that the original gives back.")}",
+                + $"verdict.{(view.Summary.Original is null ? "" : " \u201COriginal\u201D is the best that the original gives back.")}"
+                + (view.Summary.Reference is null ? "" : " \u201CReference\u201D: whether the reference gives back too what this model "
+                    + "does; its best; D, this model\u2019s best less that; its p-value among the controls\u2019 D; and, without any "
+                    + "search, the bits by which training made the picture likelier."),
                 ("class", "legend"));
         }
+    }
+
+    private static void NearDuplicates(HtmlWriter html, Summary summary)
+    {
+        if (summary.NearDuplicates is not { Count: > 0 } groups) return;
+        html.Element("p", $"Near-duplicates by the copy detector ({summary.CopyDetector}, at its own threshold), which "
+            + $"count once in every rate and interval: {string.Join("; ", groups.Select(group => string.Join(", ", group)))}.",
+            ("class", "legend"));
     }
 
     private static (string Name, string? Css)[] Columns(AuditView view) =>
@@ -35,6 +47,8 @@ internal static class TableSection
         ("#", "number"), ("Caption", null), ("File", null), ("Kind", null), ("Verdict", null), ("Best", "number"), ("By", null),
         ("Prompt", "number"), ("Search", "number"), ("p", "number"), ("First copy", "number"),
         .. view.Summary.Original is null ? [] : new (string, string?)[] { ("Original", "number") },
+        .. view.Summary.Reference is null ? [] : new (string, string?)[]
+            { ("Reference", null), ("Its best", "number"), ("D", "number"), ("p of D", "number"), ("Gain, bits", "number") },
     ];
 
     private static void Body(HtmlWriter html, AuditView view, IReadOnlyList<PictureSummary> pictures, string name)
@@ -71,9 +85,20 @@ internal static class TableSection
                         if (original.Of(p) is { Start: not null } found) Similarity(html, view, found.Similarity);
                         else html.Element("td", "\u2013", ("class", "number"));
                     }
+                    if (view.Summary.Reference?.Of(p) is { } reference) Reference(html, view, reference);
                 }
             }
         }
+    }
+
+    private static void Reference(HtmlWriter html, AuditView view, ReferencePicture p)
+    {
+        html.Element("td", p.Answer == ReferenceAnswer.None ? "\u2013" : p.Answer.Text());
+        if (p.Start is null) html.Element("td", "\u2013", ("class", "number"));
+        else Similarity(html, view, p.Similarity);
+        html.Element("td", Show.Similarity(p.Difference ?? double.NaN), ("class", "number"));
+        html.Element("td", Show.PValue(p.PValue ?? double.NaN), ("class", "number"));
+        html.Element("td", Wording.Gain(p), ("class", "number"));
     }
 
     private static void Similarity(HtmlWriter html, AuditView view, double value) =>

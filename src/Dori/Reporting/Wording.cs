@@ -41,6 +41,20 @@ internal static class Wording
         _ => ("\u2013", "not-judged"),
     };
 
+    /// <summary>How many pictures that are held this audit would have found: beside whatever was not. Without a full stop.</summary>
+    public static string Power(Summary summary) => summary.Original switch
+    {
+        { Power: { } power } original => $"Power: of {Show.Count(original.Asked)} pictures that the original, {original.Name}, is expected "
+            + $"to hold, this audit finds {Show.Count(original.GivenBack)} ({Show.Percent(power.Value)}, {Show.Bounds(power)})",
+        { } => "Power: not measured; the original\u2019s answer is not complete",
+        null => "Power: not measured; what this audit would find of pictures that are held is not known (name a model that holds them as "
+            + "the original)",
+    };
+
+    /// <summary>What training added, in bits.</summary>
+    public static string Gain(ReferencePicture picture) => picture is not { GainBits: { } bits, GainError: { } error } ? Show.None
+        : $"{Show.Whole(bits)} \u00B1 {Show.Whole(error)}";
+
     public static string FirstCopy(int? steps, int all) => steps switch
     {
         null => $"none within {Show.Steps(all)}",

@@ -40,9 +40,16 @@ internal readonly record struct SearchDraw(Tensor Noise, Tensor Timesteps, Tenso
 /// </summary>
 public sealed class DoriSearch(SearchOptions options) : ISearch
 {
+    private readonly Freedom? _freedom;
+
+    /// <summary>A search over less than the whole embedding.</summary>
+    internal DoriSearch(SearchOptions options, Freedom freedom) : this(options) => _freedom = freedom;
+
     private const double Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8; // Adam's defaults
 
-    public string Description => string.Create(CultureInfo.InvariantCulture, $"{options.Steps} steps of Adam at {options.LearningRate}, ")
+    public string Description => (_freedom is null ? "" : $"{_freedom.Name}: ")
+        + (_freedom?.Radius is { } radius ? string.Create(CultureInfo.InvariantCulture, $"radius {radius}, ") : "")
+        + string.Create(CultureInfo.InvariantCulture, $"{options.Steps} steps of Adam at {options.LearningRate}, ")
         + $"{options.Batch} (noise, time step) pairs a step"
         + (options.MicroBatch < options.Batch ? $" in parts of {options.MicroBatch}" : "");
 
@@ -71,7 +78,10 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
         var snapshots = new List<(int, Conditioning)>();
         using var scope = NewDisposeScope();
         Conditioning y = start.Each(part => part.detach().to(float32).clone().to(model.Device));
-        Tensor[] free = y.Pooled is { } pooled ? [y.Tokens, pooled] : [y.Tokens];
+        Conditioning whole = _freedom?.Fixed(model, y) ?? y;
+        Tensor? begin = _freedom?.Begin(model, y);
+        Tensor[] free = begin is not null ? [begin.clone()] : y.Pooled is { } pooled ? [y.Tokens, pooled] : [y.Tokens];
+        if (_freedom is not null) y = _freedom.Put(whole, free[0]);
         Tensor[] m = [.. free.Select(part => zeros_like(part))], v = [.. free.Select(part => zeros_like(part))];
         bool found = Keep(0);
         for (int step = 1; step <= options.Steps && !found; step++)
@@ -79,7 +89,13 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
             (float loss, IReadOnlyList<Tensor> gradients) = Gradient(model, targets, y, draw(step - 1));
+            if (_freedom is not null) gradients = [_freedom.Gather(gradients[0])];
             for (int i = 0; i < free.Length; i++) Adam(free[i], gradients[i], m[i], v[i], step, options.LearningRate);
+            if (_freedom is not null)
+            {
+                _freedom.Project(free[0], begin!);
+                y = _freedom.Put(whole, free[0]).MoveToOuterDisposeScope();
+            }
             losses.Add(loss);
             onStep?.Invoke(step, loss);
             found = Keep(step);

@@ -41,7 +41,7 @@ public sealed class OriginalTests
         Summary summary = run.Summary();
         Assert.Equal([Verdict.NotJudged, Verdict.NotJudged], VerdictsOf(summary));
         Assert.Equal((0.0, 0), (summary.Original!.Power!.Low, summary.Original.Power.Count));
-        Assert.Equal(1 - Math.Sqrt(0.025), summary.Original.Power.High, 9);
+        Assert.Equal(1 - Math.Sqrt(0.05), summary.Original.Power.High, 9);
         Assert.True(Says(summary, "gives back none of 2 pictures"));
         Assert.Equal(GateOutcome.Unknown, Gate.Of(summary).Outcome);
 
@@ -62,9 +62,9 @@ public sealed class OriginalTests
         Assert.Contains("<dt>The original gives it back</dt>", report, StringComparison.Ordinal);
         Assert.Contains("It gives back 2 of 3 pictures, 0 by prompt alone", report, StringComparison.Ordinal);
         string[] csv = File.ReadAllLines(Path.Combine(run.Run, "pictures.csv"));
-        Assert.EndsWith(",original_similarity", csv[0], StringComparison.Ordinal);
-        Assert.EndsWith($",{(double)None:R}", csv[2], StringComparison.Ordinal);
-        Assert.EndsWith(",false,", csv[^1], StringComparison.Ordinal); // a control
+        Assert.Contains(",original_similarity,", csv[0], StringComparison.Ordinal);
+        Assert.EndsWith($",{(double)None:R},,,,,,{2 / 3.0:R},v01", csv[2], StringComparison.Ordinal);
+        Assert.EndsWith(",false,,,,,,,,c18", csv[^1], StringComparison.Ordinal); // a control
     }
 
     public static TheoryData<string> Holes =>

@@ -34,6 +34,27 @@ internal sealed class SampleRun : IDisposable
         if (original.Length > 0) WriteOriginal(Run, original);
     }
 
+    /// <summary>Two audited pictures or more beside a reference; every control finds 0.3 in both models.</summary>
+    /// <param name="own">Best similarity from the caption, one by one.</param>
+    /// <param name="reference">The same of the reference; its controls may be others.</param>
+    /// <param name="controls">How many of the 19 there are.</param>
+    public SampleRun(float[] own, float[] reference, Func<string, float>? ofControl = null, int controls = 19)
+    {
+        File.WriteAllText(Secret, "not to be read or overwritten");
+        Manifest = ManifestOf(Options, true, own.Length, controls).WithReference(Ancestor);
+        Write(Run, Manifest, unit => Best(unit, own, _ => 0.3f));
+        WriteReference(Run, unit => Best(unit, reference, ofControl ?? (_ => 0.3f)));
+    }
+
+    private static float Best(AuditUnit unit, float[] found, Func<string, float> ofControl) =>
+        unit.Item.Role == PictureRole.Control ? ofControl(unit.Item.Id)
+        : unit.Start == AuditStart.Caption ? found[int.Parse(unit.Item.Id[1..])] : 0.2f;
+
+    /// <summary>The reference's run in a run.</summary>
+    /// <param name="best">Null: the unit is not there.</param>
+    public void WriteReference(string folder, Func<AuditUnit, float?> best) =>
+        Write(Path.Combine(folder, "reference"), Manifest.Of(Beside.Reference)! with { Control = Manifest.Control }, best);
+
     public static ManifestModel Ancestor { get; } =
         new("/original", "ancestor", Sha256Text.Of("original"), new Dictionary<string, string>());
 
@@ -52,17 +73,17 @@ internal sealed class SampleRun : IDisposable
     {
         RunFolder run = Open();
         RunUnits units = run.ReadUnits();
-        return Verdicts.Summarize(run.Manifest, units.Records, units.Wrong, run.ReadOriginal());
+        return run.Summarize(units);
     }
 
-    public static Manifest ManifestOf(AuditOptions options, bool bound = true, int audited = 1)
+    public static Manifest ManifestOf(AuditOptions options, bool bound = true, int audited = 1, int controls = 19)
     {
         ManifestItem Item(string id, string role) =>
             new(id, "/pictures", [$"{id}.png"], [Sha256Text.Of(id)], $"a {id}", role == "audit" ? PictureKind.Verbatim : PictureKind.None,
                 role.Role());
         ManifestItem[] items =
             [.. Enumerable.Range(0, audited).Select(i => Item($"v{i:00}", "audit")),
-            .. Enumerable.Range(0, 19).Select(i => Item($"c{i:00}", "control"))];
+            .. Enumerable.Range(0, controls).Select(i => Item($"c{i:00}", "control"))];
         return VerdictsTests.ManifestOf(items) with
         {
             Schema = bound ? Manifest.Current : Manifest.Unbound, Options = options,
@@ -75,7 +96,7 @@ internal sealed class SampleRun : IDisposable
 
     /// <summary>The original's run in a run: of the audited items alone.</summary>
     public void WriteOriginal(string folder, params float[] found) => Write(Path.Combine(folder, "original"),
-        Manifest.OfOriginal()! with { Control = Manifest.Control },
+        Manifest.Of(Beside.Original)! with { Control = Manifest.Control },
         unit => unit.Item.Role == PictureRole.Control ? null : unit.Start == AuditStart.Caption ? found[int.Parse(unit.Item.Id[1..])]
             : 0.2f);
 
@@ -96,7 +117,8 @@ internal sealed class SampleRun : IDisposable
     }
 
     /// <summary>Version 1 had no such members.</summary>
-    private static readonly string[] s_later = ["key", "digest", "mirrored", "mirror", "notes", "control", "original", "transformSha256"];
+    private static readonly string[] s_later =
+        ["key", "digest", "mirrored", "mirror", "notes", "control", "original", "reference", "transformSha256"];
 
     /// <summary>As the program of a record's version writes it.</summary>
     private static string Json<T>(T record, JsonTypeInfo<T> type, bool bound)

@@ -92,7 +92,7 @@ public sealed class SharedRunTests : IDisposable
             Options = options,
         });
         var counting = new Counting(() => { Interlocked.Increment(ref _searches); search?.Invoke(); }, options.SearchOptions);
-        new AuditRunner(new UnitRunner(Emoji.Model, s_detector.Value, options, counting), folder, say: say,
+        new AuditRunner(new UnitRunner(Emoji.Model, s_detector.Value, options, _ => counting), folder, say: say,
             claims: () => new RunClaims(In(run), TimeSpan.FromMinutes(1))).Run(AuditPlan.Of(Set(options), options), Workers.Single);
     }
 

@@ -132,7 +132,7 @@ public sealed class StopAtVerdictTests : IDisposable
         Summary Run(string name, bool stop)
         {
             RunFolder folder = Open(name, stop);
-            var runner = new UnitRunner(Emoji.Model, s_detector.Value, Options(stop), new Staying(Options(stop).SearchOptions));
+            var runner = new UnitRunner(Emoji.Model, s_detector.Value, Options(stop), _ => new Staying(Options(stop).SearchOptions));
             new AuditRunner(runner, folder, () => TimeSpan.Zero, text => { lock (said) said.Add(text); })
                 .Run(AuditPlan.Of(pictures, Options(stop)), new Workers(2, 1));
             return folder.Summarize();

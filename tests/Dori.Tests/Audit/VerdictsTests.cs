@@ -118,7 +118,7 @@ public class VerdictsTests
         Assert.Equal((1, 1, 1.0), (verbatim.Images, verbatim.MemorizationRate.Count, verbatim.MemorizationRate.Value));
         GroupSummary control = summary.Groups.Single(g => g is { Group: "control", Start: AuditStart.Caption });
         Assert.Equal((20, 0, 50), (control.Images, control.MemorizationRate.Count, control.Steps));
-        Assert.Equal(0.161, control.MemorizationRate.High, 3); // Wilson, 0 of 20
+        Assert.Equal(1 - Math.Pow(0.05, 1 / 20.0), control.MemorizationRate.High, 9); // exact and one-sided, 0 of 20
         Assert.Equal(0, summary.Groups.Single(g => g is { Group: "verbatim", Start: AuditStart.Prompt }).MemorizationRate.Count);
     }
 

@@ -23,7 +23,7 @@ public sealed class HelpTests
     }
 
     private static string[] Path(string verb) =>
-        typeof(MitigateSettings).IsAssignableFrom(Help.Verbs[verb]) ? ["mitigate", verb] : [verb];
+        Help.BranchOf(Help.Verbs[verb]) is { Length: > 0 } branch ? [branch, verb] : [verb];
 
     [Theory]
     [MemberData(nameof(Verbs))]

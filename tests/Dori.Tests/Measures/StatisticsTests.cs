@@ -79,6 +79,75 @@ public class StatisticsTests
         Assert.Equal(high, rate.High, 4);
     }
 
+    /// <summary>All sequences of wins and losses, counted.</summary>
+    [Fact]
+    public void The_sign_test_is_the_enumeration_of_fair_coins()
+    {
+        for (int n = 0; n <= 10; n++)
+            for (int wins = 0; wins <= n; wins++)
+            {
+                int asMany = Enumerable.Range(0, 1 << n).Count(coins => System.Numerics.BitOperations.PopCount((uint)coins) >= wins);
+                Assert.Equal(asMany / (double)(1 << n), Statistics.SignTest(wins, n - wins), 12);
+            }
+    }
+
+    [Theory]
+    [InlineData(1, 0.95)]
+    [InlineData(19, 0.1459)] // the rule of three says 3 / n
+    [InlineData(200, 0.014867)]
+    public void Of_none_the_bound_is_exact_and_one_sided(int n, double bound)
+    {
+        Assert.Equal(bound, Statistics.Share(0, n).High, 4);
+        Assert.Equal(0.05, Math.Pow(1 - Statistics.UpperBoundOfZero(n), n), 12); // so rare is none of n at the bound
+        Assert.Equal(Statistics.Share(0, n).High, Statistics.ExactShare(0, n).High, 12);
+        Assert.Equal(Statistics.ClopperPearson(1, n), Statistics.ExactShare(1, n));
+        Assert.Equal(Statistics.Share(0, n).High, Statistics.BoundedMean(new double[n]).High, 12);
+        Assert.Equal(Statistics.Wilson(1, n), Statistics.Share(1, n));
+        Assert.Equal(new Rate(0, 0, 0, 1), Statistics.Share(0, 0));
+    }
+
+    /// <summary>By exact enumeration over the binomial, not by chance: the interval holds the share in at least 95 % of cases.</summary>
+    [Theory]
+    [InlineData(10)]
+    [InlineData(40)]
+    public void Exact_intervals_cover_as_often_as_they_say(int n)
+    {
+        for (double share = 0.002; share < 1; share += 0.007)
+        {
+            double clopper = 0, bounded = 0;
+            for (int k = 0; k <= n; k++)
+            {
+                double weight = Math.Exp(MathNet.Numerics.SpecialFunctions.BinomialLn(n, k) + k * Math.Log(share)
+                    + (n - k) * Math.Log(1 - share));
+                double[] values = [.. Enumerable.Range(0, n).Select(i => i < k ? 1.0 : 0)];
+                if (Holds(Statistics.ClopperPearson(k, n))) clopper += weight;
+                if (Holds(Statistics.BoundedMean(values))) bounded += weight;
+            }
+            // Of none the bound is one-sided at 5 %, so that a share may be missed there by 5 % and above it by 2.5 % / e.
+            Assert.True(clopper >= 0.95 - 1e-9 && bounded >= 0.94, $"{share}: {clopper}, {bounded}");
+            bool Holds(Rate rate) => rate.Low <= share && share <= rate.High;
+        }
+    }
+
+    /// <summary>Values between 0 and 1 spread less than shares of 0 and 1 do: simulated, of several laws.</summary>
+    [Theory]
+    [InlineData("uniform", 0.5)]
+    [InlineData("rare", 0.05)]
+    [InlineData("thirds", 0.3)]
+    public void The_interval_of_a_bounded_mean_covers_it(string law, double mean)
+    {
+        var random = new Random(7);
+        double Value() => law switch
+        {
+            "uniform" => random.NextDouble(),
+            "rare" => random.NextDouble() < 0.1 ? random.NextDouble() : 0,
+            _ => random.NextDouble() < 0.9 ? 1 / 3.0 : 0,
+        };
+        int covered = Enumerable.Range(0, 2000).Count(_ =>
+            Statistics.BoundedMean([.. Enumerable.Range(0, 40).Select(_ => Value())]) is var rate && rate.Low <= mean && mean <= rate.High);
+        Assert.InRange(covered, 1900, 2000);
+    }
+
     [Fact]
     public void Wilson_of_nothing_says_nothing() => Assert.Equal(new Rate(0, 0, 0, 1), Statistics.Wilson(0, 0));
 

@@ -172,7 +172,7 @@ internal sealed class SampleAudit
                             Diversity = snapshots[0].Diversity,
                         Similarity = Spread(snapshots.Select(s => (double)s.Best)),
                             MedianSimilarity = Spread(snapshots.Select(s => (double)s.Similarities[2])),
-                            MemorizationRate = Statistics.Wilson(count, snapshots.Length),
+                            MemorizationRate = Statistics.Share(count, snapshots.Length),
                     };
                 }
             }
