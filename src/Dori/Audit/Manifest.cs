@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
+using Dori.Native;
 using Dori.Pictures;
-using TorchSharp;
 
 namespace Dori.Audit;
 
@@ -55,7 +55,7 @@ internal sealed record Manifest
             new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold, detector.Preset.TransformSha256),
         Options = options,
         Machine = new ManifestMachine(machine.DeviceName, machine.DtypeName, workers.ThreadsEach, Diffusion.Machine.Processor(),
-            RuntimeInformation.OSDescription, torch.__version__),
+            RuntimeInformation.OSDescription, NativeLibraries.Version),
     };
 
     /// <summary>Whether the run's units say what they were computed from.</summary>

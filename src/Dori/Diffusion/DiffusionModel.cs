@@ -70,6 +70,7 @@ public sealed class DiffusionModel : IDisposable
     public static DiffusionModel Load(Checkpoint folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         device ??= CPU;
+        string? libtorch = NativeLibraries.Check();
         if (folder.UNet.CrossAttentionDim != folder.TextEncoder.HiddenSize)
             throw new DoriException(
                 $"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives "
@@ -80,6 +81,7 @@ public sealed class DiffusionModel : IDisposable
                 + $"{folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
         ModelDefaults defaults = ReadDefaults(folder);
         ModelNotes notes = folder.Collected.Copy();
+        if (libtorch is not null) notes.Say(libtorch);
         ClipTokenizer tokenizer = folder.OpenTokenizer();
         CheckAddedTokens(folder, tokenizer, notes);
         if (tokenizer.VocabularySize > folder.TextEncoder.VocabSize || tokenizer.MaxLength > folder.TextEncoder.MaxPositionEmbeddings)

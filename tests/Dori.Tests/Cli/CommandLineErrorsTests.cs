@@ -15,7 +15,7 @@ public sealed class CommandLineErrorsTests
     [InlineData("--steps: a whole number is wanted after it", "audit", "M", "--steps")]
     [InlineData("--guidance x: a number, such as 0.5, is wanted", "audit", "M", "--guidance", "x")]
     [InlineData("audti: no such verb; did you mean audit? (dori --help", "audti", "M")]
-    [InlineData("xyzzy: no such verb; known: demo, info", "xyzzy")]
+    [InlineData("xyzzy: no such verb; known: demo, doctor, info", "xyzzy")]
     [InlineData("mitigate wnda: no such verb; did you mean wanda? (dori mitigate --help", "mitigate", "wnda")]
     [InlineData("--imags: no such option; did you mean --images? (dori audit --help", "audit", "M", "--imags", "x")]
     [InlineData("--device: an option of other verbs, which info does not take (dori info --help", "info", "M", "--device", "cuda")]
