@@ -26,7 +26,8 @@ internal sealed class Doctor(string device, string? python)
     private const double Gibi = 1L << 30;
 
     /// <param name="copyDetector">File or folder, as an audit takes it; or null.</param>
-    public IEnumerable<Finding> Examine(string? copyDetector, string? preset)
+    /// <param name="speed">Whether to measure it too, at Stable Diffusion 1.x's size.</param>
+    public IEnumerable<Finding> Examine(string? copyDetector, string? preset, bool speed = false)
     {
         yield return Machine();
         if (python is not null) yield return Python(python);
@@ -39,6 +40,9 @@ internal sealed class Doctor(string device, string? python)
         if (chosen is null) yield break;
         yield return Attention(chosen);
         if (copyDetector is not null) yield return CopyDetector(copyDetector, preset, chosen);
+        if (!speed) yield break;
+        ScalarType dtype = chosen.type == DeviceType.CUDA ? ScalarType.BFloat16 : ScalarType.Float32;
+        foreach (Finding finding in new Speed(chosen, dtype).Measure()) yield return finding;
     }
 
     private static Finding Machine()

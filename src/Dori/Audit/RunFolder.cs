@@ -79,7 +79,7 @@ public sealed partial class RunFolder
                 + $"another folder with -o, or name the same");
         bool same = manifest.Original is null || there.Original is not null;
         // What an earlier command named stays: an answer that was asked for is not dropped by leaving the option out.
-        manifest = manifest with { Original = manifest.Original ?? there.Original };
+        manifest = manifest with { Original = manifest.Original ?? there.Original, OtherMachines = there.OtherMachines };
         if (there.SamePictures(manifest))
             return same && there.Notes.SequenceEqual(manifest.Notes) ? new RunFolder(path, there) : Written(path, manifest);
         if (!there.SharesPicture(manifest))
@@ -98,6 +98,20 @@ public sealed partial class RunFolder
                 + $"the command that made the run, which writes it anew");
         RefuseLinks(path);
         return new RunFolder(path, ReadManifest(path));
+    }
+
+    /// <summary>What a run that is there was begun with; null where there is none that can be read.</summary>
+    internal static int? MicroBatchOf(string path)
+    {
+        if (!File.Exists(System.IO.Path.Combine(path, ManifestName))) return null;
+        try
+        {
+            return ReadManifest(path).Options.MicroBatch;
+        }
+        catch (DoriException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Verdicts and rates from the units that are there.</summary>

@@ -58,6 +58,23 @@ public sealed class CommandLineErrorsTests
         Assert.Contains("dori audit https://***@host/x?token=*** ***", details, StringComparison.Ordinal);
     }
 
+    private sealed class LibtorchException(string message) : System.Runtime.InteropServices.ExternalException(message);
+
+    [Theory]
+    [InlineData("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 11.76 GiB\nException raised from ...")]
+    [InlineData("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1759218604 bytes")]
+    public void Too_little_memory_is_one_line_that_says_what_to_do(string libtorchs)
+    {
+        using var console = new TestConsole();
+        using StringWriter output = new(), error = new() { NewLine = "\n" };
+        var shell = new Shell(console, output, error, "dori", CancellationToken.None);
+        Assert.Equal(70, Failures.Say(new LibtorchException(libtorchs), shell, text => text));
+        string line = Assert.Single(error.ToString().TrimEnd().Split('\n'));
+        Assert.StartsWith("dori: there is not enough memory", line, StringComparison.Ordinal);
+        Assert.Contains("--micro-batch", line, StringComparison.Ordinal);
+        File.Delete(line[line.IndexOf(Path.GetTempPath(), StringComparison.Ordinal)..]);
+    }
+
     [Fact]
     public void Errors_of_libtorch_are_one_line()
     {
