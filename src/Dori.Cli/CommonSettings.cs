@@ -15,6 +15,9 @@ internal class CommonSettings : CommandSettings
     /// <summary>The parts of a list by commas.</summary>
     internal static string[] Parts(string list) => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
+    /// <summary>Whether the verb computes anything, so that it needs a libtorch that can be used.</summary>
+    public virtual bool Computes => true;
+
     /// <summary>What to say of options that were given by a former name.</summary>
     public virtual IEnumerable<string> FormerNames => [];
 }

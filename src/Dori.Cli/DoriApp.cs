@@ -26,9 +26,11 @@ internal static class DoriApp
             config.Settings.StrictParsing = true;
             config.Settings.Console = console;
             config.SetHelpProvider(new Help(config.Settings, args.Contains(Help.All)));
-            config.SetInterceptor(new FormerNames(shell));
+            config.SetInterceptor(new BeforeEveryVerb(shell));
             config.AddCommand<DemoCommand>("demo").WithDescription("Audit the built-in model, in minutes")
                 .WithExample("demo", "-o", "demo");
+            config.AddCommand<DoctorCommand>("doctor").WithDescription("What was loaded from where, and whether it computes")
+                .WithExample("doctor", "--python", "python3");
             config.AddCommand<InfoCommand>("info").WithDescription("What a checkpoint holds, and whether all of it is sound")
                 .WithExample("info", "models/emoji");
             config.AddCommand<GenerateCommand>("generate").WithDescription("Pictures from a prompt")

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using Dori.Native;
 using Spectre.Console.Cli;
 
 namespace Dori.Cli;
@@ -24,13 +25,10 @@ internal static partial class Failures
         return code;
     }
 
-    private static readonly string[] s_memory = ["allocate memory", "out of memory"]; // the processor's allocator, the device's
-
     private static string Reason(Exception e) => e switch
     {
-        OutOfMemoryException => "there is not enough memory; a smaller --micro-batch or --generation-batch needs less",
-        ExternalException when s_memory.Any(words => e.Message.Contains(words, StringComparison.Ordinal)) =>
-            "libtorch has not enough memory; a smaller --micro-batch or --generation-batch needs less",
+        _ when OutOfMemory.Is(e) => $"there is not enough memory ({FirstLine(e)}); a smaller --micro-batch or --generation-batch "
+            + "needs less, --dtype bfloat16 half for the UNet; on a GPU see that no other program holds its memory",
         ExternalException => $"libtorch failed: {FirstLine(e)}",
         _ => $"an error of the program itself: {e.GetType().Name}: {FirstLine(e)}",
     };

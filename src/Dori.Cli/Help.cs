@@ -34,6 +34,7 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
     internal static readonly IReadOnlyDictionary<string, Type> Verbs = new Dictionary<string, Type>
     {
         ["demo"] = typeof(DemoSettings),
+        ["doctor"] = typeof(DoctorSettings),
         ["info"] = typeof(InfoSettings),
         ["generate"] = typeof(GenerateSettings),
         ["audit"] = typeof(AuditSettings),

@@ -28,6 +28,8 @@ internal sealed class MitigateJob(Shell shell, MitigateSettings settings)
         if (settings.SaveEvery < 1) throw new DoriException($"--save-every {settings.SaveEvery}: at least 1 is wanted");
         if (float32 && settings.DtypeName is not (Devices.Auto or "float32"))
             throw new DoriException($"--dtype {settings.DtypeName}: fine-tuning needs float32");
+        if (settings is MitigateTrainingSettings && settings.Dtype == ScalarType.Float16)
+            throw new DoriException("--dtype float16: the gradients of a training vanish in it; bfloat16 and float32 are possible");
         (Checkpoint checkpoint, PictureSet all) = settings.Open(shell, $"mitigate {method.Name}");
         PictureSet set = settings.ToForget(all);
         MitigateInputs inputs = settings.Inputs;

@@ -16,21 +16,32 @@ internal class ModelSettings : CheckpointSettings
     public string DeviceName { get; init; } = Devices.Auto;
 
     [CommandOption("--dtype <DTYPE>"),
-        Description("The UNet's numbers: auto, float32 or bfloat16; auto is bfloat16 on CUDA, else float32"),
+        Description("The UNet's numbers: auto, float32, bfloat16 or float16; auto is bfloat16 on CUDA, else float32"),
         DefaultValue(Devices.Auto)]
     public string DtypeName { get; init; } = Devices.Auto;
 
+    [CommandOption("--deterministic"),
+        Description("The same bytes each time on one kind of GPU, by slower algorithms; on the CPU it is so anyway")]
+    public bool Deterministic { get; init; }
+
     private Device? _device;
 
-    public Device Device => _device ??= Devices.Named(DeviceName);
+    public Device Device => _device ??= Prepared(Devices.Named(DeviceName));
+
+    private Device Prepared(Device device)
+    {
+        new Machine { Device = device, Deterministic = Deterministic }.Prepare();
+        return device;
+    }
 
     public ScalarType Dtype => DtypeName switch
     {
         Devices.Auto => Device.type == DeviceType.CUDA ? ScalarType.BFloat16 : ScalarType.Float32,
         "float32" => ScalarType.Float32,
         "bfloat16" => ScalarType.BFloat16,
-        _ => throw new DoriException($"--dtype {DtypeName}: not known; auto, float32 and bfloat16 are possible"),
+        "float16" => ScalarType.Float16,
+        _ => throw new DoriException($"--dtype {DtypeName}: not known; auto, float32, bfloat16 and float16 are possible"),
     };
 
-    public Machine Machine => new() { Device = Device, Dtype = Dtype, Threads = Threads };
+    public Machine Machine => new() { Device = Device, Dtype = Dtype, Threads = Threads, Deterministic = Deterministic };
 }

@@ -23,7 +23,8 @@ internal class SearchSettings : SamplingSettings
     [CommandOption("--search-batch <B>"), Description("(noise, time step) pairs in every search step (default: the model's, else 8)")]
     public int? SearchBatch { get; init; }
 
-    [CommandOption("--micro-batch <N>"), Description("Pairs that go through the UNet at once: fewer need less memory (default: all)")]
+    [CommandOption("--micro-batch <N>"),
+        Description("Pairs that go through the UNet at once: fewer need less memory (default: as many as fit)")]
     public int? MicroBatch { get; init; }
 
     [CommandOption("--generation-batch <N>"), Description("Pictures generated at once (default: 10)")]

@@ -44,6 +44,7 @@ internal class StartsSettings : SearchSettings
         Options = own => adjust is null ? Over(own) : adjust(Over(own)),
         Protocol = Protocol ?? protocol,
         Machine = Machine,
+        FitsMicroBatch = MicroBatch is null,
         CopyDetector = CopyDetector,
         Preset = Preset,
         Original = original,

@@ -12,6 +12,9 @@ internal sealed class ReportSettings : CommonSettings
     [CommandArgument(1, "[SHARD]"), Description("Run folders of other shards of the same run, whose units are taken over")]
     public string[] Shards { get; init; } = [];
 
+    [CommandOption("--mixed-devices"), Description("Merge shards of other kinds of device, numbers or threads too; the report says so")]
+    public bool MixedDevices { get; init; }
+
     [CommandOption("--gate"), Description(GateOptions.AskedText)]
     public bool Gate { get; init; }
 
@@ -38,7 +41,8 @@ internal sealed class ReportCommand(Shell shell) : Command<ReportSettings>
         RunFolder run = RunFolder.Open(settings.Run);
         foreach (
             (string shard,
-            (int taken, IReadOnlyList<string> passed)) in settings.Shards.Zip(run.Merge([.. settings.Shards.Select(RunFolder.Open)])))
+            (int taken, IReadOnlyList<string> passed)) in settings.Shards.Zip(
+                run.Merge([.. settings.Shards.Select(RunFolder.Open)], settings.MixedDevices)))
         {
             if (!settings.Quiet) shell.Say($"{taken} units taken over from {shard}");
             if (passed.Count > 0)

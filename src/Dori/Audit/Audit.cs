@@ -22,6 +22,10 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     /// <summary>Another search than the published one; null: that.</summary>
     public Func<SearchOptions, ISearch>? Search { get; init; }
     public Machine Machine { get; init; } = new();
+    /// <summary>
+    /// Whether a large model's micro-batch is, before the run begins, made as small as memory needs it; a run that goes on keeps its own.
+    /// </summary>
+    public bool FitsMicroBatch { get; init; }
     /// <summary>A TorchScript file or folder, which is code and will be run; null: the model's own <c>copy_detector</c> folder.</summary>
     public string? CopyDetector { get; init; }
     /// <summary>How pictures are brought to that file, by name; null: the JSON beside it.</summary>
@@ -63,6 +67,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     {
         Ranges.Check(this, (Shard.Count == 1 || (!Ladder && Paths == 0),
             "`Ladder`, `Paths`: they are taken in one run and not in shards; give them without `Shard`"));
+        Machine.Prepare();
         _ = PruningRecord.Read(checkpoint.Path); // the report will show it: damage is to be said before the work, not after it
         IReadOnlyList<string> losses = PictureLosses.Of(pictures);
         WarnOfMissing();
@@ -76,6 +81,12 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         ISearch? other = Search?.Invoke(options.SearchOptions);
         options = options with { Search = other?.Description };
         options.Check();
+        if (FitsMicroBatch && !model.IsSmall)
+            options = options with
+            {
+                MicroBatch = Math.Min(options.SearchBatch,
+                    RunFolder.MicroBatchOf(folder) ?? MicroBatchTrial.Choose(model, options, Watch.Say)),
+            };
         Workers workers = Machine.WorkersFor(model);
 
         Manifest manifest = Manifest.Of(checkpoint, pictures, detector, options, Machine, workers, Command) with { Notes = notes };
@@ -113,6 +124,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
     /// <returns>As asked, then under each protocol with what was asked besides.</returns>
     internal IReadOnlyList<(string Name, CostEstimate Cost)> Estimate()
     {
+        Machine.Prepare();
         using TorchScriptCopyDetector detector =
             CopyDetectors.Load(checkpoint.Folder ?? checkpoint.Path, CopyDetector, Preset, Machine.Device,
             "generations are compared with pictures by one");

@@ -1,10 +1,8 @@
-using System.Runtime.InteropServices;
 using System.Text.Json.Serialization;
 using Dori.Checkpoints;
 using Dori.Diffusion;
 using Dori.Measures;
 using Dori.Pictures;
-using TorchSharp;
 
 namespace Dori.Audit;
 
@@ -26,6 +24,11 @@ internal sealed record Manifest
     public required ManifestDetector CopyDetector { get; init; }
     public required AuditOptions Options { get; init; }
     public required ManifestMachine Machine { get; init; }
+    /// <summary>
+    /// Other kinds of machines, of shards that were merged although they were computed there; absent where there are none.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ManifestMachine>? OtherMachines { get; init; }
     /// <summary>Taken before the first unit; null where it has not been yet, and in runs of older versions.</summary>
     public PositiveControl? Control { get; init; }
     /// <summary>
@@ -64,8 +67,7 @@ internal sealed record Manifest
         CopyDetector =
             new ManifestDetector(detector.Preset.Name, detector.Sha256, detector.Preset.Threshold, detector.Preset.TransformSha256),
         Options = options,
-        Machine = new ManifestMachine(machine.DeviceName, machine.DtypeName, workers.ThreadsEach, Diffusion.Machine.Processor(),
-            RuntimeInformation.OSDescription, torch.__version__),
+        Machine = ManifestMachine.Of(machine, workers),
     };
 
     /// <summary>Whether the run's units say what they were computed from.</summary>
@@ -97,7 +99,8 @@ internal sealed record Manifest
     /// What differs between two manifests of which none of one's units can stand among the other's; null where nothing does. The pictures
     /// are not asked: a unit's key says whether it is still its picture's.
     /// </summary>
-    public string? Conflict(Manifest other)
+    /// <param name="anyMachine">Whether units of another kind of machine may stand among these.</param>
+    public string? Conflict(Manifest other, bool anyMachine = false)
     {
         (string Name, string Here, string There)[] deciding =
         [
@@ -110,14 +113,22 @@ internal sealed record Manifest
             ("`Curve`", string.Join(',', Options.CurveSteps), string.Join(',', other.Options.CurveSteps)),
             ("mirror images", Options.Mirror ? "counted" : "not counted (`NoMirror`)",
                 other.Options.Mirror ? "counted" : "not counted (`NoMirror`)"),
-            ("device", Machine.Device, other.Machine.Device),
-            ("dtype", Machine.Dtype, other.Machine.Dtype),
-            ("threads a unit", $"{Machine.ThreadsPerUnit}", $"{other.Machine.ThreadsPerUnit}"),
+            .. anyMachine ? Array.Empty<(string, string, string)>() :
+            [("device", Machine.Kind, other.Machine.Kind), ("dtype", Machine.Dtype, other.Machine.Dtype),
+            ("threads a unit", Machine.ThreadsText, other.Machine.ThreadsText)],
         ];
         foreach ((string name, string here, string there) in deciding)
             if (here != there) return $"{name}: {there} there, {here} here";
         AuditOptions theirs = other.Options with { Starts = Options.Starts, CurveSteps = Options.CurveSteps };
         return theirs == Options ? null : $"options: {theirs} there, {Options} here";
+    }
+
+    /// <summary>The same, with units of another's machines among its own.</summary>
+    internal Manifest WithMachinesOf(Manifest other)
+    {
+        ManifestMachine[] others = [.. OtherMachines ?? [], other.Machine, .. other.OtherMachines ?? []];
+        others = [.. others.Where(machine => machine.InOneLine != Machine.InOneLine).DistinctBy(machine => machine.InOneLine)];
+        return this with { OtherMachines = others.Length == 0 ? null : others };
     }
 
     private string StartsText => string.Join(',', Options.Starts.Select(start => start.Text()));
@@ -142,6 +153,7 @@ internal sealed record Manifest
     {
         if (Schema is not (Current or Unbound)) return $"its schema is {Schema}; this version reads {Current} and {Unbound}";
         if (Pictures.Items.Count == 0) return "it has no items";
+        if (OtherMachines?.Contains(null!) == true) return "one of its machines is null";
         if (Pictures.Missing.Contains(null!) || Notes.Contains(null!)) return "a line of it is null";
         var ids = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (ManifestItem item in Pictures.Items)

@@ -4,21 +4,30 @@ public sealed partial class RunFolder
 {
     /// <summary>Takes over the units of other shards of the same run that are not here yet. All are checked before anything is
     /// written.</summary>
+    /// <param name="anyMachine">
+    /// Whether shards of another kind of device, in other numbers or with another number of threads, are taken too: their last digits may
+    /// differ. The manifest then names them.
+    /// </param>
     /// <returns>How many from each, and the names of files in it that are no units of this run: those stay where they are.</returns>
     /// <exception cref="DoriException">A folder holds another run, or a unit that is not this run's; nothing was written.</exception>
-    public IReadOnlyList<(int Taken, IReadOnlyList<string> PassedOver)> Merge(IReadOnlyList<RunFolder> others)
+    public IReadOnlyList<(int Taken, IReadOnlyList<string> PassedOver)> Merge(IReadOnlyList<RunFolder> others, bool anyMachine = false)
     {
         if (others.Count == 0) return [];
-        RefuseUnlessShards(others);
+        RefuseUnlessShards(others, anyMachine);
         (Beside Which, RunFolder? Own, RunFolder?[] Theirs)[] beside = [.. Enum.GetValues<Beside>().Select(which =>
         {
             RunFolder?[] theirs = [.. others.Select(other => other.OpenBeside(which))];
             RunFolder? own = OpenBeside(which)
                 ?? (theirs.OfType<RunFolder>().FirstOrDefault() is { } first ? new RunFolder(PathOf(which), first.Manifest) : null);
-            own?.RefuseUnlessShards([.. theirs.OfType<RunFolder>()]);
+            own?.RefuseUnlessShards([.. theirs.OfType<RunFolder>()], anyMachine);
             return (which, own, theirs);
         })];
-        foreach ((Beside _, RunFolder? own, RunFolder?[] _) in beside) own?.Restore();
+        TakeMachines(others);
+        foreach ((Beside _, RunFolder? own, RunFolder?[] theirs) in beside)
+        {
+            own?.Restore();
+            own?.TakeMachines([.. theirs.OfType<RunFolder>()]);
+        }
         return [.. others.Select((other, i) =>
         {
             (int taken, IReadOnlyList<string> passed) = Take(other);
@@ -32,12 +41,24 @@ public sealed partial class RunFolder
         })];
     }
 
-    private void RefuseUnlessShards(IReadOnlyList<RunFolder> others)
+    /// <summary>Before their units: those count only where their machine is known.</summary>
+    private void TakeMachines(IReadOnlyList<RunFolder> others)
+    {
+        Manifest all = others.Aggregate(Manifest, (manifest, other) => manifest.WithMachinesOf(other.Manifest));
+        if ((all.OtherMachines?.Count ?? 0) == (Manifest.OtherMachines?.Count ?? 0)) return;
+        Manifest = all;
+        WriteManifest();
+    }
+
+    private void RefuseUnlessShards(IReadOnlyList<RunFolder> others, bool anyMachine)
     {
         Dictionary<string, AuditUnit> plan = UnitsByFile();
         foreach (RunFolder other in others)
         {
-            if (Shard(other.Manifest) is { } conflict) throw new DoriException($"{other.Path} is no shard of {Path}: {conflict}");
+            if (Shard(other.Manifest, anyMachine) is { } conflict)
+                throw new DoriException($"{other.Path} is no shard of {Path}: {conflict}"
+                    + (Shard(other.Manifest, anyMachine: true) is null ? "; `MixedDevices` merges them all the same, and the report says so"
+                    : ""));
             foreach (string file in other.UnitFiles().Where(plan.ContainsKey))
                 if (other.Find(plan[file]).Problem is { } problem)
                     throw new DoriException(
@@ -48,7 +69,7 @@ public sealed partial class RunFolder
 
     private Dictionary<string, AuditUnit> UnitsByFile() => AuditPlan.Of(Manifest).ToDictionary(unit => $"{Units}/{unit.Id}.json");
 
-    private string? Shard(Manifest other) => Manifest.Conflict(other)
+    private string? Shard(Manifest other, bool anyMachine) => Manifest.Conflict(other, anyMachine)
         ?? (!Manifest.Bound
             ? "both are of an older version, whose units do not say what they were computed from; merge them with the version that made "
             + "them"

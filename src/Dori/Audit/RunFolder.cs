@@ -92,7 +92,11 @@ public sealed partial class RunFolder
                     + "choose another folder with -o, or name the same");
         bool same = Enum.GetValues<Beside>().All(which => manifest.ModelOf(which) is null || there.ModelOf(which) is not null);
         // What an earlier command named stays: an answer that was asked for is not dropped by leaving the option out.
-        manifest = manifest with { Original = manifest.Original ?? there.Original, Reference = manifest.Reference ?? there.Reference };
+        manifest = manifest with
+        {
+            Original = manifest.Original ?? there.Original, Reference = manifest.Reference ?? there.Reference,
+            OtherMachines = there.OtherMachines,
+        };
         if (manifest.BesideProblem() is { } problem) throw new DoriException($"{path}: with what it holds already, {problem}");
         if (there.SamePictures(manifest))
             return same && there.Notes.SequenceEqual(manifest.Notes) ? (new RunFolder(path, there), false) : (Fresh(path, manifest), true);
@@ -112,6 +116,20 @@ public sealed partial class RunFolder
                 + $"the command that made the run, which writes it anew");
         RefuseLinks(path);
         return new RunFolder(path, ReadManifest(path));
+    }
+
+    /// <summary>What a run that is there was begun with; null where there is none that can be read.</summary>
+    internal static int? MicroBatchOf(string path)
+    {
+        if (!File.Exists(System.IO.Path.Combine(path, ManifestName))) return null;
+        try
+        {
+            return ReadManifest(path).Options.MicroBatch;
+        }
+        catch (DoriException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Verdicts and rates from the units that are there.</summary>

@@ -17,7 +17,7 @@ internal static class UnitCheck
         string schema = manifest.Bound ? UnitRecord.Current : UnitRecord.Unbound;
         if (record.Schema != schema) return $"its schema is {record.Schema}, this run's units have {schema}";
         if (!manifest.Bound) return record.Key.Length == 0 ? null : "a record of this schema has no key";
-        return record.Key == UnitKey.Of(manifest, unit) ? null
+        return UnitKey.Fits(record.Key, manifest, unit) ? null
             : "its key says that it was computed from something else (another model, picture, caption, option or kind of machine)";
     }
 

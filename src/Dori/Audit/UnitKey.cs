@@ -9,6 +9,10 @@ namespace Dori.Audit;
 /// </summary>
 internal static class UnitKey
 {
+    /// <summary>Whether a key is a unit's, as this run's machine computes it or another whose shard was merged.</summary>
+    public static bool Fits(string key, Manifest manifest, AuditUnit unit) => key == Of(manifest, unit)
+        || manifest.OtherMachines?.Any(machine => key == Of(manifest with { Machine = machine }, unit)) == true;
+
     /// <param name="manifest">The run's.</param>
     /// <param name="unit">One of its units.</param>
     /// <returns>64 lower-case hexadecimal digits</returns>
@@ -32,7 +36,7 @@ internal static class UnitKey
             ("mirror", o.Mirror ? "yes" : "no"),
             ("copy detector", manifest.CopyDetector.Sha256),
             ("preset", manifest.CopyDetector.TransformSha256),
-            ("device", manifest.Machine.Device),
+            ("device", manifest.Machine.Kind),
             ("dtype", manifest.Machine.Dtype),
         };
         if (manifest.Machine.Device == "cpu") parts.Add(("threads", Text(manifest.Machine.ThreadsPerUnit)));

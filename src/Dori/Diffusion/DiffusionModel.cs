@@ -45,7 +45,7 @@ public sealed class DiffusionModel : IDisposable
     public NoiseSchedule Schedule { get; }
     public ModelDefaults Defaults { get; }
     public Device Device { get; }
-    /// <summary>The UNet's: float32 or bfloat16.</summary>
+    /// <summary>The UNet's: float32, bfloat16 or float16.</summary>
     public ScalarType Dtype { get; }
     /// <summary>Side of the square pictures that the model makes, in pixels.</summary>
     public int PictureSize => UNet.Config.SampleSize * Vae.Scale;
@@ -61,7 +61,7 @@ public sealed class DiffusionModel : IDisposable
         new(random.Normal([1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim]));
 
     /// <param name="folder">A diffusers folder.</param>
-    /// <param name="dtype">float32 or bfloat16, for the UNet</param>
+    /// <param name="dtype">float32, bfloat16 or float16, for the UNet</param>
     /// <exception cref="DoriException">Whatever the folder lacks or has wrong, by name.</exception>
     public static DiffusionModel Load(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32) =>
         Load(Checkpoint.Open(folder), device, dtype);
@@ -70,6 +70,7 @@ public sealed class DiffusionModel : IDisposable
     public static DiffusionModel Load(Checkpoint folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         device ??= CPU;
+        string? libtorch = NativeLibraries.Check();
         if (folder.UNet.CrossAttentionDim != folder.TextEncoder.HiddenSize)
             throw new DoriException(
                 $"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives "
@@ -80,6 +81,7 @@ public sealed class DiffusionModel : IDisposable
                 + $"{folder.Vae.LatentChannels} latent channels; inpainting and upscaling models are not supported");
         ModelDefaults defaults = ReadDefaults(folder);
         ModelNotes notes = folder.Collected.Copy();
+        if (libtorch is not null) notes.Say(libtorch);
         ClipTokenizer tokenizer = folder.OpenTokenizer();
         CheckAddedTokens(folder, tokenizer, notes);
         if (tokenizer.VocabularySize > folder.TextEncoder.VocabSize || tokenizer.MaxLength > folder.TextEncoder.MaxPositionEmbeddings)
@@ -95,6 +97,11 @@ public sealed class DiffusionModel : IDisposable
             return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, defaults, device, dtype, notes);
         }
     }
+
+    /// <summary>Of networks that are on the device already, in their types; it owns them.</summary>
+    internal static DiffusionModel Of(ClipTokenizer tokenizer, ClipTextModel textEncoder, AutoencoderKL vae, UNet2DConditionModel unet,
+        SchedulerConfig scheduler, Device device, ScalarType dtype) =>
+        new(tokenizer, textEncoder, vae, unet, scheduler, new ModelDefaults(), device, dtype, new ModelNotes());
 
     /// <summary>A sampler that stands in for the file's is named, so that runs and reports name it.</summary>
     private static ModelDefaults ReadDefaults(Checkpoint folder)
@@ -142,14 +149,29 @@ public sealed class DiffusionModel : IDisposable
         return mean.Times(Vae.Config.ScalingFactor).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// As many pixels as are decoded at once: one picture of 512 x 512, whose feature maps take a gigabyte. The number is always the same,
+    /// since kernels round differently with another.
+    /// </summary>
+    private const long PixelsAtOnce = 512 * 512;
+
     /// <param name="latents">(N, 4, h, w), scaled</param>
     /// <returns>(N, 3, 8 h, 8 w) in [0, 1], float32</returns>
     public Tensor Decode(Tensor latents)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor pictures = Vae.Decode(latents.to(ScalarType.Float32).Over(Vae.Config.ScalingFactor));
-        return pictures.Times(0.5).Plus(0.5).Clamp(0, 1).MoveToOuterDisposeScope();
+        long all = latents.shape[0], each = latents.shape[2] * latents.shape[3] * Vae.Scale * Vae.Scale;
+        long chunk = Math.Max(1, PixelsAtOnce / each);
+        var parts = new List<Tensor>();
+        for (long at = 0; at < all; at += chunk)
+        {
+            using var inner = NewDisposeScope();
+            Tensor part = latents.narrow(0, at, Math.Min(chunk, all - at)).to(Device).to(ScalarType.Float32);
+            Tensor pictures = Vae.Decode(part.Over(Vae.Config.ScalingFactor));
+            parts.Add(pictures.Times(0.5).Plus(0.5).Clamp(0, 1).MoveToOuterDisposeScope());
+        }
+        return (parts.Count == 1 ? parts[0] : cat(parts, 0)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The UNet's output in float32; gradients flow through to <paramref name="y"/> where it asks for them.</summary>

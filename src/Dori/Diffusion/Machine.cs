@@ -9,10 +9,23 @@ public sealed record Machine
 {
     /// <summary>Of the model and the copy detector.</summary>
     public Device Device { get; init; } = CPU;
-    /// <summary>The UNet's: float32 or bfloat16.</summary>
+    /// <summary>The UNet's: float32, bfloat16 or float16.</summary>
     public ScalarType Dtype { get; init; } = ScalarType.Float32;
+    /// <summary>
+    /// Whether the same command gives the same bytes on one kind of GPU, at the price of slower algorithms; on the CPU it does anyway.
+    /// It is the whole process's.
+    /// </summary>
+    public bool Deterministic { get; init; }
     /// <summary>Processor threads in all.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Before anything is computed.</summary>
+    /// <exception cref="DoriException">This libtorch cannot do what is asked for.</exception>
+    internal void Prepare()
+    {
+        NativeLibraries.Check();
+        if (Deterministic && Device.type == DeviceType.CUDA) TorchContext.Deterministic(true);
+    }
 
     /// <summary>As manifests name it.</summary>
     internal string DeviceName => Devices.KindOf(Device);

@@ -42,6 +42,7 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
     /// <exception cref="DoriException">Something is missing or does not fit.</exception>
     public static TorchScriptCopyDetector Load(string path, string? presetName = null, Device? device = null)
     {
+        NativeLibraries.Check();
         (string file, CopyDetectorPreset preset) = Directory.Exists(path) ? InFolder(path, presetName) : NamedFile(path, presetName);
         device = Devices.ForScripts(device ?? CPU);
         (jit.ScriptModule<Tensor, Tensor> module, string sha256) = TorchScriptFile.Load(file, Wanted, device);

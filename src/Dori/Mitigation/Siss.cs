@@ -137,6 +137,8 @@ internal sealed class Siss(PictureSet? keep = null, ReplacementOptions? replacem
         SissOptions options, TrainableWeights weights, RandomSource source)
     {
         SissDraw draw = Draw(model, targets, embeddings, options, source);
+        // A tensor, since a plain number's type would win over a loss without dimensions on some devices.
+        using Tensor batch = tensor((float)options.Batch).to(model.Device);
         Tensor[]? kept = null, forgotten = null;
         double keptLoss = 0, forgottenLoss = 0;
         for (int at = 0; at < options.Batch; at += options.MicroBatch)
@@ -144,7 +146,7 @@ internal sealed class Siss(PictureSet? keep = null, ReplacementOptions? replacem
             int count = Math.Min(options.MicroBatch, options.Batch - at);
             using var inner = NewDisposeScope();
             (Tensor x, Tensor a) = Losses(model, draw.Narrow(at, count), options.Lambda);
-            (x, a) = (x.Over(options.Batch), a.Over(options.Batch));
+            (x, a) = (x / batch, a / batch);
             Tensor[] keep = weights.Gradients(x, keepGraph: true), forget = weights.Gradients(a);
             bool first = kept is null;
             kept = TrainingGradients.Accumulate(kept, keep);

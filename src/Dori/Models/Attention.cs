@@ -39,10 +39,12 @@ internal sealed class Attention : nn.Module
         Tensor k = Spread(Split(to_k.call(context ?? x)), n); // (N, heads, T, d)
         Tensor v = Spread(Split(to_v.call(context ?? x)), n);
         ScalarType dtype = x.dtype;
-        if (_upcast && dtype != float32) (q, k, v) = (q.to(float32), k.to(float32), v.to(float32));
+        // What overflows is float16: bfloat16 has float32's range, and would lose the fast attention for nothing.
+        if (_upcast && dtype == float16) (q, k, v) = (q.to(float32), k.to(float32), v.to(float32));
         Tensor mixed = InBlocks(q, k) ? Mixed(q, k, v) : F.scaled_dot_product_attention(q, k, v); // (N, heads, L, d)
-        Tensor joined = mixed.transpose(1, 2).reshape(n, x.shape[1], -1).to(dtype); // (N, L, width)
-        return to_out[0].call(joined).MoveToOuterDisposeScope();
+        foreach (Tensor used in new[] { q, k, v }) used.Dispose();
+        Tensor joined = mixed.Into(own => own.transpose(1, 2).reshape(n, x.shape[1], -1).to(dtype)); // (N, L, width)
+        return joined.Into(to_out[0]).MoveToOuterDisposeScope();
     }
 
     private const long LongSequence = 1024, BlockRows = 256;

@@ -58,7 +58,7 @@ internal sealed class VaeMidBlock : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         Tensor h = resnets[0].call(x);
-        if (attentions is not null) h = attentions[0].call(h);
+        if (attentions is not null) h = h.Into(attentions[0]);
         return resnets[1].call(h).MoveToOuterDisposeScope();
     }
 }
@@ -79,9 +79,10 @@ internal sealed class VaeDownBlock : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        foreach (ResnetBlock2D resnet in resnets) x = resnet.call(x);
-        if (downsamplers is not null) x = downsamplers[0].call(x);
-        return x.MoveToOuterDisposeScope();
+        Tensor h = resnets[0].call(x);
+        foreach (ResnetBlock2D resnet in resnets.Skip(1)) h = h.Into(own => resnet.call(own));
+        if (downsamplers is not null) h = h.Into(own => downsamplers[0].call(own));
+        return h.MoveToOuterDisposeScope();
     }
 }
 
@@ -101,9 +102,10 @@ internal sealed class VaeUpBlock : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        foreach (ResnetBlock2D resnet in resnets) x = resnet.call(x);
-        if (upsamplers is not null) x = upsamplers[0].call(x);
-        return x.MoveToOuterDisposeScope();
+        Tensor h = resnets[0].call(x);
+        foreach (ResnetBlock2D resnet in resnets.Skip(1)) h = h.Into(own => resnet.call(own));
+        if (upsamplers is not null) h = h.Into(own => upsamplers[0].call(own));
+        return h.MoveToOuterDisposeScope();
     }
 }
 
@@ -130,9 +132,9 @@ internal sealed class VaeEncoder : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         x = conv_in.call(x); // (N, C, H, W)
-        foreach (VaeDownBlock block in down_blocks) x = block.call(x);
-        x = mid_block.call(x); // (N, C', H/8, W/8)
-        return conv_out.call(F.silu(conv_norm_out.call(x))).MoveToOuterDisposeScope();
+        foreach (VaeDownBlock block in down_blocks) x = x.Into(block);
+        x = x.Into(mid_block); // (N, C', H/8, W/8)
+        return x.Into(conv_norm_out).IntoSilu().Into(conv_out).MoveToOuterDisposeScope();
     }
 }
 
@@ -158,9 +160,9 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor z)
     {
         using var scope = NewDisposeScope();
-        Tensor x = mid_block.call(conv_in.call(z)); // (N, C', H/8, W/8)
-        foreach (VaeUpBlock block in up_blocks) x = block.call(x);
-        return conv_out.call(F.silu(conv_norm_out.call(x))).MoveToOuterDisposeScope(); // (N, 3, H, W)
+        Tensor x = conv_in.call(z).Into(mid_block); // (N, C', H/8, W/8)
+        foreach (VaeUpBlock block in up_blocks) x = x.Into(block);
+        return x.Into(conv_norm_out).IntoSilu().Into(conv_out).MoveToOuterDisposeScope(); // (N, 3, H, W)
     }
 }
 

@@ -29,10 +29,11 @@ internal sealed class ResnetBlock2D : nn.Module
     public Tensor call(Tensor x, Tensor? activatedTime = null)
     {
         using var scope = NewDisposeScope();
-        Tensor h = conv1.call(F.silu(norm1.call(x))); // (N, C', H, W)
-        if (time_emb_proj is not null) h = h.Plus(time_emb_proj.call(activatedTime!).unsqueeze(-1).unsqueeze(-1));
-        h = conv2.call(F.silu(norm2.call(h)));
-        return h.Plus(conv_shortcut is null ? x : conv_shortcut.call(x)).MoveToOuterDisposeScope();
+        Tensor h = norm1.call(x).IntoSilu().Into(conv1); // (N, C', H, W)
+        if (time_emb_proj is not null)
+            h = h.Into(own => own.Plus(time_emb_proj.call(activatedTime!).unsqueeze(-1).unsqueeze(-1)));
+        h = h.Into(norm2).IntoSilu().Into(conv2);
+        return h.Into(own => own.Plus(conv_shortcut is null ? x : conv_shortcut.call(x))).MoveToOuterDisposeScope();
     }
 }
 

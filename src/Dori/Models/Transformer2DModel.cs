@@ -21,7 +21,7 @@ internal sealed class GeGlu : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         (Tensor value, Tensor gate) = proj.call(input).Halves(-1); // (N, L, inner) each
-        return (value * F.gelu(gate)).MoveToOuterDisposeScope();
+        return F.gelu(gate).Into(open => value * open).MoveToOuterDisposeScope();
     }
 }
 
@@ -65,10 +65,10 @@ internal sealed class BasicTransformerBlock : nn.Module
     public Tensor call(Tensor x, Tensor context)
     {
         using var scope = NewDisposeScope();
-        x = x.Plus(attn1.call(norm1.call(x)));
-        x = x.Plus(attn2.call(norm2.call(x), context));
-        x = x.Plus(ff.call(norm3.call(x)));
-        return x.MoveToOuterDisposeScope();
+        Tensor own = norm1.call(x).Into(normed => attn1.call(normed)).Into(part => x.Plus(part));
+        own = own.Into(before => norm2.call(before).Into(normed => attn2.call(normed, context)).Into(part => before.Plus(part)));
+        own = own.Into(before => norm3.call(before).Into(ff).Into(part => before.Plus(part)));
+        return own.MoveToOuterDisposeScope();
     }
 }
 
@@ -99,13 +99,13 @@ internal sealed class Transformer2DModel : nn.Module
         using var scope = NewDisposeScope();
         long n = x.shape[0], c = x.shape[1], h = x.shape[2], w = x.shape[3];
         Tensor tokens = norm.call(x);
-        if (!_linear) tokens = proj_in.call(tokens);
-        tokens = tokens.permute(0, 2, 3, 1).reshape(n, h * w, c); // (N, H W, C)
-        if (_linear) tokens = proj_in.call(tokens);
-        foreach (BasicTransformerBlock block in transformer_blocks) tokens = block.call(tokens, context);
-        if (_linear) tokens = proj_out.call(tokens);
-        tokens = tokens.reshape(n, h, w, c).permute(0, 3, 1, 2); // (N, C, H, W)
-        if (!_linear) tokens = proj_out.call(tokens.contiguous());
-        return tokens.Plus(x).MoveToOuterDisposeScope();
+        if (!_linear) tokens = tokens.Into(proj_in);
+        tokens = tokens.Into(map => map.permute(0, 2, 3, 1).reshape(n, h * w, c)); // (N, H W, C)
+        if (_linear) tokens = tokens.Into(proj_in);
+        foreach (BasicTransformerBlock block in transformer_blocks) tokens = tokens.Into(own => block.call(own, context));
+        if (_linear) tokens = tokens.Into(proj_out);
+        tokens = tokens.Into(own => own.reshape(n, h, w, c).permute(0, 3, 1, 2)); // (N, C, H, W)
+        if (!_linear) tokens = tokens.Into(map => map.contiguous()).Into(proj_out);
+        return tokens.Into(own => own.Plus(x)).MoveToOuterDisposeScope();
     }
 }

@@ -63,10 +63,13 @@ internal static class RunFacts
                 + $"{N(o.Guidance)}; on the curve {o.CurveGenerations} pictures a step"),
             ("Seed", $"{o.Seed}"),
             ("Machine", $"{m.Machine.Processor}; {m.Machine.System}"),
-            ("Computed on",
-                $"{m.Machine.Device}, {m.Machine.Dtype}, {m.Machine.ThreadsPerUnit} "
-                + $"{(m.Machine.ThreadsPerUnit == 1 ? "thread" : "threads")} a unit, libtorch {m.Machine.Libtorch}"),
+            ("Computed on", Text(m.Machine)),
+            .. (m.OtherMachines ?? []).Select(machine =>
+                ("And merged from", $"{Text(machine)}: another kind of machine, whose last digits may differ")),
         ];
+
+        string Text(ManifestMachine machine) => $"{machine.InOneLine}, libtorch {machine.Libtorch}"
+            + (machine.Gpu is { } gpu ? $"; {gpu.InOneLine}" : "");
     }
 
     /// <summary>Hashes by their first 12 digits: the whole ones stand in the facts.</summary>

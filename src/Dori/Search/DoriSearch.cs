@@ -121,6 +121,7 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
         Tensor noise = draw.Noise.to(model.Device), t = draw.Timesteps.to(model.Device);
         Tensor z0 = targets.index_select(0, draw.References.to(model.Device)); // (B, 4, h, w)
         Tensor noisy = model.Schedule.AddNoise(z0, noise, t), target = model.Schedule.Target(z0, noise, t);
+        double scale = model.Dtype == ScalarType.Float16 ? Float16Scale(z0) : 1;
         Tensor[]? sum = null;
         double loss = 0;
         for (long at = 0; at < options.Batch; at += options.MicroBatch)
@@ -129,14 +130,25 @@ public sealed class DoriSearch(SearchOptions options) : ISearch
             using var inner = NewDisposeScope();
             Tensor output = model.Predict(noisy.narrow(0, at, count), t.narrow(0, at, count), leaf);
             Tensor part = nn.functional.mse_loss(output, target.narrow(0, at, count)).Times((double)count / options.Batch);
-            IList<Tensor> gradients = autograd.grad([part], free);
+            IList<Tensor> gradients = autograd.grad([scale == 1 ? part : part.Times(scale)], free);
             UNetPasses.CountBackward(count);
             loss += part.item<float>();
             sum = sum is null ? [.. gradients] : [.. sum.Zip(gradients, (all, one) => all.Add_(one))];
             foreach (Tensor gradient in sum) gradient.MoveToOuterDisposeScope();
         }
+        if (scale != 1) sum = [.. sum!.Select(gradient => Unscaled(gradient, scale))];
         return ((float)loss, [.. sum!.Select(gradient => gradient.MoveToOuterDisposeScope())]);
     }
+
+    /// <summary>
+    /// Gradients of a mean over so many elements are smaller than float16's smallest number: they are computed of about the sum, and scaled
+    /// back, by a power of two, which rounds nothing (Micikevicius et al. 2018, "Mixed precision training").
+    /// </summary>
+    private static double Float16Scale(Tensor z0) => Math.Pow(2, Math.Floor(Math.Log2(z0.numel() / 2.0)));
+
+    private static Tensor Unscaled(Tensor gradient, double scale) => gradient.isfinite().all().item<bool>()
+        ? gradient.Over(scale)
+        : throw new DoriException("the search's gradient is too large for float16; take `Dtype` bfloat16 or float32");
 
     /// <summary>One step of Adam (Kingma and Ba 2015, algorithm 1, in PyTorch's arrangement), in place on y, m and v.</summary>
     private static void Adam(Tensor y, Tensor gradient, Tensor m, Tensor v, int step, double rate)

@@ -1,6 +1,7 @@
 using Dori.Tests.Support;
 using Dori.Pictures;
 using Dori.Audit;
+using Dori.Reporting;
 
 namespace Dori.Tests.Audit;
 
@@ -127,6 +128,44 @@ public sealed class ResumedRunTests
         Assert.Equal((2, "units/v00-prompt-7.json"), (taken, Assert.Single(passed)));
         Assert.Equal(40, Kept(run.Open()));
         Assert.False(File.Exists(run.Unit("v00-prompt-7")));
+    }
+
+    [Fact]
+    public void Shards_of_another_kind_of_device_are_merged_by_the_users_word_and_named()
+    {
+        using SampleRun run = new(), elsewhere = new();
+        var gpu = new ManifestGpu("NVIDIA A100", "550.54.14", "12.8", "91.0.2", Tf32: false, Deterministic: false);
+        ManifestMachine machine = elsewhere.Manifest.Machine with { Device = "cuda", Dtype = "bfloat16", Gpu = gpu };
+        elsewhere.Write(run.Shard, elsewhere.Manifest with { Machine = machine });
+        File.Delete(run.Unit("v00-prompt-0"));
+        string refused = Assert.Throws<DoriException>(() => run.Open().Merge([RunFolder.Open(run.Shard)])).Message;
+        Assert.Contains("device: cuda (NVIDIA A100) there, cpu here; `MixedDevices`", refused, StringComparison.Ordinal);
+        Assert.Equal(39, Kept(run.Open()));
+
+        Assert.Equal(1, Assert.Single(run.Open().Merge([RunFolder.Open(run.Shard)], anyMachine: true)).Taken);
+        RunFolder merged = run.Open();
+        Assert.Equal(40, Kept(merged));
+        Assert.Equal(gpu, Assert.Single(merged.Manifest.OtherMachines!).Gpu);
+        Assert.Contains(RunFacts.Of(merged.Manifest), fact => fact.Item1 == "And merged from"
+            && fact.Item2.Contains("driver 550.54.14", StringComparison.Ordinal));
+    }
+
+    /// <summary>A GPU of another name is another kind; the host's threads are of no account beside one.</summary>
+    [Fact]
+    public void What_kind_of_device_it_was_is_part_of_a_run()
+    {
+        var gpu = new ManifestGpu("NVIDIA A100", "550.54.14", "12.8", "91.0.2", Tf32: false, Deterministic: false);
+        Manifest manifest = SampleRun.ManifestOf(SampleRun.Options);
+        manifest = manifest with { Machine = manifest.Machine with { Device = "cuda", Gpu = gpu } };
+        AuditUnit unit = AuditPlan.Of(manifest)[0];
+        Manifest With(ManifestGpu other, int threads) =>
+            manifest with { Machine = manifest.Machine with { Gpu = other, ThreadsPerUnit = threads } };
+        foreach ((Manifest other, bool same) in new[] { (With(gpu, 64), true), (With(gpu with { Driver = "580.1" }, 1), true),
+            (With(gpu with { Name = "NVIDIA H100" }, 1), false), (With(gpu with { Deterministic = true }, 1), false) })
+        {
+            Assert.Equal(same, manifest.Conflict(other) is null);
+            Assert.Equal(same, UnitKey.Of(manifest, unit) == UnitKey.Of(other, unit));
+        }
     }
 
     /// <summary>A key changes with what decides the unit, and with nothing else.</summary>

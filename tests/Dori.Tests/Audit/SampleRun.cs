@@ -91,8 +91,9 @@ internal sealed class SampleRun : IDisposable
         };
     }
 
-    public void Write(string folder) =>
-        Write(folder, Manifest, unit => unit.Item.Role == PictureRole.Control ? 0.3f : unit.Start == AuditStart.Caption ? Found : 0.2f);
+    public void Write(string folder, Manifest? manifest = null) =>
+        Write(folder, manifest ?? Manifest,
+            unit => unit.Item.Role == PictureRole.Control ? 0.3f : unit.Start == AuditStart.Caption ? Found : 0.2f);
 
     /// <summary>The original's run in a run: of the audited items alone.</summary>
     public void WriteOriginal(string folder, params float[] found) => Write(Path.Combine(folder, "original"),

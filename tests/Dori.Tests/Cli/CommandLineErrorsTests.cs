@@ -15,7 +15,7 @@ public sealed class CommandLineErrorsTests
     [InlineData("--steps: a whole number is wanted after it", "audit", "M", "--steps")]
     [InlineData("--guidance x: a number, such as 0.5, is wanted", "audit", "M", "--guidance", "x")]
     [InlineData("audti: no such verb; did you mean audit? (dori --help", "audti", "M")]
-    [InlineData("xyzzy: no such verb; known: demo, info", "xyzzy")]
+    [InlineData("xyzzy: no such verb; known: demo, doctor, info", "xyzzy")]
     [InlineData("mitigate wnda: no such verb; did you mean wanda? (dori mitigate --help", "mitigate", "wnda")]
     [InlineData("--imags: no such option; did you mean --images? (dori audit --help", "audit", "M", "--imags", "x")]
     [InlineData("--device: an option of other verbs, which info does not take (dori info --help", "info", "M", "--device", "cuda")]
@@ -56,6 +56,23 @@ public sealed class CommandLineErrorsTests
         Assert.Contains(nameof(An_error_of_the_program_is_one_line_with_its_details_in_a_file), details, StringComparison.Ordinal);
         Assert.Contains($"dori {ProgramVersion.Text}", details, StringComparison.Ordinal);
         Assert.Contains("dori audit https://***@host/x?token=*** ***", details, StringComparison.Ordinal);
+    }
+
+    private sealed class LibtorchException(string message) : System.Runtime.InteropServices.ExternalException(message);
+
+    [Theory]
+    [InlineData("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 11.76 GiB\nException raised from ...")]
+    [InlineData("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1759218604 bytes")]
+    public void Too_little_memory_is_one_line_that_says_what_to_do(string libtorchs)
+    {
+        using var console = new TestConsole();
+        using StringWriter output = new(), error = new() { NewLine = "\n" };
+        var shell = new Shell(console, output, error, "dori", CancellationToken.None);
+        Assert.Equal(70, Failures.Say(new LibtorchException(libtorchs), shell, text => text));
+        string line = Assert.Single(error.ToString().TrimEnd().Split('\n'));
+        Assert.StartsWith("dori: there is not enough memory", line, StringComparison.Ordinal);
+        Assert.Contains("--micro-batch", line, StringComparison.Ordinal);
+        File.Delete(line[line.IndexOf(Path.GetTempPath(), StringComparison.Ordinal)..]);
     }
 
     [Fact]

@@ -31,12 +31,55 @@ public sealed class DeviceTests : IDisposable
     [InlineData("generate MODEL cat -n 1")]
     [InlineData("audit MODEL --images PICTURES --limit 1 -n 1 --starts prompt,random --curve none --despite-control")]
     [InlineData("evaluate MODEL --ordinary ORDINARY --captions 2 --related 0 --diversity-captions 1")]
+    [InlineData("calibrate MODEL --controls PICTURES --limit 1 -n 1 --search-steps 1 --curve none --despite-control")]
+    [InlineData("compare MODEL OTHER --images PICTURES --limit 1 -n 1 --starts prompt --curve none --despite-control")]
     [InlineData("mitigate esd MODEL --images PICTURES --limit 1 --iterations 1 --sampler-steps 1")]
-    public void A_verb_leaves_no_tensor_on_the_CPU(string command)
+    public void A_verb_leaves_no_tensor_on_the_CPU(string command) => Goes(command);
+
+    /// <summary>
+    /// All of a training's gradients and its optimiser's step become one graph there, which takes more than 6 GB: so a training's losses
+    /// are computed, and the gradient of one weight.
+    /// </summary>
+    [Fact]
+    public void Losses_of_unlearning_are_the_devices()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TinyModel();
+        using DiffusionModel model = DiffusionModel.Load(folder.Folder, StandIn.Device);
+        using DiffusionModel frozen = model.WithUNetCopy();
+        Tensor[] latents = [Golden.Rand("a", 1, 4, 16, 16), Golden.Rand("x", 1, 4, 16, 16)]; // as they come from a file
+        var weight = model.UNet.named_parameters().First(p => p.name == "conv_out.weight").parameter;
+        weight.requires_grad = true;
+        Conditioning y = model.Embed("a cat");
+        var target = new SissTarget("a cat", latents[0], latents[1]);
+        Siss.SissDraw draw = Siss.Draw(model, [target], [y], new SissOptions { Batch = 1, MicroBatch = 1 }, RandomSource.For("siss"));
+        (Tensor kept, Tensor forgotten) = Siss.Losses(model, draw, 0.5);
+        Tensor t = tensor(new[] { 500L }).to(StandIn.Device);
+        Tensor ablation = ConceptAblation.Loss(model, frozen, draw.A, draw.M, t, y, model.Embed("a dog"), AblationLoss.Model);
+        foreach (Tensor loss in new[] { kept, forgotten, ablation })
+            Assert.True(autograd.grad([loss], [weight], retain_graph: true)[0].isfinite().all().item<bool>());
+    }
+
+    [Theory(Explicit = true)] // half a minute and gigabytes each, since the lazy backend compiles every pass anew
+    [Trait("Category", "Slow")]
+    [InlineData("locality MODEL --images PICTURES --searches 3 --others 0 --search-steps 1 -n 1 --methods Wanda --despite-control")]
+    [InlineData("mitigate wanda MODEL --images PICTURES --limit 1 --sampler-steps 1 -n 1")]
+    [InlineData("mitigate nemo MODEL --images PICTURES --limit 1")]
+    [InlineData("mitigate adversarial MODEL --images PICTURES --limit 1 --ordinary ORDINARY --ordinary-limit 4 --surrogates 1 "
+        + "--train-steps 1 --options OPTIONS --save-every 1")]
+    public void A_long_verb_leaves_no_tensor_on_the_CPU(string command) => Goes(command);
+
+    private void Goes(string command)
     {
         _ = StandIn.Device;
-        using var model = new TinyModel();
+        using TinyModel model = new(), other = new("other ");
+        string options = Path.Combine(_folder, "options.json");
+        File.WriteAllText(options, """
+            { "ownGenerations": 1, "stepsPerSearch": 1, "searchSteps": 1, "snapshotSteps": [], "searchBatch": 1, "searchGenerations": 1,
+              "ordinaryPairs": 2, "heldOut": { "pictures": 1, "generations": 1 } }
+            """);
         string[] args = [.. command.Replace("MODEL", model.Folder, StringComparison.Ordinal)
+            .Replace("OTHER", other.Folder, StringComparison.Ordinal).Replace("OPTIONS", options, StringComparison.Ordinal)
             .Replace("PICTURES", model.Pictures, StringComparison.Ordinal)
             .Replace("ORDINARY", Path.Combine(Golden.EmojiModel, "ordinary.tar"), StringComparison.Ordinal).Split(' '),
             "-o", Path.Combine(_folder, "out"), "--device", StandIn.Name, "--threads", "1", "--quiet"];

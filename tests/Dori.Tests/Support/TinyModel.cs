@@ -14,7 +14,8 @@ internal sealed class TinyModel : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("dori-tiny-").FullName;
 
-    public TinyModel()
+    /// <param name="salt">Another one gives a model with other weights.</param>
+    public TinyModel(string salt = "")
     {
         foreach (string part in new[] { "tokenizer", "scheduler", "copy_detector", "clip" })
             Directory.CreateSymbolicLink(In(part), Path.Combine(Golden.EmojiModel, part));
@@ -32,9 +33,9 @@ internal sealed class TinyModel : IDisposable
         string text = Config("text_encoder", """
             { "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1, "projection_dim": 16 }
             """);
-        Fill("unet/diffusion_pytorch_model", new UNet2DConditionModel(ConfigFiles.ReadUNet(unet)));
-        Fill("vae/diffusion_pytorch_model", new AutoencoderKL(ConfigFiles.ReadVae(vae)));
-        Fill("text_encoder/model", new ClipTextModel(ConfigFiles.ReadClipText(text)));
+        Fill(salt, "unet/diffusion_pytorch_model", new UNet2DConditionModel(ConfigFiles.ReadUNet(unet)));
+        Fill("", "vae/diffusion_pytorch_model", new AutoencoderKL(ConfigFiles.ReadVae(vae)));
+        Fill("", "text_encoder/model", new ClipTextModel(ConfigFiles.ReadClipText(text)));
         Directory.CreateDirectory(Pictures);
         string[] names = ["verbatim-00.png", "verbatim-01.png", "control-00.png", "control-01.png", "control-02.png"];
         foreach (string name in names) File.Copy(Path.Combine(Emoji.Pictures, name), Path.Combine(Pictures, name));
@@ -58,11 +59,11 @@ internal sealed class TinyModel : IDisposable
         return In($"{part}/config.json");
     }
 
-    private void Fill(string file, nn.Module network)
+    private void Fill(string salt, string file, nn.Module network)
     {
         using var scope = NewDisposeScope();
         SafetensorsWriter.Write(In(file + ".safetensors"),
-            [.. network.named_parameters().Select(p => (p.name, Golden.Weight($"{file}.{p.name}", p.parameter.shape)))]);
+            [.. network.named_parameters().Select(p => (p.name, Golden.Weight($"{salt}{file}.{p.name}", p.parameter.shape)))]);
         network.Dispose();
     }
 
