@@ -42,7 +42,8 @@ public sealed record ComparedModel(string Name, string Sha256, int MissingUnits,
     /// <summary>What a model that is expected not to hold the pictures gives back, without the list of pictures; null where none was
     /// named.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public ReferenceSummary? Reference { get; init; }
+    [JsonInclude]
+    internal ReferenceSummary? Reference { get; init; }
 
     /// <summary>Whether anything but captions was tried.</summary>
     internal bool Searched => Rows.Any(row => row.Start != AuditStart.Prompt.Text());

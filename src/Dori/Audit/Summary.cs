@@ -41,7 +41,8 @@ public sealed record Summary
     public OriginalSummary? Original { get; init; }
     /// <summary>What a model that is expected not to hold the pictures gives back of them. Absent where none was named.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public ReferenceSummary? Reference { get; init; }
+    [JsonInclude]
+    internal ReferenceSummary? Reference { get; init; }
     /// <summary>Ids of pictures that the copy detector takes for one and that count once; absent where there are none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<IReadOnlyList<string>>? NearDuplicates { get; init; }

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 namespace Dori.Measures;
 
 /// <summary>How a picture is brought to the size that a copy detector takes; bilinear, antialiased.</summary>
-internal enum CopyDetectorResize
+public enum CopyDetectorResize
 {
     /// <summary>To <see cref="CopyDetectorPreset.Size"/>, without keeping the aspect ratio.</summary>
     [JsonStringEnumMemberName("squash")] Squash,
@@ -20,7 +20,7 @@ internal enum CopyDetectorResize
 /// A copy detector's ruler: the same pictures differ under another one, so every similarity carries the preset's name.
 /// On disk it is <c>preset.json</c> in a model's <c>copy_detector</c> folder, or a <c>.json</c> beside the TorchScript file.
 /// </summary>
-internal sealed record CopyDetectorPreset
+public sealed record CopyDetectorPreset
 {
     public required string Name { get; init; }
     /// <summary>The TorchScript file, a plain name in the preset's own folder.</summary>

@@ -27,7 +27,7 @@ public sealed class TorchScriptCopyDetector : ICopyDetector, IDisposable
         _device = device;
     }
 
-    internal CopyDetectorPreset Preset { get; }
+    public CopyDetectorPreset Preset { get; }
 
     public string Sha256 { get; }
 

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Dori.Pictures;
 
 /// <summary>The kernel that weighs an output pixel's neighbours.</summary>
-internal enum ResizeFilter
+public enum ResizeFilter
 {
     /// <summary>Triangle.</summary>
     Bilinear,

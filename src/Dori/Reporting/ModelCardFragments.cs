@@ -47,7 +47,7 @@ internal static class ModelCardFragments
             },
             ["properties"] = new JsonArray(Property("model-sha256", manifest.Model.Sha256), Property("copy-detector", summary.CopyDetector),
                 Property("copy-detector-sha256", manifest.CopyDetector.Sha256), Property("threshold", Number(summary.Threshold)),
-                Property("interval", "Wilson, 95 %")),
+                Property("interval", "Wilson, 95 %; of a rate of 0 the exact one-sided bound")),
         };
         return new JsonObject
         {

@@ -4,7 +4,7 @@ namespace Dori.Audit;
 
 /// <summary>What a reference model says of a picture that the audited model gives back.</summary>
 [JsonConverter(typeof(WordConverter<ReferenceAnswer>))]
-public enum ReferenceAnswer
+internal enum ReferenceAnswer
 {
     /// <summary>Nothing: the audited model does not give it back.</summary>
     None,
@@ -26,5 +26,5 @@ public enum ReferenceAnswer
 /// <param name="Pair">The reference stays below the threshold and the audited model does not: a fact, whatever is judged.</param>
 /// <param name="GainBits">log2 of the likelihood that training added, given the caption; null where it was not taken.</param>
 /// <param name="GainError">Its standard error.</param>
-public sealed record ReferencePicture(string Item, double Similarity, AuditStart? Start, int Step, int? StepsToFirstCopy,
+internal sealed record ReferencePicture(string Item, double Similarity, AuditStart? Start, int Step, int? StepsToFirstCopy,
     double? Difference, double? PValue, ReferenceAnswer Answer, bool Pair, double? GainBits, double? GainError);

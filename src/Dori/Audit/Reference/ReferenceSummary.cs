@@ -12,7 +12,7 @@ internal sealed record ReferenceUnits(BesideUnits Units, IReadOnlyDictionary<str
 /// The same items searched in the same way in a model that is expected not to hold them (docs/verdicts.md, "The reference"). It answers
 /// the objection that a search can carry a picture by itself: then it would in both.
 /// </summary>
-public sealed record ReferenceSummary
+internal sealed record ReferenceSummary
 {
     public required string Name { get; init; }
     public required string Sha256 { get; init; }
