@@ -21,6 +21,7 @@ internal sealed class Help(ICommandAppSettings settings, bool all) : HelpProvide
         (typeof(MitigatePicturesSettings), "PICTURES IN THEIR PLACE", true),
         (typeof(MitigateTrainingSettings), "TRAINING", true),
         (typeof(MitigateSettings), "WHAT TO FORGET", true),
+        (typeof(ReferenceSettings), "BESIDE ANOTHER MODEL", true),
         (typeof(StartsSettings), "WHERE SEARCHES BEGIN", false),
         (typeof(SearchSettings), "SEARCH AND COMPARISON", false),
         (typeof(SamplingSettings), "PICTURES", false),
