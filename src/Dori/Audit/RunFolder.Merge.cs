@@ -110,8 +110,8 @@ public sealed partial class RunFolder
     private void CopyUnit(RunFolder other, AuditUnit unit)
     {
         int pictures = other.Find(unit).Record?.Snapshots[^1].Pictures.Count ?? 0;
-        Copy(other, [.. Enumerable.Range(0, pictures).Select(unit.PictureName), $"{Embeddings}/{unit.Id}.safetensors",
-            $"{Costs}/{unit.Id}.json", $"{Units}/{unit.Id}.json"]);
+        Copy(other, [.. Enumerable.Range(0, pictures).Select(unit.PictureName), AuditUnit.BestPictureName(unit.Id),
+            $"{Embeddings}/{unit.Id}.safetensors", $"{Costs}/{unit.Id}.json", $"{Units}/{unit.Id}.json"]);
     }
 
     private void Copy(RunFolder other, IReadOnlyList<string> parts)
