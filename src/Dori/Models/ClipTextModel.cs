@@ -25,7 +25,8 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// CLIP's text tower: OpenAI's ViT-L/14 text (SD 1.x), OpenCLIP's ViT-H/14 text (SD 2.x) and bigG (SDXL, second). Keys as published without their
+/// CLIP's text tower: OpenAI's ViT-L/14 text (SD 1.x), OpenCLIP's ViT-H/14 text (SD 2.x) and bigG (SDXL, second). Keys as published
+/// without their
 /// <c>text_model.</c> prefix.
 /// </summary>
 public sealed class ClipTextModel : nn.Module

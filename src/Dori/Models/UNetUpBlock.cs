@@ -14,7 +14,8 @@ internal sealed class UNetUpBlock : nn.Module
     /// <param name="input">Channels of the level's own skip connections below: those of the encoder level that mirrors the next
     /// block.</param>
     /// <param name="previous">Channels that come from the block below.</param>
-    public UNetUpBlock(BlockSettings settings, int input, int previous, int output, Attending? attending, bool upsample) : base(nameof(UNetUpBlock))
+    public UNetUpBlock(BlockSettings settings, int input, int previous, int output, Attending? attending, bool upsample)
+        : base(nameof(UNetUpBlock))
     {
         int layers = settings.Config.LayersPerBlock + 1;
         if (attending is not null) attentions = nn.ModuleList<Transformer2DModel>();
