@@ -63,7 +63,7 @@ internal sealed class GenerateCommand(Shell shell) : Command<GenerateSettings>
         Tensor? given = settings.Latents is { } file ? LatentsFile.Read(file, model.UNet.Config.InChannels) : null;
         long[] shape = Shape(settings, model, given);
         int count = Count(settings, given);
-        Conditioning y = model.Embed(settings.Prompt), yNull = model.Embed("");
+        Conditioning y = model.Embed(settings.Prompt), yNull = model.EmbedNothing();
         RandomSource random = RandomSource.For("generate", settings.Seed.ToString());
         AtomicFile.MakeFolder(settings.Output);
         var files = new List<string>();

@@ -46,9 +46,10 @@ internal sealed class InfoCommand(Shell shell) : Command<InfoSettings>
         Checkpoint folder = settings.OpenModel(settings.Model);
         using DiffusionModel model = DiffusionModel.Load(folder);
         var components = new List<ComponentInfo>();
-        foreach ((string name, string kind, Func<WeightSet> open) in new (string, string, Func<WeightSet>)[]
-                 { ("text_encoder", "CLIPTextModel", folder.OpenTextEncoder), ("vae", "AutoencoderKL", folder.OpenVae),
-                     ("unet", "UNet2DConditionModel", folder.OpenUNet) })
+        List<(string, string, Func<WeightSet>)> parts = [("text_encoder", "CLIPTextModel", folder.OpenTextEncoder),
+            ("vae", "AutoencoderKL", folder.OpenVae), ("unet", "UNet2DConditionModel", folder.OpenUNet)];
+        if (folder.TextEncoder2 is not null) parts.Insert(1, ("text_encoder_2", "CLIPTextModelWithProjection", folder.OpenTextEncoder2));
+        foreach ((string name, string kind, Func<WeightSet> open) in parts)
             using (WeightSet weights = open()) components.Add(Component(name, kind, weights));
         var info = new ModelInfo("dori.info/1", Path.GetFullPath(settings.Model), folder.Sha256(), components,
             model.Scheduler.StandsInFor ?? model.Scheduler.ClassName, model.Scheduler.PredictionType, model.PictureSize,

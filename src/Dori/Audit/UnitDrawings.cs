@@ -26,7 +26,7 @@ internal sealed class UnitDrawings : IDisposable
         (_model, _detector, _generation) = (model, detector, options.GenerationWith(model));
         _references = detector.Describe(originals);
         _mirrored = options.Mirror ? detector.Describe(originals.flip(3)) : null;
-        _yNull = model.Embed("");
+        _yNull = model.EmbedNothing();
         _noise = Generation.Noise(model, unit.GenerationNoise(), options.Generations);
     }
 

@@ -48,6 +48,10 @@ public sealed class Checkpoint
     public UNetConfig UNet => _base.UNet;
     public VaeConfig Vae => _base.Vae;
     public ClipTextConfig TextEncoder => _base.TextEncoder with { VocabSize = Words.Rows };
+    /// <summary>SDXL's second one; null where the model has none.</summary>
+    public ClipTextConfig? TextEncoder2 => _base.TextEncoder2;
+    /// <summary>Whether guidance moves away from zeros, and not from the empty prompt.</summary>
+    internal bool ForcesZeros => _base.ForcesZeros;
     public SchedulerConfig Scheduler => _base.Scheduler;
     internal IReadOnlyList<Adapter> Adapters { get; }
     /// <summary>Of textual inversion, from files of their own and from the adapters' files.</summary>
@@ -87,6 +91,9 @@ public sealed class Checkpoint
             AdapterTargets targets = Targets(source);
             foreach ((string file, double scale) in options.Adapters) adapters.Add(Adapter.Open(file, scale, targets, BaseName(path)));
         }
+        if (source.TextEncoder2 is not null && options.Embeddings.Count > 0)
+            throw new DoriException($"`Embedding` {options.Embeddings[0]}: words of textual inversion are not read for models with two "
+                + "text encoders");
         int width = source.TextEncoder.HiddenSize;
         return new Checkpoint(source, adapters, [.. options.Embeddings.SelectMany(file => WordFile.Read(file, width))]);
     }
@@ -111,6 +118,8 @@ public sealed class Checkpoint
     internal WeightSet OpenTextEncoder() => Words.AddTo(OpenOwnTextEncoder());
     /// <summary>Without the rows of added words.</summary>
     private WeightSet OpenOwnTextEncoder() => Changed(_base.OpenTextEncoder(), AdapterPart.Text, CheckpointKeys.TextEncoder);
+    internal WeightSet OpenTextEncoder2() => _base.OpenTextEncoder2();
+    internal ClipTokenizer OpenTokenizer2() => _base.OpenTokenizer2();
     internal WeightSet OpenVae() => _base.OpenVae();
     public ClipTokenizer OpenTokenizer() => Words.AddTo(_base.OpenTokenizer());
 

@@ -45,10 +45,26 @@ internal static partial class ConfigFiles
     /// <inheritdoc cref="ReadScheduler(string)"/>
     internal static SchedulerConfig ReadScheduler(string path, ModelNotes notes) => ConfigJson.Read(path, Scheduler, notes);
 
+    /// <summary>As StableDiffusionXLPipeline takes it, which mends nothing: offsets, and DDIM's clipping of the predicted
+    /// latents.</summary>
+    /// <inheritdoc cref="ReadScheduler(string)"/>
+    internal static SchedulerConfig ReadSchedulerAsWritten(string path, ModelNotes notes) =>
+        ConfigJson.Read(path, SchedulerAsWritten, notes);
+
+    private static SchedulerConfig SchedulerAsWritten(ConfigJson json)
+    {
+        int offset = json.Int("steps_offset", 0, 0, 100);
+        double range = json.Number("clip_sample_range", 1, 1e-6, 1e6);
+        bool clips = json.TextOrNull("_class_name") == Ddim && json.Bool("clip_sample", true);
+        return Scheduler(json, mended: false) with { StepsOffset = offset, ClipSampleRange = clips ? range : null };
+    }
+
     /// <summary>Whether the file says what the network predicts, or leaves it to the default.</summary>
     internal static bool SaysPrediction(string path) => ConfigJson.Read(path, json => json.IsSet("prediction_type"));
 
-    internal static SchedulerConfig Scheduler(ConfigJson json)
+    internal static SchedulerConfig Scheduler(ConfigJson json) => Scheduler(json, mended: true);
+
+    private static SchedulerConfig Scheduler(ConfigJson json, bool mended)
     {
         string named = SchedulerClass(json);
         bool zeroSnr = json.Bool("rescale_betas_zero_snr", false), karras = json.Bool("use_karras_sigmas", false);
@@ -70,7 +86,7 @@ internal static partial class ConfigFiles
             BetaSchedule = json.Text("beta_schedule", "linear", "scaled_linear", "linear"),
             PredictionType = json.Text("prediction_type", "epsilon", "epsilon", "v_prediction"),
             SetAlphaToOne = json.Bool("set_alpha_to_one", name == Ddim),
-            StepsOffset = StepsOffset(json),
+            StepsOffset = mended ? StepsOffset(json) : 0,
             TimestepSpacing =
                 json.Text("timestep_spacing", name is Ddim or Pndm ? "leading" : "linspace", "leading", "trailing", "linspace"),
             RescaleBetasZeroSnr = zeroSnr,
@@ -80,7 +96,8 @@ internal static partial class ConfigFiles
         };
         if (zeroSnr && name is not (Ddim or Euler or Dpm or UniPc)) throw json.Refused("rescale_betas_zero_snr", $"false, for {name}");
         if (karras && !stands && name is (Ddim or Pndm)) throw json.Refused("use_karras_sigmas", $"false, for {name}");
-        MendClipping(json, named);
+        if (mended) MendClipping(json, named);
+        json.Ignore("steps_offset", "clip_sample");
         json.Only("predict_epsilon", "true", "null"); // before there was prediction_type
         json.Ignore("tensor_format"); // numpy or PyTorch, in the first versions
         json.RefuseUnknown();

@@ -5,7 +5,7 @@ namespace Dori.Checkpoints;
 
 internal static partial class ConfigFiles
 {
-    /// <summary><c>unet/config.json</c> of Stable Diffusion 1.x, 2.x and models of their kind; absent keys mean diffusers'
+    /// <summary><c>unet/config.json</c> of Stable Diffusion 1.x, 2.x, XL and models of their kind; absent keys mean diffusers'
     /// defaults.</summary>
     /// <exception cref="DoriException">Not readable, another class, or a key or value that the UNet here does not have.</exception>
     public static UNetConfig ReadUNet(string path) => ConfigJson.Read(path, UNet);
@@ -67,9 +67,30 @@ internal static partial class ConfigFiles
             FlipSinToCos = json.Bool("flip_sin_to_cos", true),
             FreqShift = freqShift,
             UpcastAttention = json.Bool("upcast_attention", false),
+            TransformerLayersPerBlock = json.IntOrInts("transformer_layers_per_block", 1, levels, 1, MostLayers),
         };
+        config = WithAdditions(json, config);
         json.RefuseUnknown();
         return config;
+    }
+
+    /// <summary>SDXL's <c>text_time</c>: a pooled vector and six time ids beside the tokens.</summary>
+    private static UNetConfig WithAdditions(ConfigJson json, UNetConfig config)
+    {
+        const string type = "addition_embed_type", time = "addition_time_embed_dim", input = "projection_class_embeddings_input_dim";
+        if (!json.IsSet(type))
+        {
+            json.Only(type, "null");
+            foreach (string key in new[] { time, input })
+                if (json.IsSet(key)) throw json.Refused(key, $"null, without {type}");
+            return config;
+        }
+        json.Text(type, null, "text_time");
+        int width = json.Int(time, null, 2, MostChannels), all = json.Int(input, null, 1, 8 * MostChannels);
+        if (width % 2 != 0) throw json.Refused(time, "an even number, for sines and cosines");
+        return all > UNetConfig.TimeIds * width
+            ? config with { AdditionTimeEmbedDim = width, ProjectionClassEmbeddingsInputDim = all }
+            : throw json.Refused(input, $"a number above {UNetConfig.TimeIds} times {time}, for the pooled vector beside the time ids");
     }
 
     /// <summary>
@@ -111,9 +132,8 @@ internal static partial class ConfigFiles
     {
         foreach (string key in new[]
         {
-            "addition_embed_type", "addition_time_embed_dim", "class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type",
-                "num_class_embeds",
-            "projection_class_embeddings_input_dim", "reverse_transformer_layers_per_block", "time_cond_proj_dim", "time_embedding_act_fn",
+            "class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "num_class_embeds",
+            "reverse_transformer_layers_per_block", "time_cond_proj_dim", "time_embedding_act_fn",
             "time_embedding_dim", "timestep_post_act",
         }) json.Only(key, "null");
         foreach (
@@ -121,7 +141,6 @@ internal static partial class ConfigFiles
             "mid_block_only_cross_attention", "resnet_skip_time_act" })
             json.Only(key, "false", "null");
         json.OnlyEach("only_cross_attention", "false");
-        json.OnlyEach("transformer_layers_per_block", "1");
         foreach (string key in new[] { "downsample_padding", "mid_block_scale_factor", "resnet_out_scale_factor" }) json.Only(key, "1");
         foreach (string key in new[] { "conv_in_kernel", "conv_out_kernel" }) json.Only(key, "3");
         if (json.Number("dropout", 0, 0, 1) > 0) json.PassOver("it is of training, and no model is run with it", "dropout");

@@ -4,8 +4,8 @@ internal sealed partial class DiffusersFolder
 {
     private const int DeepestFolder = 8;
     private static readonly string[] Folders =
-        ["clip", "copy_detector", "feature_extractor", "image_encoder", "safety_checker", "scheduler", "text_encoder", "tokenizer", "unet",
-            "vae"];
+        ["clip", "copy_detector", "feature_extractor", "image_encoder", "safety_checker", "scheduler", "text_encoder", "text_encoder_2",
+            "tokenizer", "tokenizer_2", "unet", "vae"];
     private static readonly string[] RootFiles = ["dori.json", "model_index.json"];
 
     /// <summary>

@@ -18,6 +18,8 @@ internal sealed partial class DiffusersFolder : ICheckpointSource
     public required UNetConfig UNet { get; init; }
     public required VaeConfig Vae { get; init; }
     public required ClipTextConfig TextEncoder { get; init; }
+    public ClipTextConfig? TextEncoder2 { get; private init; }
+    public bool ForcesZeros { get; private init; }
     public required SchedulerConfig Scheduler { get; init; }
     string? ICheckpointSource.Folder => Path;
     ModelNotes ICheckpointSource.Collected => Collected;
@@ -41,27 +43,32 @@ internal sealed partial class DiffusersFolder : ICheckpointSource
         string index = System.IO.Path.Combine(folder, "model_index.json");
         if (!File.Exists(index)) throw NoModel.At(folder);
         var notes = new ModelNotes();
-        string schedulerClass = ReadIndex(index, notes);
+        ModelIndex pipeline = ReadIndex(index, notes);
         string scheduler = System.IO.Path.Combine(folder, "scheduler", "scheduler_config.json");
         var opened = new DiffusersFolder(folder)
         {
             UNet = ConfigFiles.ReadUNet(System.IO.Path.Combine(folder, "unet", "config.json"), notes),
             Vae = ConfigFiles.ReadVae(System.IO.Path.Combine(folder, "vae", "config.json"), notes),
             TextEncoder = ConfigFiles.ReadClipText(System.IO.Path.Combine(folder, "text_encoder", "config.json"), notes),
-            Scheduler = ConfigFiles.ReadScheduler(scheduler, notes),
+            TextEncoder2 = !pipeline.IsXl ? null
+                : ConfigFiles.ReadClipText(System.IO.Path.Combine(folder, "text_encoder_2", "config.json"), notes) with { Projects = true },
+            ForcesZeros = pipeline.ForcesZeros,
+            Scheduler = pipeline.IsXl ? ConfigFiles.ReadSchedulerAsWritten(scheduler, notes)
+                : ConfigFiles.ReadScheduler(scheduler, notes),
             Collected = notes,
         };
         if (opened.UNet is { CrossAttentionDim: 1024, SampleSize: >= 96 } && !ConfigFiles.SaysPrediction(scheduler))
             notes.Say("scheduler/scheduler_config.json: prediction_type is absent and taken as epsilon, the default; "
                 + "Stable Diffusion 2 at this size predicts the velocity (v_prediction).");
         string named = opened.Scheduler.StandsInFor ?? opened.Scheduler.ClassName;
-        if (named != schedulerClass)
+        if (named != pipeline.Scheduler)
             throw new DoriException(
-                $"{folder}: model_index.json names the scheduler {schedulerClass}, scheduler/scheduler_config.json {named}; make both "
+                $"{folder}: model_index.json names the scheduler {pipeline.Scheduler}, scheduler/scheduler_config.json {named}; make both "
                     + "name the same");
-        if (!Directory.Exists(opened.Tokenizer))
-            throw new DoriException($"{opened.Tokenizer}: no such folder; the tokenizer's vocab.json and merges.txt, or tokenizer.json, "
-                + "belong there");
+        foreach (string tokenizer in pipeline.IsXl ? [opened.Tokenizer, opened.PathOf("tokenizer_2")] : new[] { opened.Tokenizer })
+            if (!Directory.Exists(tokenizer))
+                throw new DoriException($"{tokenizer}: no such folder; the tokenizer's vocab.json and merges.txt, or tokenizer.json, "
+                    + "belong there");
         return opened;
     }
 
@@ -69,12 +76,29 @@ internal sealed partial class DiffusersFolder : ICheckpointSource
     public WeightSet OpenUNet() => WeightSet.Open(PathOf("unet"), ModelBaseName);
     public WeightSet OpenVae() => WeightSet.Open(PathOf("vae"), ModelBaseName);
     public WeightSet OpenTextEncoder() => WeightSet.Open(PathOf("text_encoder"), TextBaseName);
+    public ClipTokenizer OpenTokenizer2() => ClipTokenizer.Load(PathOf("tokenizer_2"), TextEncoder2!.MaxPositionEmbeddings);
+    public WeightSet OpenTextEncoder2() => WeightSet.Open(PathOf("text_encoder_2"), TextBaseName);
+
+    /// <summary>What <c>model_index.json</c> says.</summary>
+    /// <param name="Scheduler">Its class.</param>
+    /// <param name="IsXl">Two text encoders.</param>
+    internal readonly record struct ModelIndex(string Scheduler, bool IsXl, bool ForcesZeros);
+
+    private const string Xl = "StableDiffusionXLPipeline", XlRefiner = "StableDiffusionXLImg2ImgPipeline";
 
     /// <summary>Checks <c>model_index.json</c>.</summary>
-    /// <returns>The scheduler's class.</returns>
-    internal static string ReadIndex(string path, ModelNotes? notes = null) => ConfigJson.Read(path, json =>
+    internal static ModelIndex ReadIndex(string path, ModelNotes? notes = null) => ConfigJson.Read(path, json =>
     {
-        json.Text("_class_name", null, "StableDiffusionPipeline");
+        if (json.TextOrNull("_class_name") == XlRefiner)
+            throw json.Refused("_class_name", $"StableDiffusionPipeline, {Xl}; this is SDXL's refiner or one that works on another model's "
+                + "pictures");
+        bool xl = json.Text("_class_name", null, "StableDiffusionPipeline", Xl) == Xl;
+        if (xl)
+        {
+            json.Component("text_encoder_2", "transformers", "CLIPTextModelWithProjection");
+            json.Component("tokenizer_2", "transformers", "CLIPTokenizer", "CLIPTokenizerFast");
+            json.PassOver("it marks a finished picture", "add_watermarker");
+        }
         json.Component("unet", "diffusers", "UNet2DConditionModel");
         json.Component("vae", "diffusers", "AutoencoderKL");
         json.Component("text_encoder", "transformers", "CLIPTextModel");
@@ -82,8 +106,9 @@ internal sealed partial class DiffusersFolder : ICheckpointSource
         string scheduler = json.Component("scheduler", "diffusers", ConfigFiles.SchedulerClasses, ConfigFiles.MayBeDiffusion);
         json.PassOver("they look at a finished picture, or take a picture for a prompt, and have no say in what the model holds",
             "safety_checker", "feature_extractor", "image_encoder", "requires_safety_checker");
+        bool zeros = xl && json.Bool("force_zeros_for_empty_prompt", true);
         json.RefuseUnknown();
-        return scheduler;
+        return new ModelIndex(scheduler, xl, zeros);
     }, notes);
 
     private string PathOf(string name) => System.IO.Path.Combine(Path, name);

@@ -16,6 +16,10 @@ internal interface ICheckpointSource
     UNetConfig UNet { get; }
     VaeConfig Vae { get; }
     ClipTextConfig TextEncoder { get; }
+    /// <summary>SDXL's second one; null where the model has none.</summary>
+    ClipTextConfig? TextEncoder2 => null;
+    /// <summary>Whether guidance moves away from zeros, and not from the empty prompt.</summary>
+    bool ForcesZeros => false;
     SchedulerConfig Scheduler { get; }
     /// <summary>What a reader should know of how the files were read.</summary>
     ModelNotes Collected { get; }
@@ -24,6 +28,10 @@ internal interface ICheckpointSource
     WeightSet OpenUNet();
     WeightSet OpenVae();
     WeightSet OpenTextEncoder();
+    /// <remarks>Only where there is a <see cref="TextEncoder2"/>.</remarks>
+    ClipTokenizer OpenTokenizer2() => throw new InvalidOperationException("there is no second text encoder");
+    /// <inheritdoc cref="OpenTokenizer2"/>
+    WeightSet OpenTextEncoder2() => throw new InvalidOperationException("there is no second text encoder");
 
     /// <summary>SHA-256 of every file that decides what the model is, in lower-case hex.</summary>
     IReadOnlyList<(string File, string Sha256)> FileHashes();

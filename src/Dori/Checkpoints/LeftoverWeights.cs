@@ -15,19 +15,22 @@ internal static class LeftoverWeights
         "optimization_step",
     };
 
+    private const string Projection = "text_projection.weight";
+
     private static readonly HashSet<string> ClipOthers =
-        new(StringComparer.Ordinal) { "logit_scale", "text_projection.weight", "visual_projection.weight" };
+        new(StringComparer.Ordinal) { "logit_scale", Projection, "visual_projection.weight" };
 
     /// <param name="what">The component: <c>text_encoder</c>, <c>vae</c> or <c>unet</c>.</param>
+    /// <param name="projects">Whether the text encoder has a use for the projection.</param>
     /// <returns>Names to leave out, as the files spell them.</returns>
-    public static IReadOnlySet<string> PassOver(WeightSet weights, string what, ModelNotes notes)
+    public static IReadOnlySet<string> PassOver(WeightSet weights, string what, ModelNotes notes, bool projects = false)
     {
         string[] counters = [.. weights.Names.Where(name => Counters.Contains(name) && Elements(weights.Info(name)) <= 1)];
         if (counters.Length > 0) notes.Detail($"{what}: {ModelNotes.First(counters)} passed over: the bookkeeping of a moving average.");
         if (what != "text_encoder") return counters.ToHashSet(StringComparer.Ordinal);
 
         // What transformers' CLIPTextModel leaves out of a whole CLIP.
-        string[] clip = [.. weights.Names.Where(name => ClipOthers.Contains(name)
+        string[] clip = [.. weights.Names.Where(name => (ClipOthers.Contains(name) && !(projects && name == Projection))
             || name.StartsWith("vision_model.", StringComparison.Ordinal))];
         if (clip.Length > 0) notes.Detail($"{what}: {ModelNotes.First(clip)} passed over: of CLIP's other half, which no picture "
             + "depends on.");

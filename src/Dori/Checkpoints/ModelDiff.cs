@@ -54,8 +54,10 @@ internal static class ModelDiff
         foreach ((string name, Func<Checkpoint, WeightSet> open, Func<string, string> key) in new (
             string, Func<Checkpoint, WeightSet>, Func<string, string>)[]
                  { ("unet", f => f.OpenUNet(), k => k), ("text_encoder", f => f.OpenTextEncoder(), CheckpointKeys.TextEncoder),
+                     ("text_encoder_2", f => f.OpenTextEncoder2(), CheckpointKeys.TextEncoder),
                      ("vae", f => f.OpenVae(), CheckpointKeys.Vae) })
         {
+            if (name == "text_encoder_2" && (a.TextEncoder2 is null || b.TextEncoder2 is null)) continue;
             using WeightSet first = open(a), second = open(b);
             components.Add(Component(name, first, second, key, tensors, cancellation));
         }

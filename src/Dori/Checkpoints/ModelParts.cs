@@ -68,7 +68,7 @@ public static class ModelParts
     {
         var text = new ClipTextModel(config);
         ModuleLoader.Load(text, weights, "text_encoder", CheckpointKeys.TextEncoder,
-            LeftoverWeights.PassOver(weights, "text_encoder", notes));
+            LeftoverWeights.PassOver(weights, "text_encoder", notes, config.Projects));
         return Ready(text, device);
     }
 

@@ -11,10 +11,13 @@ internal static class PlausibleSize
     /// <exception cref="DoriException">A config describes a network with more weights than its file has.</exception>
     public static void Check(Checkpoint folder, WeightSet text, WeightSet vae, WeightSet unet)
     {
-        Check("text_encoder", text, AtLeast(folder.TextEncoder));
+        CheckText("text_encoder", text, folder.TextEncoder);
         Check("vae", vae, AtLeast(folder.Vae.BlockOutChannels, folder.Vae.LayersPerBlock));
         Check("unet", unet, AtLeast(folder.UNet.BlockOutChannels, folder.UNet.LayersPerBlock));
     }
+
+    /// <inheritdoc cref="Check(Checkpoint, WeightSet, WeightSet, WeightSet)"/>
+    public static void CheckText(string part, WeightSet text, ClipTextConfig config) => Check(part, text, AtLeast(config));
 
     private static void Check(string part, WeightSet weights, double atLeast)
     {

@@ -12,10 +12,10 @@ namespace Dori.Diffusion;
 /// </summary>
 public sealed class DiffusionModel : IDisposable
 {
-    private DiffusionModel(ClipTokenizer tokenizer, ClipTextModel textEncoder, AutoencoderKL vae, UNet2DConditionModel unet,
-        SchedulerConfig scheduler, ModelDefaults defaults, Device device, ScalarType dtype, ModelNotes notes)
+    private DiffusionModel(ClipTokenizer tokenizer, ClipTextModel textEncoder, SecondTextEncoder? second, AutoencoderKL vae,
+        UNet2DConditionModel unet, SchedulerConfig scheduler, ModelDefaults defaults, Device device, ScalarType dtype, ModelNotes notes)
     {
-        _notes = notes;
+        (_second, _notes) = (second, notes);
         (Tokenizer, TextEncoder, Vae, UNet, Scheduler, Defaults, Device, Dtype) =
             (tokenizer, textEncoder, vae, unet, scheduler, defaults, device, dtype);
         Schedule = new NoiseSchedule(scheduler);
@@ -24,6 +24,7 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>Whether tokenizer, text encoder and VAE are another model's.</summary>
     private bool _borrowed;
     private readonly ModelNotes _notes;
+    private readonly SecondTextEncoder? _second;
 
     /// <summary>
     /// What was read otherwise than the files say it, or cannot be known from them: for every run and report. One sentence each.
@@ -58,7 +59,9 @@ public sealed class DiffusionModel : IDisposable
     public long[] LatentShape => [UNet.Config.InChannels, UNet.Config.SampleSize, UNet.Config.SampleSize];
     /// <summary>Where a search from N(0, I) begins: a conditioning of one row.</summary>
     public Conditioning RandomConditioning(RandomSource random) =>
-        new(random.Normal([1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim]));
+        _second is null ? new(random.Normal([1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim]))
+            : new(random.Normal([1, Tokenizer.MaxLength, UNet.Config.CrossAttentionDim]), random.Normal([1, UNet.Config.PooledWidth]),
+                TimeIds(1).cpu());
 
     /// <param name="folder">A diffusers folder.</param>
     /// <param name="dtype">float32, bfloat16 or float16, for the UNet</param>
@@ -71,10 +74,7 @@ public sealed class DiffusionModel : IDisposable
     {
         device ??= CPU;
         string? libtorch = NativeLibraries.Check();
-        if (folder.UNet.CrossAttentionDim != folder.TextEncoder.HiddenSize)
-            throw new DoriException(
-                $"{folder.Path}: unet takes embeddings {folder.UNet.CrossAttentionDim} wide, text_encoder gives "
-                + $"{folder.TextEncoder.HiddenSize}");
+        CheckWidths(folder);
         if (folder.UNet.InChannels != folder.Vae.LatentChannels || folder.UNet.OutChannels != folder.Vae.LatentChannels)
             throw new DoriException(
                 $"{folder.Path}: unet has {folder.UNet.InChannels} input and {folder.UNet.OutChannels} output channels, vae "
@@ -92,16 +92,29 @@ public sealed class DiffusionModel : IDisposable
         {
             PlausibleSize.Check(folder, weights, vaeWeights, unetWeights);
             ClipTextModel text = ModelParts.TextEncoder(folder.TextEncoder, weights, device, notes);
+            SecondTextEncoder? second = folder.TextEncoder2 is null ? null : SecondTextEncoder.Load(folder, tokenizer, device, notes);
             AutoencoderKL vae = ModelParts.Vae(folder.Vae, vaeWeights, device, notes);
             UNet2DConditionModel unet = ModelParts.UNet(folder.UNet, unetWeights, device, dtype, notes);
-            return new DiffusionModel(tokenizer, text, vae, unet, folder.Scheduler, defaults, device, dtype, notes);
+            return new DiffusionModel(tokenizer, text, second, vae, unet, folder.Scheduler, defaults, device, dtype, notes);
         }
     }
 
     /// <summary>Of networks that are on the device already, in their types; it owns them.</summary>
     internal static DiffusionModel Of(ClipTokenizer tokenizer, ClipTextModel textEncoder, AutoencoderKL vae, UNet2DConditionModel unet,
         SchedulerConfig scheduler, Device device, ScalarType dtype) =>
-        new(tokenizer, textEncoder, vae, unet, scheduler, new ModelDefaults(), device, dtype, new ModelNotes());
+        new(tokenizer, textEncoder, null, vae, unet, scheduler, new ModelDefaults(), device, dtype, new ModelNotes());
+
+    private static void CheckWidths(Checkpoint folder)
+    {
+        (int wanted, int given) = (folder.UNet.CrossAttentionDim, folder.TextEncoder.HiddenSize + (folder.TextEncoder2?.HiddenSize ?? 0));
+        if (wanted != given)
+            throw new DoriException($"{folder.Path}: unet takes embeddings {wanted} wide, text_encoder gives {given}"
+                + (folder.TextEncoder2 is null ? "" : " with text_encoder_2"));
+        int pooled = folder.TextEncoder2?.ProjectionDim ?? 0;
+        if (folder.UNet.PooledWidth != pooled)
+            throw new DoriException($"{folder.Path}: unet takes a pooled vector {folder.UNet.PooledWidth} wide, text_encoder_2 gives "
+                + $"{pooled} (0: none)");
+    }
 
     /// <summary>A sampler that stands in for the file's is named, so that runs and reports name it.</summary>
     private static ModelDefaults ReadDefaults(Checkpoint folder)
@@ -134,9 +147,38 @@ public sealed class DiffusionModel : IDisposable
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        int[][] padded = [.. prompts.Select(Tokenizer.EncodePadded)];
-        Tensor ids = tensor([.. padded.SelectMany(row => row.Select(id => (long)id))], [padded.Length, padded[0].Length]).to(Device);
-        return new Conditioning(TextEncoder.call(ids)).MoveToOuterDisposeScope();
+        Tensor ids = Ids(Tokenizer, prompts).to(Device);
+        if (_second is null) return new Conditioning(TextEncoder.call(ids)).MoveToOuterDisposeScope();
+        (Tensor first, Tensor? _) = TextEncoder.Penultimate(ids);
+        (Tensor second, Tensor? pooled) = _second.Network.Penultimate(Ids(_second.Tokenizer, prompts).to(Device));
+        return new Conditioning(cat([first, second], -1), pooled, TimeIds(prompts.Count)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What guidance moves away from: the empty prompt or, where the model says so, zeros.</summary>
+    /// <returns>One row, float32</returns>
+    public Conditioning EmbedNothing()
+    {
+        if (_second is not { ForcesZeros: true }) return Embed("");
+        using var scope = NewDisposeScope();
+        Conditioning empty = Embed("");
+        return new Conditioning(zeros_like(empty.Tokens), zeros_like(empty.Pooled!), empty.TimeIds!.alias()).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Ids(ClipTokenizer tokenizer, IReadOnlyList<string> prompts)
+    {
+        int[][] padded = [.. prompts.Select(tokenizer.EncodePadded)];
+        return tensor([.. padded.SelectMany(row => row.Select(id => (long)id))], [padded.Length, padded[0].Length]);
+    }
+
+    /// <summary>A whole picture of the model's size: original height and width, top and left of the crop, target height and
+    /// width.</summary>
+    /// <returns>(count, 6), float32</returns>
+    private Tensor TimeIds(long count)
+    {
+        using var scope = NewDisposeScope();
+        float side = PictureSize;
+        return tensor(new[] { side, side, 0, 0, side, side }).reshape(1, UNetConfig.TimeIds).repeat(count, 1).to(Device)
+            .MoveToOuterDisposeScope();
     }
 
     /// <param name="pictures">(N, 3, H, W) in [0, 1]</param>
@@ -183,7 +225,8 @@ public sealed class DiffusionModel : IDisposable
         using var scope = NewDisposeScope();
         UNetPasses.CountForward(noisy.shape[0]);
         // What a caller brings may lie elsewhere, such as what was read from a file: here it comes to the model.
-        Tensor output = UNet.call(noisy.to(Device).to(Dtype), timesteps.to(Device), y.Tokens.to(Device).to(Dtype));
+        Tensor output = UNet.call(noisy.to(Device).to(Dtype), timesteps.to(Device), y.Tokens.to(Device).to(Dtype),
+            y.Pooled?.to(Device).to(Dtype), y.TimeIds?.to(Device));
         return output.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
@@ -197,7 +240,10 @@ public sealed class DiffusionModel : IDisposable
     public DiffusionModel WithUNetCopy(Func<string, bool>? copied = null)
     {
         UNet2DConditionModel unet = UNet.Under(UNet.Config, copied ?? (_ => true));
-        return new DiffusionModel(Tokenizer, TextEncoder, Vae, unet, Scheduler, Defaults, Device, Dtype, _notes) { _borrowed = true };
+        return new DiffusionModel(Tokenizer, TextEncoder, _second, Vae, unet, Scheduler, Defaults, Device, Dtype, _notes)
+        {
+            _borrowed = true,
+        };
     }
 
     /// <summary>
@@ -205,13 +251,14 @@ public sealed class DiffusionModel : IDisposable
     /// Disposing it frees nothing of this model, which it must not outlive.
     /// </summary>
     internal DiffusionModel Under(UNetConfig config) =>
-        new(Tokenizer, TextEncoder, Vae, UNet.Under(config), Scheduler, Defaults, Device, Dtype, _notes) { _borrowed = true };
+        new(Tokenizer, TextEncoder, _second, Vae, UNet.Under(config), Scheduler, Defaults, Device, Dtype, _notes) { _borrowed = true };
 
     public void Dispose()
     {
         UNet.Dispose();
         if (_borrowed) return;
         TextEncoder.Dispose();
+        _second?.Network.Dispose();
         Vae.Dispose();
     }
 }

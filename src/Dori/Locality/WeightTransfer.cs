@@ -58,7 +58,7 @@ internal sealed class WeightTransfer(DiffusionModel model, ICopyDetector detecto
 
         using var scope = NewDisposeScope();
         Tensor originals = picture.Item.Originals(model.PictureSize), references = References(originals), targets = model.Encode(originals);
-        Conditioning yNull = model.Embed("");
+        Conditioning yNull = model.EmbedNothing();
         Tensor noise =
             Generation.Noise(model, RandomSource.For("locality transfer", picture.Item.Id, $"{options.Seed}"), weights.Generations);
         double Best(Conditioning y, Tensor z)

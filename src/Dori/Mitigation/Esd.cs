@@ -92,7 +92,7 @@ internal sealed class Esd(Func<EsdOptions, EsdOptions>? adjust = null) : IMitiga
             throw new DoriException("esd: a caption is empty; esd erases what a caption brings, so every picture needs one");
         using var scope = NewDisposeScope();
         using DiffusionModel frozen = model.WithUNetCopy(name => TrainableWeights.Selects(options.Training.Trained, name));
-        Conditioning yNull = model.Embed("");
+        Conditioning yNull = model.EmbedNothing();
         Conditioning[] embeddings = [.. captions.Select(caption => model.Embed(caption))];
         int calls = Sampler.Timesteps(options.Sampling.Scheduler, options.Sampling.Steps).Length;
         return WeightTraining.Run(model, options.Training, Step, control);

@@ -101,7 +101,7 @@ internal static class Replacements
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Conditioning y = model.Embed(caption), yNull = model.Embed("");
+        Conditioning y = model.Embed(caption), yNull = model.EmbedNothing();
         Tensor originals = detector.Describe(references);
         var accepted = new List<Tensor>();
         var similarities = new List<float>();

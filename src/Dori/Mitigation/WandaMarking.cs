@@ -21,7 +21,7 @@ internal sealed class WandaMarking : IMarking
         options.Check();
         (_model, _options) = (model, options);
         // All conditions, the empty one too, start from the same noise: what differs between X and X0 is then the condition's doing.
-        (_noise, _yNull) = (Wanda.Noise(model, options).DetachFromDisposeScope(), model.Embed("").DetachFromDisposeScope());
+        (_noise, _yNull) = (Wanda.Noise(model, options).DetachFromDisposeScope(), model.EmbedNothing().DetachFromDisposeScope());
     }
 
     public string Name => "Wanda";

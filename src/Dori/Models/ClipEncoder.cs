@@ -92,8 +92,16 @@ internal sealed class ClipEncoder : nn.Module<Tensor, Tensor>
 
     public override Tensor forward(Tensor x)
     {
-        foreach (ClipEncoderLayer layer in layers)
+        (Tensor before, Tensor last) = CallBoth(x);
+        before.Dispose();
+        return last;
+    }
+
+    /// <summary>The last layer's input and its output.</summary>
+    public (Tensor Before, Tensor Last) CallBoth(Tensor x)
+    {
+        foreach (ClipEncoderLayer layer in layers.Take(layers.Count - 1))
             using (Tensor before = x) x = layer.call(before);
-        return x;
+        return (x, layers[^1].call(x));
     }
 }

@@ -18,4 +18,6 @@ public sealed record ClipTextConfig
     /// </summary>
     public required int EosTokenId { get; init; }
     public required int ProjectionDim { get; init; }
+    /// <summary>Whether it has CLIP's projection of the pooled state (<c>CLIPTextModelWithProjection</c>).</summary>
+    public bool Projects { get; init; }
 }

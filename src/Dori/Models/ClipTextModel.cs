@@ -25,7 +25,8 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// CLIP's text tower: OpenAI's ViT-L/14 text (SD 1.x) and OpenCLIP's ViT-H/14 text (SD 2.x). Keys as published without their
+/// CLIP's text tower: OpenAI's ViT-L/14 text (SD 1.x), OpenCLIP's ViT-H/14 text (SD 2.x) and bigG (SDXL, second). Keys as published
+/// without their
 /// <c>text_model.</c> prefix.
 /// </summary>
 public sealed class ClipTextModel : nn.Module
@@ -33,6 +34,7 @@ public sealed class ClipTextModel : nn.Module
     private readonly ClipTextEmbeddings embeddings;
     private readonly ClipEncoder encoder;
     private readonly LayerNorm final_layer_norm;
+    private readonly Linear? text_projection;
 
     public ClipTextConfig Config { get; }
 
@@ -43,6 +45,7 @@ public sealed class ClipTextModel : nn.Module
         encoder = new ClipEncoder(config.NumHiddenLayers, config.HiddenSize, config.IntermediateSize, config.NumAttentionHeads,
             config.HiddenAct, config.LayerNormEps, causal: true);
         final_layer_norm = new LayerNorm(config.HiddenSize, config.LayerNormEps);
+        if (config.Projects) text_projection = new Linear(config.HiddenSize, config.ProjectionDim, hasBias: false);
         RegisterComponents();
     }
 
@@ -52,6 +55,18 @@ public sealed class ClipTextModel : nn.Module
     {
         using var scope = NewDisposeScope();
         return final_layer_norm.call(encoder.call(embeddings.call(ids))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What SDXL takes of an encoder.</summary>
+    /// <param name="ids">(N, T) int64, padded</param>
+    /// <returns>(N, T, width): the last hidden state but one, without the final layer norm; and, of an encoder that projects, (N,
+    /// projection): the final state at the end token, through the projection</returns>
+    internal (Tensor Penultimate, Tensor? Projected) Penultimate(Tensor ids)
+    {
+        using var scope = NewDisposeScope();
+        (Tensor before, Tensor last) = encoder.CallBoth(embeddings.call(ids));
+        Tensor? projected = text_projection?.call(Pooled(final_layer_norm.call(last), ids));
+        return (before.MoveToOuterDisposeScope(), projected?.MoveToOuterDisposeScope());
     }
 
     /// <summary>The state at the end token: what CLIP compares with pictures, before its projection.</summary>

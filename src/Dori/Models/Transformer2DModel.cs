@@ -80,12 +80,13 @@ internal sealed class Transformer2DModel : nn.Module
     private readonly ModuleList<BasicTransformerBlock> transformer_blocks;
     private readonly bool _linear;
 
-    public Transformer2DModel(int channels, int contextWidth, int heads, int groups, bool linear, bool upcast)
+    public Transformer2DModel(int channels, int contextWidth, int heads, int groups, bool linear, bool upcast, int layers)
         : base(nameof(Transformer2DModel))
     {
         norm = new GroupNorm(groups, channels, 1e-6);
         proj_in = linear ? new Linear(channels, channels) : new Conv2d(channels, channels, 1);
-        transformer_blocks = nn.ModuleList(new BasicTransformerBlock(channels, contextWidth, heads, upcast));
+        transformer_blocks = nn.ModuleList(
+            Enumerable.Range(0, layers).Select(_ => new BasicTransformerBlock(channels, contextWidth, heads, upcast)).ToArray());
         proj_out = linear ? new Linear(channels, channels) : new Conv2d(channels, channels, 1);
         _linear = linear;
         RegisterComponents();

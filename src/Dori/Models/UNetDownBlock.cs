@@ -11,13 +11,13 @@ internal sealed class UNetDownBlock : nn.Module
     private readonly ModuleList<Transformer2DModel>? attentions;
     private readonly ModuleList<Downsample2D>? downsamplers;
 
-    public UNetDownBlock(BlockSettings settings, int input, int output, int? heads, bool downsample) : base(nameof(UNetDownBlock))
+    public UNetDownBlock(BlockSettings settings, int input, int output, Attending? attending, bool downsample) : base(nameof(UNetDownBlock))
     {
-        if (heads is not null) attentions = nn.ModuleList<Transformer2DModel>();
+        if (attending is not null) attentions = nn.ModuleList<Transformer2DModel>();
         for (int i = 0; i < settings.Config.LayersPerBlock; i++)
         {
             resnets.Add(settings.Resnet(i == 0 ? input : output, output));
-            if (heads is { } count) attentions!.Add(settings.Transformer(output, count));
+            if (attending is { } how) attentions!.Add(settings.Transformer(output, how));
         }
         if (downsample) downsamplers = nn.ModuleList(new Downsample2D(output, padAfter: false));
         RegisterComponents();

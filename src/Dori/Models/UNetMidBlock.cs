@@ -10,9 +10,9 @@ internal sealed class UNetMidBlock : nn.Module
     private readonly ModuleList<Transformer2DModel> attentions;
     private readonly ModuleList<ResnetBlock2D> resnets;
 
-    public UNetMidBlock(BlockSettings settings, int channels, int heads) : base(nameof(UNetMidBlock))
+    public UNetMidBlock(BlockSettings settings, int channels, Attending attending) : base(nameof(UNetMidBlock))
     {
-        attentions = nn.ModuleList(settings.Transformer(channels, heads));
+        attentions = nn.ModuleList(settings.Transformer(channels, attending));
         resnets = nn.ModuleList(settings.Resnet(channels, channels), settings.Resnet(channels, channels));
         RegisterComponents();
     }

@@ -14,15 +14,16 @@ internal sealed class UNetUpBlock : nn.Module
     /// <param name="input">Channels of the level's own skip connections below: those of the encoder level that mirrors the next
     /// block.</param>
     /// <param name="previous">Channels that come from the block below.</param>
-    public UNetUpBlock(BlockSettings settings, int input, int previous, int output, int? heads, bool upsample) : base(nameof(UNetUpBlock))
+    public UNetUpBlock(BlockSettings settings, int input, int previous, int output, Attending? attending, bool upsample)
+        : base(nameof(UNetUpBlock))
     {
         int layers = settings.Config.LayersPerBlock + 1;
-        if (heads is not null) attentions = nn.ModuleList<Transformer2DModel>();
+        if (attending is not null) attentions = nn.ModuleList<Transformer2DModel>();
         for (int i = 0; i < layers; i++)
         {
             int skip = i == layers - 1 ? input : output;
             resnets.Add(settings.Resnet((i == 0 ? previous : output) + skip, output));
-            if (heads is { } count) attentions!.Add(settings.Transformer(output, count));
+            if (attending is { } how) attentions!.Add(settings.Transformer(output, how));
         }
         if (upsample) upsamplers = nn.ModuleList(new Upsample2D(output));
         RegisterComponents();

@@ -38,7 +38,7 @@ internal sealed class QualityRunner(DiffusionModel model, ICopyDetector detector
         (int Index, int Generation)[] jobs =
             [.. indices.SelectMany(index =>
             Enumerable.Range(0, plan.Diverse.Contains(index) ? options.DiversityGenerations : 1).Select(k => (index, k)))];
-        Conditioning yNull = model.Embed("");
+        Conditioning yNull = model.EmbedNothing();
         var embeddings = indices.ToDictionary(index => index, index => model.Embed(ordinary.Captions[index]));
         var generation = new GenerationOptions
         {

@@ -11,7 +11,7 @@ public class ConfigRefusalTests
     [Theory]
     [InlineData("_class_name", "\"UNet2DModel\"")]
     [InlineData("act_fn", "\"gelu\"")]
-    [InlineData("addition_embed_type", "\"text_time\"")]
+    [InlineData("addition_embed_type", "\"text\"")]
     [InlineData("addition_time_embed_dim", "256")]
     [InlineData("attention_head_dim", "[8, 8]")]
     [InlineData("attention_head_dim", "7")]
@@ -66,7 +66,8 @@ public class ConfigRefusalTests
     [InlineData("time_embedding_dim", "512")]
     [InlineData("time_embedding_type", "\"fourier\"")]
     [InlineData("timestep_post_act", "\"silu\"")]
-    [InlineData("transformer_layers_per_block", "[1, 2, 10, 1]")]
+    [InlineData("transformer_layers_per_block", "[1, 2, 10]")]
+    [InlineData("transformer_layers_per_block", "[1, 2, 101, 1]")]
     [InlineData("up_block_types", "\"UpBlock2D\"")]
     [InlineData("upcast_attention", "\"true\"")]
     public void UNet(string key, string value) => Refuses(UNet14, ConfigFiles.ReadUNet, key, value);

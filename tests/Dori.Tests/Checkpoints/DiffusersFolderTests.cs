@@ -43,7 +43,7 @@ public sealed class DiffusersFolderTests : IDisposable
     }
 
     [Theory]
-    [InlineData("_class_name", "\"StableDiffusionXLPipeline\"")]
+    [InlineData("_class_name", "\"StableDiffusion3Pipeline\"")]
     [InlineData("unet", "[\"diffusers\", \"UNet2DModel\"]")]
     [InlineData("unet", "[\"my_code\", \"UNet2DConditionModel\"]")]
     [InlineData("unet", "[null, null]")]

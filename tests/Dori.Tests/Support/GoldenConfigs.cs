@@ -31,6 +31,10 @@ internal static class GoldenConfigs
             FlipSinToCos = true,
             FreqShift = 0,
             UpcastAttention = false,
+            TransformerLayersPerBlock = c.TryGetProperty("transformer_layers_per_block", out JsonElement layers) ? Ints(layers) : null,
+            AdditionTimeEmbedDim = c.TryGetProperty("addition_time_embed_dim", out JsonElement added) ? added.GetInt32() : 0,
+            ProjectionClassEmbeddingsInputDim =
+                c.TryGetProperty("projection_class_embeddings_input_dim", out JsonElement input) ? input.GetInt32() : 0,
         };
     }
 
@@ -55,7 +59,7 @@ internal static class GoldenConfigs
 
     public static ClipTextConfig Text(string name)
     {
-        JsonElement c = Json(name).GetProperty("config");
+        JsonElement json = Json(name), c = json.GetProperty("config");
         int Int(string key) => c.GetProperty(key).GetInt32();
         return new ClipTextConfig
         {
@@ -69,6 +73,7 @@ internal static class GoldenConfigs
             LayerNormEps = 1e-5,
             EosTokenId = Int("eos_token_id"),
             ProjectionDim = Int("projection_dim"),
+            Projects = json.TryGetProperty("cls", out JsonElement named) && named.GetString() == "CLIPTextModelWithProjection",
         };
     }
 

@@ -43,7 +43,7 @@ internal sealed class ControlSample
         Latents = cat([.. Enumerable.Range(0, count).Select(k => model.Encode(Pictures.narrow(0, k, 1)))], 0);
         string[] captions = [.. Items.Select(item => item.Caption)];
         Captions = captions.Distinct().Count();
-        Null = model.Embed("");
+        Null = model.EmbedNothing();
         Own = model.Embed(captions);
         Other = model.Embed([.. captions.Select((own, k) =>
             captions.Skip(k + 1).Concat(captions.Take(k)).Concat(s_generic).First(caption => caption != own))]);

@@ -76,7 +76,7 @@ internal sealed class AdversarialBatch(AdversarialInputs inputs)
         OrdinaryPairs ordinary = inputs.Ordinary;
         if (Twos == 0) return ordinary.Draw(_model, random, _options.OrdinaryPairs, _options.EmptyCaptionShare, _options.RelatedShare);
         (Tensor latents, Conditioning y) = ordinary.Draw(_model, random, Twos, 0, _options.RelatedShare);
-        var both = Conditioning.Cat(y, _model.Embed("").Expand(y.Count));
+        var both = Conditioning.Cat(y, _model.EmbedNothing().Expand(y.Count));
         return (latents.repeat_interleave(2, 0), both.Rows(Enumerable.Range(0, 2 * Twos).Select(row => (long)(row / 2 + row % 2 * Twos))));
     }
 

@@ -97,7 +97,7 @@ internal static class AdversarialSearch
         var y = Conditioning.Cat([.. result.Snapshots.Select(snapshot => snapshot.Y)]); // S rows
         float similarity = options.SearchGenerations == 0 ? float.NaN
             : picture.BestSimilarity(model, inputs.Detector, result.Snapshots[^1].Y,
-            model.Embed(""), Generation.Noise(model, random.Derive("generations"), options.SearchGenerations), cancellation);
+            model.EmbedNothing(), Generation.Noise(model, random.Derive("generations"), options.SearchGenerations), cancellation);
         return new FoundEmbeddings(round, slot, index, y.DetachFromDisposeScope(), result.Losses.TakeLast(LossWindow).Average(),
             similarity);
     }

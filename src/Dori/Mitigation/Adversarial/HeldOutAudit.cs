@@ -15,7 +15,7 @@ internal static class HeldOutAudit
     {
         using var scope = NewDisposeScope();
         (DiffusionModel model, HeldOutOptions options) = (inputs.Model, inputs.Options.HeldOut);
-        Conditioning yNull = model.Embed("");
+        Conditioning yNull = model.EmbedNothing();
         int count = Math.Min(options.Pictures, inputs.Pictures.Count);
         var best = new List<float>();
         inputs.Workers.Run(count * Ways, Best, best.Add, cancellation);

@@ -34,7 +34,7 @@ internal static class OrdinaryGenerations
         string folder = Path.Combine(parent, "ordinary-" + Sha256Text.Short(all)), metadata = Path.Combine(folder, "metadata.jsonl");
         if (File.Exists(metadata)) return folder;
         AtomicFile.MakeFolder(folder);
-        using Conditioning yNull = model.Embed("");
+        using Conditioning yNull = model.EmbedNothing();
         workers.Run(count, One, _ => { }, cancellation);
         // last: it says that the pictures are all there
         AtomicFile.WriteText(metadata,

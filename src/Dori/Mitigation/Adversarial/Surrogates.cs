@@ -65,7 +65,7 @@ internal sealed class Surrogates(DiffusionModel model, ICopyDetector detector, S
 
     private (List<Candidate> Accepted, WeightMask Mask) Make(MemorizedPicture picture, CancellationToken cancellation)
     {
-        _yNull ??= model.Embed("").DetachFromDisposeScope();
+        _yNull ??= model.EmbedNothing().DetachFromDisposeScope();
         _wandaNoise ??= Wanda.Noise(model, _wanda).DetachFromDisposeScope();
         _empty ??= Wanda.RecordEmpty(model, _yNull, _wandaNoise, _wanda, cancellation);
         WandaNorms norms = Wanda.Record(model, picture.Y, _yNull, _wandaNoise, _wanda, cancellation);
