@@ -8,6 +8,7 @@ archive=$(realpath -m "${1:-$root/artifacts/dori-gpu.tar.gz}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$root/deploy/publish.sh" "$work/dori-gpu/dori"
+rm "$work/dori-gpu/dori/models/emoji/ordinary.tar" # only trainings and quality figures take it
 cp "$here/run.py" "$here/torch_sd.py" "$here/expected.json" "$work/dori-gpu/"
 cp "$root/tests/Dori.Tests/Goldens/emoji_pipeline.safetensors" "$work/dori-gpu/golden.safetensors"
 cp "$root/tests/Dori.Tests/Goldens/emoji_pipeline.json" "$work/dori-gpu/golden.json"

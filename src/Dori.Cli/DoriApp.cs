@@ -45,12 +45,7 @@ internal static class DoriApp
             config.AddCommand<LocalityCommand>("locality").WithDescription("Is memorization local? Three tests")
                 .WithExample("locality", "models/emoji", "--images", "models/emoji/pictures", "--items", "4", "--searches", "20", "-o",
                     "locality");
-            config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards")
-                .WithExample("report", "run", "run-shard2", "run-shard3");
-            config.AddCommand<SignCommand>("sign").WithDescription("Sign a run: an in-toto statement of its verdicts and files")
-                .WithExample("sign", "run", "--key", "key.pem");
-            config.AddCommand<VerifyCommand>("verify").WithDescription("Does a signed run still hold? And units of it, computed again?")
-                .WithExample("verify", "run", "--key", "key.pub", "--units", "3");
+            Records(config);
             config.AddBranch("mitigate", Mitigations);
             config.AddCommand<EvaluateCommand>("evaluate").WithDescription("Quality: distances to real pictures, CLIP score, diversity")
                 .WithExample("evaluate", "models/emoji", "--ordinary", "models/emoji/ordinary.tar", "--images", "models/emoji/pictures",
@@ -79,6 +74,17 @@ internal static class DoriApp
         .ToDictionary(branch => branch, branch => (IReadOnlyList<string>)[.. Help.Verbs.Select(verb =>
             branch.Length == 0 && Help.BranchOf(verb.Value) is { Length: > 0 } word ? word
                 : Help.BranchOf(verb.Value) == branch ? verb.Key : "").Where(verb => verb.Length > 0).Distinct()]);
+
+    /// <summary>What is done with a finished run.</summary>
+    private static void Records(IConfigurator config)
+    {
+        config.AddCommand<ReportCommand>("report").WithDescription("Build a run's report anew, merging its shards")
+            .WithExample("report", "run", "run-shard2", "run-shard3");
+        config.AddCommand<SignCommand>("sign").WithDescription("Sign a run: an in-toto statement of its verdicts and files")
+            .WithExample("sign", "run", "--key", "key.pem");
+        config.AddCommand<VerifyCommand>("verify").WithDescription("Does a signed run still hold? And units of it, computed again?")
+            .WithExample("verify", "run", "--key", "key.pub", "--units", "3");
+    }
 
     private static void Canaries(IConfigurator<CommandSettings> canaries)
     {

@@ -81,12 +81,7 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
         ISearch? other = Search?.Invoke(options.SearchOptions);
         options = options with { Search = other?.Description };
         options.Check();
-        if (FitsMicroBatch && !model.IsSmall)
-            options = options with
-            {
-                MicroBatch = Math.Min(options.SearchBatch,
-                    RunFolder.MicroBatchOf(folder) ?? MicroBatchTrial.Choose(model, options, Watch.Say)),
-            };
+        options = Fitted(options, model, RunFolder.MicroBatchOf(folder));
         Workers workers = Machine.WorkersFor(model);
 
         Manifest manifest = Manifest.Of(checkpoint, pictures, detector, options, Machine, workers, Command) with { Notes = notes };
@@ -139,10 +134,14 @@ public sealed class Audit(Checkpoint checkpoint, PictureSet pictures)
             IReadOnlyList<AuditUnit> all = units;
             if (Original is not null) all = [.. all, .. units.Where(unit => unit.Item.Role != PictureRole.Control)];
             if (Reference is not null) all = [.. all, .. units];
-            trial ??= CostTrial.Run(model, detector, options, workers);
+            trial ??= CostTrial.Run(model, detector, Fitted(options, model, begunWith: null), workers);
             return (protocol ?? "as asked", CostEstimate.Of(trial, model, options, all, workers));
         })];
     }
+
+    /// <param name="begunWith">The micro-batch of the run that goes on; null: it begins.</param>
+    private AuditOptions Fitted(AuditOptions options, DiffusionModel model, int? begunWith) => !FitsMicroBatch || model.IsSmall ? options
+        : options with { MicroBatch = Math.Min(options.SearchBatch, begunWith ?? MicroBatchTrial.Choose(model, options, Watch.Say)) };
 
     private void WarnOfMissing()
     {

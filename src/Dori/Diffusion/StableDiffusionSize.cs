@@ -15,15 +15,20 @@ internal static class StableDiffusionSize
     /// <summary>Floating point operations of one forward pass of the UNet, for one latent of 64 x 64.</summary>
     public const double ForwardFlops = 0.803e12;
 
-    public static DiffusionModel Model(Device device, ScalarType dtype)
+    public static SchedulerConfig Scheduler => Config("scheduler/scheduler_config.json", ConfigFiles.Scheduler);
+
+    public static DiffusionModel Model(Device device, ScalarType dtype) => DiffusionModel.Of(BuiltInConfigs.Tokenizer(Kind),
+        Filled(new ClipTextModel(Config("text_encoder/config.json", ConfigFiles.ClipText)), device), Vae(device), UNet(device, dtype),
+        Scheduler, device, dtype);
+
+    public static UNet2DConditionModel UNet(Device device, ScalarType dtype)
     {
         var unet = new UNet2DConditionModel(Config("unet/config.json", ConfigFiles.UNet));
         if (dtype != ScalarType.Float32) unet.to(dtype);
-        return DiffusionModel.Of(BuiltInConfigs.Tokenizer(Kind),
-            Filled(new ClipTextModel(Config("text_encoder/config.json", ConfigFiles.ClipText)), device),
-            Filled(new AutoencoderKL(Config("vae/config.json", ConfigFiles.Vae)), device), Filled(unet, device),
-            Config("scheduler/scheduler_config.json", ConfigFiles.Scheduler), device, dtype);
+        return Filled(unet, device);
     }
+
+    public static AutoencoderKL Vae(Device device) => Filled(new AutoencoderKL(Config("vae/config.json", ConfigFiles.Vae)), device);
 
     private static T Config<T>(string file, Func<ConfigJson, T> parse) =>
         ConfigJson.Parse($"{Kind}/{file} of the program", BuiltInConfigs.Read(Kind, file), parse);

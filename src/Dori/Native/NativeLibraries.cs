@@ -37,7 +37,14 @@ public static class NativeLibraries
             if (s_prepared) return;
             s_prepared = true;
             if (!IsKnown) return;
-            NativeLibrary.SetDllImportResolver(typeof(torch).Assembly, Resolve);
+            try
+            {
+                NativeLibrary.SetDllImportResolver(typeof(torch).Assembly, Resolve);
+            }
+            catch (InvalidOperationException)
+            {
+                // The program has set one of its own: what it loads is what it wants.
+            }
             // TorchSharp looks for its library by itself; where it would find one that cannot be loaded, ours has to be there before.
             if (Named is not null || !SystemHasVersion()) Load(Named);
         }

@@ -60,26 +60,12 @@ public sealed class DeviceTests : IDisposable
             Assert.True(autograd.grad([loss], [weight], retain_graph: true)[0].isfinite().all().item<bool>());
     }
 
-    [Theory(Explicit = true)] // half a minute and gigabytes each, since the lazy backend compiles every pass anew
-    [Trait("Category", "Slow")]
-    [InlineData("locality MODEL --images PICTURES --searches 3 --others 0 --search-steps 1 -n 1 --methods Wanda --despite-control")]
-    [InlineData("mitigate wanda MODEL --images PICTURES --limit 1 --sampler-steps 1 -n 1")]
-    [InlineData("mitigate nemo MODEL --images PICTURES --limit 1")]
-    [InlineData("mitigate adversarial MODEL --images PICTURES --limit 1 --ordinary ORDINARY --ordinary-limit 4 --surrogates 1 "
-        + "--train-steps 1 --options OPTIONS --save-every 1")]
-    public void A_long_verb_leaves_no_tensor_on_the_CPU(string command) => Goes(command);
-
     private void Goes(string command)
     {
         _ = StandIn.Device;
         using TinyModel model = new(), other = new("other ");
-        string options = Path.Combine(_folder, "options.json");
-        File.WriteAllText(options, """
-            { "ownGenerations": 1, "stepsPerSearch": 1, "searchSteps": 1, "snapshotSteps": [], "searchBatch": 1, "searchGenerations": 1,
-              "ordinaryPairs": 2, "heldOut": { "pictures": 1, "generations": 1 } }
-            """);
         string[] args = [.. command.Replace("MODEL", model.Folder, StringComparison.Ordinal)
-            .Replace("OTHER", other.Folder, StringComparison.Ordinal).Replace("OPTIONS", options, StringComparison.Ordinal)
+            .Replace("OTHER", other.Folder, StringComparison.Ordinal)
             .Replace("PICTURES", model.Pictures, StringComparison.Ordinal)
             .Replace("ORDINARY", Path.Combine(Golden.EmojiModel, "ordinary.tar"), StringComparison.Ordinal).Split(' '),
             "-o", Path.Combine(_folder, "out"), "--device", StandIn.Name, "--threads", "1", "--quiet"];

@@ -25,7 +25,7 @@ public sealed class DoriAppTests : IDisposable
     [InlineData("no run folder", "report", "EMPTY")]
     [InlineData("--controls DIR is missing", "calibrate", "MODEL", "-o", "RUN")]
     [InlineData("auditt", "auditt")]
-    [InlineData("name a method", "mitigate")]
+    [InlineData("name one of wanda, nemo, esd", "mitigate")]
     [InlineData("colour", "info", "MODEL", "--colour")]
     public void Wrong_input_gets_one_line_and_code_2_and_leaves_nothing(string part, params string[] args)
     {
