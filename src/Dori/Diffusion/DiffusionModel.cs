@@ -35,6 +35,8 @@ public sealed class DiffusionModel : IDisposable
 
     public ClipTokenizer Tokenizer { get; }
     public ClipTextModel TextEncoder { get; }
+    /// <summary>SDXL's; null in other models.</summary>
+    internal ClipTextModel? TextEncoder2 => _second?.Network;
     public AutoencoderKL Vae { get; }
     public UNet2DConditionModel UNet { get; }
     public SchedulerConfig Scheduler { get; }

@@ -19,6 +19,8 @@ internal static class ControlWeights
         (string Part, string Name, nn.Module Module)[] networks =
         [
             (PositiveControl.Eye, "VAE", model.Vae), (PositiveControl.Ear, "text encoder", model.TextEncoder),
+            .. model.TextEncoder2 is { } second ? [(PositiveControl.Ear, "second text encoder", (nn.Module)second)]
+                : Array.Empty<(string, string, nn.Module)>(),
             (PositiveControl.Hand, "UNet", model.UNet),
         ];
         foreach ((string part, string name, nn.Module module) in networks)
