@@ -25,7 +25,8 @@ internal sealed class CompareStrip
         using (html.Open("section", ("aria-labelledby", "strip")))
         {
             html.Element("h2", "Picture by picture", ("id", "strip"));
-            html.Element("p", "The most similar generation by prompt alone and by search, from each model; a copy is framed."
+            html.Element("p",
+                "The most similar generation by prompt alone and by search, from each model, with its similarity; a copy is framed."
                 + (pictures.Length > Most ? $" The first {Most} of {Show.Count(pictures.Length)}; the models' own reports have all." : ""),
                 ("class", "legend"));
             using (html.Open("div", ("class", "scroll"), ("role", "region"), ("aria-label", "Picture by picture"), ("tabindex", "0")))

@@ -22,7 +22,8 @@ internal sealed record EmbeddedPicture(string DataUri, int Width, int Height)
     /// <summary>Of about <see cref="Side"/> pixels in WebP, where the file is larger.</summary>
     public static EmbeddedPicture? Thumbnail(byte[]? file)
     {
-        if (Of(file) is not { } whole || Math.Min(whole.Width, whole.Height) is 0 or <= Side) return Of(file);
+        EmbeddedPicture? whole = Of(file);
+        if (whole is null || Math.Min(whole.Width, whole.Height) is 0 or <= Side) return whole;
         try
         {
             using var scope = TorchSharp.torch.NewDisposeScope();

@@ -16,15 +16,14 @@ internal static class ControlWeights
 
     public static IEnumerable<ControlFigure> Figures(DiffusionModel model)
     {
-        (string Part, string Name, nn.Module Module)[] networks =
+        (string Part, string Name, nn.Module? Module)[] networks =
         [
             (PositiveControl.Eye, "VAE", model.Vae), (PositiveControl.Ear, "text encoder", model.TextEncoder),
-            .. model.TextEncoder2 is { } second ? [(PositiveControl.Ear, "second text encoder", (nn.Module)second)]
-                : Array.Empty<(string, string, nn.Module)>(),
-            (PositiveControl.Hand, "UNet", model.UNet),
+            (PositiveControl.Ear, "second text encoder", model.TextEncoder2), (PositiveControl.Hand, "UNet", model.UNet),
         ];
-        foreach ((string part, string name, nn.Module module) in networks)
+        foreach ((string part, string name, nn.Module? module) in networks)
         {
+            if (module is null) continue;
             (string Name, Tensor Weight)[] weights = [.. module.named_parameters().Where(p => p.parameter.dim() > 1)
                 .Select(p => (p.name, (Tensor)p.parameter))];
             yield return ControlFigure.Of(part, $"weight tensors of the {name} that are zero, nearly or in part",
