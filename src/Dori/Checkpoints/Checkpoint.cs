@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using Dori.Checkpoints.Adapters;
 using Dori.Checkpoints.SingleFile;
@@ -140,8 +139,7 @@ public sealed class Checkpoint
 
     /// <inheritdoc cref="Sha256"/>
     public static string Sha256Of(IReadOnlyList<(string File, string Sha256)> hashes) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
-            string.Concat(hashes.Select(pair => $"{pair.Sha256}  {pair.File}\n")))));
+        Sha256Text.Of(string.Concat(hashes.Select(pair => $"{pair.Sha256}  {pair.File}\n")));
 
     /// <summary>
     /// Writes the model as a diffusers folder with other UNet weights; adapters are merged into it, so that it is whole, and the card says

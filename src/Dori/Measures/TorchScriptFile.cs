@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,7 +18,7 @@ internal static class TorchScriptFile
             if (Kind(bytes) is { } kind) throw new DoriException($"{file}: {kind}; {wanted}");
             jit.ScriptModule<Tensor, Tensor> module = jit.load<Tensor, Tensor>(bytes, device);
             module.eval();
-            return (module, Convert.ToHexStringLower(SHA256.HashData(bytes)));
+            return (module, Sha256Text.Of(bytes));
         }
         // libtorch answers with pages of its own stack.
         catch (Exception e) when (e is ExternalException or InvalidOperationException)

@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using TorchSharp;
 
 namespace Dori.Native;
@@ -181,7 +180,7 @@ public static class NativeLibraries
     private static string PatchedCopy(string original)
     {
         byte[] bytes = InputFile.ReadBytes(original, InputKind.Network);
-        string hash = Convert.ToHexStringLower(SHA256.HashData(bytes))[..16];
+        string hash = Sha256Text.Of(bytes)[..16];
         string cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } set
             ? set
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Dori.Pictures.Sources;
 
@@ -163,6 +162,6 @@ public sealed class PictureSet
                 }
             }
         }
-        return Convert.ToHexStringLower(SHA256.HashData(bytes.ToArray()));
+        return Sha256Text.Of(bytes.ToArray());
     }
 }

@@ -102,7 +102,7 @@ internal static class GateFiles
                 ["results"] = new JsonArray(results),
             }),
         };
-        return sarif.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n";
+        return sarif.ToJsonString(ModelCardFragments.Indented) + "\n";
     }
 
     private static JsonNode Describe(Verdict verdict) => new JsonObject

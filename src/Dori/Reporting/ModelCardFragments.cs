@@ -13,7 +13,7 @@ namespace Dori.Reporting;
 internal static class ModelCardFragments
 {
     public const string CycloneDx = "model-card.cdx.json", ModelIndex = "model-index.yaml";
-    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true, NewLine = "\n" };
+    internal static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
 
     public static void Write(RunFolder run, Summary summary)
     {
@@ -56,7 +56,7 @@ internal static class ModelCardFragments
             ["specVersion"] = "1.6",
             ["version"] = 1,
             ["components"] = new JsonArray(component),
-        }.ToJsonString(s_indented) + "\n";
+        }.ToJsonString(Indented) + "\n";
     }
 
     internal static string ModelIndexOf(Manifest manifest, Summary summary)

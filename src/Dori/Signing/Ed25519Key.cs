@@ -19,7 +19,7 @@ internal sealed class Ed25519Key
     private Ed25519Key(Ed25519PrivateKeyParameters? secret, Ed25519PublicKeyParameters open) => (_private, _public) = (secret, open);
 
     /// <summary>SHA-256 of the public key's DER, in lower-case hex.</summary>
-    public string Id => Convert.ToHexStringLower(SHA256.HashData(Der));
+    public string Id => Sha256Text.Of(Der);
 
     /// <summary>The half that others get, as PEM.</summary>
     public string PublicPem => PemEncoding.WriteString("PUBLIC KEY", Der) + "\n";

@@ -31,8 +31,7 @@ internal static class CanaryMaker
         static Canary Of(PictureItem item, int pair, bool a)
         {
             byte[] bytes = Encoded(item);
-            return new Canary($"{SealedCanaries.IdOf(pair, a)}.png", Convert.ToHexStringLower(
-                System.Security.Cryptography.SHA256.HashData(bytes)), item.Caption);
+            return new Canary($"{SealedCanaries.IdOf(pair, a)}.png", Sha256Text.Of(bytes), item.Caption);
         }
     }
 
@@ -56,7 +55,7 @@ internal static class CanaryMaker
         foreach (PictureItem item in set.Items)
         {
             byte[] png = Encoded(item);
-            bytes.TryAdd(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(png)), png);
+            bytes.TryAdd(Sha256Text.Of(png), png);
         }
         foreach (Canary canary in canaries.Pairs.SelectMany(pair => new[] { pair.A, pair.B }))
             Put(Path.Combine(pictures, canary.File), bytes[canary.Sha256]);

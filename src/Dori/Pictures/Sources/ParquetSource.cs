@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 
 namespace Dori.Pictures.Sources;
 
@@ -76,7 +75,7 @@ internal sealed class ParquetSource : PictureSource
                 var picture = new SourcePicture(name, (texts?[row] ?? "").Trim())
                 {
                     Row = place,
-                    Sha256 = stored ? Convert.ToHexStringLower(SHA256.HashData(files![row]!)) : null,
+                    Sha256 = stored ? Sha256Text.Of(files![row]!) : null,
                 };
                 found.Add((new Place(table, bytes, group, row, place, beside), own,
                     Told(picture, place, [.. words.Select(column => (column?[row] ?? "").Trim())])));

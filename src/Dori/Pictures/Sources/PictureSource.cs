@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 
 namespace Dori.Pictures.Sources;
 
@@ -39,7 +38,7 @@ internal abstract class PictureSource
     public virtual string? Sha256() => null;
 
     /// <summary>SHA-256 of a picture's file, lower-case hexadecimal.</summary>
-    public virtual string Sha256Of(int index) => Pictures[index].Sha256 ?? Convert.ToHexStringLower(SHA256.HashData(Read(index)));
+    public virtual string Sha256Of(int index) => Pictures[index].Sha256 ?? Sha256Text.Of(Read(index));
 
     /// <summary>Reads a set in the form that it has.</summary>
     /// <exception cref="DoriException">There is nothing, or something that is not read: says what, and what to do.</exception>
